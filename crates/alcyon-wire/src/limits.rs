@@ -1,0 +1,52 @@
+//! Numbers that both sides hold each other to (design section 8). Bytes unless said otherwise.
+
+/// One binary WebSocket message, an entry of the largest size and its frame around it.
+pub const FRAME: usize = ENTRY + 64 * 1024;
+/// The payload of one entry.
+pub const ENTRY: usize = 1024 * 1024;
+/// A sealed GroupInfo without ratchet tree.
+pub const GROUP_INFO: usize = 64 * 1024;
+/// One chunk of a sealed ratchet tree.
+pub const TREE_CHUNK: usize = 256 * 1024;
+/// Chunks of a tree: 16 MiB, six times the tree of 1,000 members.
+pub const TREE_CHUNKS: u32 = 64;
+/// The payload of a knock.
+pub const KNOCK: usize = 32 * 1024;
+/// A signal that is published and never stored.
+pub const PUBLISH: usize = 16 * 1024;
+/// Logs in one subscribe frame.
+pub const SUBSCRIPTIONS: usize = 1024;
+/// Seats, doors or passes changed by one frame.
+pub const CHANGES: usize = 1024;
+/// Unacknowledged entries on one connection.
+pub const WINDOW_ENTRIES: u32 = 256;
+/// Unacknowledged payload bytes on one connection; one entry is always let through.
+pub const WINDOW_BYTES: u64 = 1024 * 1024;
+/// Devices of an account.
+pub const DEVICES: usize = 10;
+/// Home servers in a manifest.
+pub const HOMES: usize = 8;
+/// Text in a message.
+pub const TEXT: usize = 64 * 1024;
+/// The first words that travel in a knock.
+pub const INTRODUCTION: usize = 2 * 1024;
+/// A signed manifest.
+pub const MANIFEST: usize = 16 * 1024;
+/// One MLS KeyPackage.
+pub const KEY_PACKAGE: usize = 8 * 1024;
+/// One-time KeyPackages in one upload, and kept for a device.
+pub const ONE_TIME_KEY_PACKAGES: usize = 100;
+/// Pending knocks of strangers in one inbox, entries.
+pub const STRANGERS_PENDING: usize = 200;
+/// Knocks of strangers at one inbox in an hour, entries.
+pub const STRANGERS_PER_HOUR: u32 = 20;
+/// Days that application entries and entry ids are kept.
+pub const RETENTION_DAYS: u32 = 30;
+/// Commits kept at the most for seats that have not read them.
+pub const COMMITS_KEPT: u64 = 4096;
+/// Sealed GroupInfos kept.
+pub const GROUP_INFOS_KEPT: usize = 16;
+/// Stored payload of one log.
+pub const LOG_BYTES: u64 = 256 * 1024 * 1024;
+/// Of which one seat may have appended at most this.
+pub const SEAT_BYTES: u64 = LOG_BYTES / 4;
