@@ -1,1 +1,34 @@
-//! alcyon-client
+//! The product without a screen: accounts, conversations, outbox, sync, contacts.
+//!
+//! A [`Client`] owns one profile (a [`Store`]) and talks to servers through a [`Transport`]; time comes from a [`Clock`].
+//! Everything runs on one thread, in whatever executor the program has: terminals use tokio, the browser its own loop.
+//! The crate must not know terminals, browsers, sockets or files.
+//!
+//! ```no_run
+//! # use alcyon_client::*;
+//! # async fn example<T: Transport, C: Clock>(store: Store, transport: T, clock: C) -> Result<(), ClientError> {
+//! let client = Client::open(store, transport, clock)?;
+//! let me = client.register(&"ann".parse()?, &"https://server.example".parse()?).await?;
+//! println!("write these down: {}", me.words.as_str());
+//! let (ben, account) = alcyon_wire::Handle::parse_with_account("ben@server.example")?;
+//! client.start(&ben, account, "hello").await?;
+//! client.listen(|event| println!("{event:?}")).await?;
+//! # Ok(()) }
+//! ```
+
+mod client;
+mod clock;
+mod error;
+mod event;
+mod transport;
+
+pub use alcyon_store::Store;
+pub use alcyon_wire::{AccountId, ConversationId, Handle, HandleName, MessageId, ServerUrl};
+pub use client::Client;
+pub use clock::Clock;
+pub use error::{ClientError, RefusalKind};
+pub use event::{
+    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, KnockRequest, Me, Message, Position, Registered, RequestKind, SafetyNumberView,
+    SendOutcome, Standing, Synced,
+};
+pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

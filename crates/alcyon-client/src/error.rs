@@ -1,0 +1,132 @@
+use alcyon_wire::{RefusalCode, WireError};
+use thiserror::Error;
+
+use crate::TransportError;
+
+/// What kept a call from being done. Nothing is half done: an error leaves the profile as it was, but where the text says otherwise.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The profile has no account yet. Register first.
+    #[error("this profile has no account yet; register one first")]
+    NoAccount,
+    /// The profile has an account already. Use another profile for another account.
+    #[error("this profile already has an account")]
+    HasAccount,
+    /// No conversation, request or contact goes by that name.
+    #[error("nothing here is called {field} {what}")]
+    Unknown {
+        /// The argument at fault.
+        field: &'static str,
+        /// As it was given.
+        what: String,
+    },
+    /// The server's directory has no such handle.
+    #[error("no account has the handle {0}")]
+    NoSuchHandle(String),
+    /// The handle is taken. Choose another.
+    #[error("the handle {0} is taken")]
+    HandleTaken(String),
+    /// The handle names another account than the one known or asked for. Compare safety numbers, then use `handle#account-id`.
+    #[error("{handle} names another account than before; nothing was sent")]
+    HandleChanged {
+        /// The handle.
+        handle: String,
+    },
+    /// The other side is blocked. Unblock first.
+    #[error("{0} is blocked; unblock first")]
+    Blocked(String),
+    /// The other side has declined or left.
+    #[error("the other side has left this conversation")]
+    Left,
+    /// The text is too long; send it as a file.
+    #[error("a message holds at most {limit} bytes of text, this one has {actual}")]
+    TextTooLong {
+        /// Bytes allowed.
+        limit: usize,
+        /// Bytes given.
+        actual: usize,
+    },
+    /// An empty text can't be sent.
+    #[error("the text is empty")]
+    EmptyText,
+    /// The other account has no device that can be reached yet. Try again when it has been online once.
+    #[error("{0} has no device that can be written to yet")]
+    NoDevices(String),
+    /// An argument or an answer is not what it has to be.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// No connection.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The server said no.
+    #[error("the server refused: {message}")]
+    Refused {
+        /// How final it is.
+        kind: RefusalKind,
+        /// The code, where it came over the data plane.
+        code: RefusalCode,
+        /// The server's words.
+        message: String,
+        /// The field at fault, if the server named one.
+        field: Option<String>,
+    },
+    /// The server's answer makes no sense, or its signature does not hold. Nothing was believed.
+    #[error("the server's answer is not believable: {0}")]
+    Unbelievable(&'static str),
+    /// The database failed. Nothing was acknowledged.
+    #[error(transparent)]
+    Store(#[from] alcyon_store::StoreError),
+}
+
+/// How final a refusal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The same may succeed, not before so many milliseconds from now.
+    Later {
+        /// Milliseconds to wait.
+        after_ms: u64,
+    },
+    /// The same will never succeed.
+    Never,
+    /// Another server is responsible.
+    Elsewhere,
+}
+
+impl ClientError {
+    /// A word for machines, stable.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoAccount => "no-account",
+            Self::HasAccount => "has-account",
+            Self::Unknown { .. } => "unknown",
+            Self::NoSuchHandle(_) => "no-such-handle",
+            Self::HandleTaken(_) => "handle-taken",
+            Self::HandleChanged { .. } => "handle-changed",
+            Self::Blocked(_) => "blocked",
+            Self::Left => "left",
+            Self::TextTooLong { .. } => "text-too-long",
+            Self::EmptyText => "empty-text",
+            Self::NoDevices(_) => "no-devices",
+            Self::Wire(_) => "invalid",
+            Self::Transport(_) => "unreachable",
+            Self::Refused { .. } => "refused",
+            Self::Unbelievable(_) => "unbelievable",
+            Self::Store(_) => "storage",
+        }
+    }
+
+    /// The argument at fault, if there is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { field, .. } => Some(field),
+            Self::NoSuchHandle(_) | Self::HandleTaken(_) | Self::HandleChanged { .. } | Self::Blocked(_) | Self::NoDevices(_) => Some("handle"),
+            Self::TextTooLong { .. } | Self::EmptyText => Some("text"),
+            Self::Wire(error) => Some(error.field()),
+            Self::Refused { field, .. } => field.as_deref(),
+            _ => None,
+        }
+    }
+}

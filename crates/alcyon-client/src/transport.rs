@@ -1,0 +1,90 @@
+use alcyon_wire::ServerUrl;
+use thiserror::Error;
+
+/// The way to servers: HTTP requests and WebSocket connections. Timeouts are the transport's business.
+#[allow(async_fn_in_trait)] // one thread: no `Send` is wanted
+pub trait Transport {
+    /// One WebSocket to a server's `/v1/logs`.
+    type Connection: Connection;
+
+    /// One request of the control plane. An answer of any status is `Ok`.
+    async fn request(&self, request: HttpRequest) -> Result<HttpResponse, TransportError>;
+
+    /// Opens a WebSocket to `/v1/logs`.
+    async fn connect(&self, server: &ServerUrl) -> Result<Self::Connection, TransportError>;
+}
+
+/// Frames in both directions, in order. Dropping it closes it.
+#[allow(async_fn_in_trait)] // one thread: no `Send` is wanted
+pub trait Connection {
+    /// Sends one binary message. Sent is not delivered.
+    async fn send(&mut self, frame: Vec<u8>) -> Result<(), TransportError>;
+
+    /// The next binary message. Must be cancel-safe: a future that is dropped has taken nothing.
+    async fn receive(&mut self) -> Result<Vec<u8>, TransportError>;
+}
+
+/// HTTP methods of the control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpMethod {
+    /// Reads.
+    Get,
+    /// Asks for an act.
+    Post,
+    /// Replaces.
+    Put,
+}
+
+impl HttpMethod {
+    /// In capitals, as signed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+/// A request of the control plane.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// The server.
+    pub server: ServerUrl,
+    /// The method.
+    pub method: HttpMethod,
+    /// Path with a leading slash, no query.
+    pub path: String,
+    /// Headers besides those a transport adds by itself.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON, or empty.
+    pub body: Vec<u8>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone)]
+pub struct HttpResponse {
+    /// Status code.
+    pub status: u16,
+    /// JSON, at most 4 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Why nothing came back.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// No connection: refused, unknown name, no route, TLS failed. Try again later; the text is for people.
+    #[error("the server can't be reached: {0}")]
+    Unreachable(String),
+    /// It took too long. The request may or may not have arrived.
+    #[error("the server did not answer in time")]
+    TimedOut,
+    /// The connection ended. What was sent may or may not have arrived.
+    #[error("the connection was closed")]
+    Closed,
+    /// Plain HTTP to another machine is refused. Use https.
+    #[error("{0} is not on this machine and has no https: refused")]
+    Insecure(String),
+}
