@@ -1,0 +1,168 @@
+use std::fmt;
+
+/// What the server keeps, by kind. Keys begin with what the rows belong to, so that a prefix is a log or an account.
+///
+/// No table but [`Table::Accounts`] and [`Table::KeyPackages`] knows accounts, none of these two knows a log but the
+/// account's inbox, and no record names who sent an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// Log id: the head of the log.
+    Heads,
+    /// Log id, seat id: a seat, or when it was dropped.
+    Seats,
+    /// Log id, door id: a door, or when it went.
+    Doors,
+    /// Log id, sequence: entries that are kept beyond the retention of the others (commits, leaves, the last one).
+    Kept,
+    /// Log id, number: sealed GroupInfos.
+    GroupInfos,
+    /// Log id: the tree that stands.
+    Trees,
+    /// Log id, upload id, chunk: its chunks, and those of an upload that is under way.
+    TreeChunks,
+    /// Log id, seat id: how far that seat has read, as a hint.
+    Acks,
+    /// Log id, pass hash: who may knock as an acquaintance.
+    Passes,
+    /// Account id: manifest and inbox.
+    Accounts,
+    /// Hash of a handle's name: account id.
+    Handles,
+    /// Account id, device id, kind, hash: KeyPackages to hand out.
+    KeyPackages,
+    /// Account id, device id, hash: KeyPackages that were handed out and don't come back.
+    ClaimedPackages,
+    /// Log id, sequence: application entries and knocks of one week, counted from the Unix epoch.
+    Entries(u32),
+    /// Log id, entry id: the first answer to an entry, of one period of 30 days from the Unix epoch.
+    EntryIds(u32),
+}
+
+impl Table {
+    /// All tables that are not dated.
+    pub const FIXED: [Self; 13] = [
+        Self::Heads,
+        Self::Seats,
+        Self::Doors,
+        Self::Kept,
+        Self::GroupInfos,
+        Self::Trees,
+        Self::TreeChunks,
+        Self::Acks,
+        Self::Passes,
+        Self::Accounts,
+        Self::Handles,
+        Self::KeyPackages,
+        Self::ClaimedPackages,
+    ];
+
+    /// Whether it belongs to a span of time and is dropped whole after it.
+    #[must_use]
+    pub fn is_dated(self) -> bool {
+        matches!(self, Self::Entries(_) | Self::EntryIds(_))
+    }
+
+    /// Its kind, for names on disk and messages.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Heads => "heads",
+            Self::Seats => "seats",
+            Self::Doors => "doors",
+            Self::Kept => "kept",
+            Self::GroupInfos => "group-infos",
+            Self::Trees => "trees",
+            Self::TreeChunks => "tree-chunks",
+            Self::Acks => "acks",
+            Self::Passes => "passes",
+            Self::Accounts => "accounts",
+            Self::Handles => "handles",
+            Self::KeyPackages => "key-packages",
+            Self::ClaimedPackages => "claimed-packages",
+            Self::Entries(_) => "entries",
+            Self::EntryIds(_) => "entry-ids",
+        }
+    }
+
+    /// Its name on disk.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Entries(span) | Self::EntryIds(span) => format!("{}-{span}", self.kind()),
+            fixed => fixed.kind().to_owned(),
+        }
+    }
+
+    /// Reads the form of [`Self::name`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        if let Some(table) = Self::FIXED.into_iter().find(|table| table.kind() == name) {
+            return Some(table);
+        }
+        let (kind, span) = name.rsplit_once('-')?;
+        let span = span.parse().ok()?;
+        [Self::Entries(span), Self::EntryIds(span)].into_iter().find(|table| table.kind() == kind)
+    }
+}
+
+/// The key of a row, at most [`RowKey::MAX`] bytes, without an allocation.
+#[derive(Clone, Copy)]
+pub struct RowKey {
+    bytes: [u8; Self::MAX],
+    length: u8,
+}
+
+impl RowKey {
+    /// The longest key: an account, a device and a kind with a hash.
+    pub const MAX: usize = 97;
+
+    /// Puts parts together.
+    ///
+    /// # Panics
+    ///
+    /// When they are longer than [`Self::MAX`]: keys are made of ids, whose lengths are known.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut key = Self { bytes: [0; Self::MAX], length: 0 };
+        for part in parts {
+            let from = usize::from(key.length);
+            key.bytes[from..from + part.len()].copy_from_slice(part);
+            key.length += u8::try_from(part.len()).expect("keys are short");
+        }
+        key
+    }
+
+    /// The first key after all that begin with `prefix`.
+    ///
+    /// # Panics
+    ///
+    /// When `prefix` is longer than [`Self::MAX`].
+    #[must_use]
+    pub fn after_prefix(prefix: &[u8]) -> Self {
+        let mut key = Self::of(&[prefix]);
+        while key.length > 0 {
+            let last = usize::from(key.length) - 1;
+            if key.bytes[last] < u8::MAX {
+                key.bytes[last] += 1;
+                return key;
+            }
+            key.length -= 1;
+        }
+        // Nothing but 0xFF: ids are random, and the longest key of 0xFF is as good as the end.
+        Self { bytes: [u8::MAX; Self::MAX], length: u8::try_from(Self::MAX).expect("keys are short") }
+    }
+}
+
+impl std::ops::Deref for RowKey {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl fmt::Debug for RowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RowKey(..)")
+    }
+}
