@@ -85,9 +85,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     async fn receive(&mut self) -> Result<Vec<u8>, TransportError> {
         loop {
             // What has arrived counts before any timer, so that a thread that was busy elsewhere is not taken for silence.
-            let alarm = self.asked.map_or(self.heard + PING_AFTER, |asked| asked + (DEAD_AFTER - PING_AFTER));
+            let alarm = self.alarm();
             if let Ok(frame) = timeout_at(alarm, poll_fn(|context| self.poll_frame(context))).await {
                 return frame;
+            }
+            if self.alarm() > Instant::now() {
+                continue; // a ping or pong came in meanwhile
             }
             if self.asked.is_some() {
                 return Err(TransportError::Closed);
@@ -95,6 +98,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             let patience = DEAD_AFTER - PING_AFTER;
             timeout(patience, poll_fn(|context| self.poll_ping(context))).await.unwrap_or(Err(TransportError::Closed))?;
         }
+    }
+
+    /// When to ask, or, having asked, when to give up.
+    fn alarm(&self) -> Instant {
+        self.asked.map_or(self.heard + PING_AFTER, |asked| asked + (DEAD_AFTER - PING_AFTER))
     }
 
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Result<Vec<u8>, TransportError>> {
@@ -159,7 +167,7 @@ mod tests {
         let serve = async {
             let mut pings = 0;
             let end = Instant::now() + Duration::from_secs(3600);
-            while let Ok(message) = tokio::time::timeout_at(end, server.next()).await {
+            while let Ok(message) = timeout_at(end, server.next()).await {
                 assert!(matches!(message.unwrap().unwrap(), Message::Ping(_)));
                 pings += 1;
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alcyon_client::{Connection, HttpMethod, HttpRequest, ServerUrl, Transport, TransportError};
 use alcyon_net::{NetOptions, NetTransport};
 use futures::{SinkExt, StreamExt};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -262,7 +262,11 @@ async fn tls_outcome(authority: &str, versions: &[&'static rustls::SupportedProt
     let file = directory.path().join("authority.pem");
     std::fs::write(&file, authority).unwrap();
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "tls_client", "--nocapture"]).env("SSL_CERT_FILE", &file).env("ALCYON_TEST_URL", url);
+    command
+        .args(["--exact", "tls_client", "--nocapture"])
+        .env("SSL_CERT_FILE", &file)
+        .env_remove("SSL_CERT_DIR")
+        .env("ALCYON_TEST_URL", url);
     let run = tokio::task::spawn_blocking(move || command.output().unwrap());
     let output = tokio::select! { output = run => output.unwrap(), () = serve => unreachable!() };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -283,9 +287,10 @@ struct Signed {
     key: PrivateKeyDer<'static>,
 }
 
-fn authority() -> (String, Signed) {
+fn authority(name: &str) -> (String, Signed) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let pem = params.self_signed(&key).unwrap().pem();
     let issuer = Issuer::new(params, key);
@@ -296,7 +301,7 @@ fn authority() -> (String, Signed) {
 
 #[tokio::test]
 async fn tls_13_under_a_known_authority_is_trusted() {
-    let (authority, certificate) = authority();
+    let (authority, certificate) = authority("one");
     let outcome = tls_outcome(&authority, &[&rustls::version::TLS13], &certificate).await;
     assert!(outcome.contains("http: Ok(200)"), "{outcome}");
     assert!(outcome.contains("websocket: Some(Unreachable(\"it answers with status 404\"))"), "{outcome}");
@@ -304,22 +309,22 @@ async fn tls_13_under_a_known_authority_is_trusted() {
 
 #[tokio::test]
 async fn an_unknown_authority_is_not_trusted() {
-    let (_, certificate) = authority();
-    let (another, _) = authority();
+    let (_, certificate) = authority("one");
+    let (another, _) = authority("another");
     let outcome = tls_outcome(&another, &[&rustls::version::TLS13], &certificate).await;
     assert_eq!(outcome.matches("UnknownIssuer").count(), 2, "{outcome}");
 }
 
 #[tokio::test]
 async fn tls_12_is_too_old() {
-    let (authority, certificate) = authority();
+    let (authority, certificate) = authority("one");
     let outcome = tls_outcome(&authority, &[&rustls::version::TLS12], &certificate).await;
     assert_eq!(outcome.matches("Unreachable").count(), 2, "{outcome}");
 }
 
 #[tokio::test]
 async fn a_machine_without_authorities_says_so() {
-    let (_, certificate) = authority();
+    let (_, certificate) = authority("one");
     let outcome = tls_outcome("", &[&rustls::version::TLS13], &certificate).await;
     assert_eq!(outcome.matches("SSL_CERT_FILE").count(), 2, "{outcome}");
 }
