@@ -1,5 +1,5 @@
 //! The transport over real sockets: what it sends, what it takes, what it refuses and when it gives up.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::sync::Arc;
 
