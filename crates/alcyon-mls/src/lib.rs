@@ -1,1 +1,41 @@
-//! alcyon-mls
+//! MLS groups (RFC 9420) as Alcyon uses them: the only crate that sees OpenMLS.
+
+mod codec;
+mod commit;
+mod device;
+mod error;
+mod extension;
+mod facts;
+mod group;
+mod inbox;
+mod join;
+mod key_package;
+mod keys;
+mod member;
+mod padding;
+mod prepared;
+mod process;
+mod provider;
+mod rejoin;
+mod replay;
+mod rows;
+mod storage;
+mod suite;
+pub mod validity;
+
+pub use commit::{Lost, PreparedCommit};
+pub use device::LocalDevice;
+pub use error::{Fault, KeyPackageFault, MlsError};
+pub use extension::{GroupRules, LastValid, PROTOCOL, RULES_PAIR};
+pub use group::{Created, Entry, Group, GroupId, StoredTree};
+pub use inbox::{INBOX_PUBLIC_KEY, InboxKey, KNOCK_CONTENT, SealedKnock, seal_knock};
+pub use key_package::{JudgedKeyPackage, KeyPackageRef, KeyPackageUse, NewKeyPackage, forget_key_package, judge_key_package, key_package};
+pub use keys::{HandshakeKey, Payload, SealedHandshake};
+pub use member::{LeafIndex, Member};
+pub use padding::{SMALLEST_CLASS, pad, size_class, unpad};
+pub use process::{CommitSummary, Processed, SetAside, Verdict};
+pub use rejoin::{PreparedRejoin, adopt_rejoin, discard_rejoin, forget_group, prepare_rejoin, rejoin_pending};
+pub use replay::{Ground, Replay};
+pub use rows::{MemoryRows, RowKind, Rows, RowsError};
+pub use suite::Suite;
+pub use validity::{CommitData, Invalid, RejoinReason, Seen};

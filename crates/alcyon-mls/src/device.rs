@@ -1,0 +1,78 @@
+use alcyon_identity::{Chain, DeviceKey};
+use openmls::prelude::{Capabilities, Credential, CredentialType, CredentialWithKey, ExtensionType};
+use openmls_traits::{
+    signatures::{Signer, SignerError},
+    types::SignatureScheme,
+};
+
+use crate::{
+    MlsError, Suite,
+    extension::{GROUP_RULES, LEAF_SEAT},
+};
+
+/// Our credential type (RFC 9420 section 5.3, private use): the encoded chain root, era, device.
+pub(crate) const CREDENTIAL: CredentialType = CredentialType::Other(0xF0A3);
+
+/// The device that acts: its chain and key, and the suite it takes part in.
+#[derive(Clone, Copy, Debug)]
+pub struct LocalDevice<'a> {
+    chain: &'a Chain,
+    key: &'a DeviceKey,
+    suite: Suite,
+}
+
+impl<'a> LocalDevice<'a> {
+    /// A device with its own chain; another's is [`MlsError::NotTheDevice`].
+    pub fn new(chain: &'a Chain, key: &'a DeviceKey) -> Result<Self, MlsError> {
+        if chain.device() != key.id() {
+            return Err(MlsError::NotTheDevice);
+        }
+        Ok(Self { chain, key, suite: Suite::PRODUCT })
+    }
+
+    /// The same device in another suite, for tests against other implementations.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_suite(self, suite: Suite) -> Self {
+        Self { suite, ..self }
+    }
+
+    /// Its chain.
+    #[must_use]
+    pub fn chain(&self) -> &'a Chain {
+        self.chain
+    }
+
+    pub(crate) fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    pub(crate) fn credential(&self) -> CredentialWithKey {
+        CredentialWithKey {
+            credential: Credential::new(CREDENTIAL, self.chain.encode()),
+            signature_key: self.chain.device().as_bytes().to_vec().into(),
+        }
+    }
+
+    /// What a leaf of ours can do: one version, one suite, one credential type, our two extensions, no proposal beyond
+    /// those every implementation has.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        Capabilities::new(
+            None,
+            Some(&[self.suite.cipher()]),
+            Some(&[ExtensionType::Unknown(LEAF_SEAT), ExtensionType::Unknown(GROUP_RULES)]),
+            Some(&[]),
+            Some(&[CREDENTIAL]),
+        )
+    }
+}
+
+impl Signer for LocalDevice<'_> {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        Ok(self.key.sign(payload).to_vec())
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        SignatureScheme::ED25519
+    }
+}
