@@ -1,116 +1,119 @@
-use alcyon_store::Store;
-use alcyon_wire::{AccountId, ConversationId, Handle, HandleName, MessageId, ServerUrl};
+use alcyon_store::{ConversationRecord, Store, Tx};
+use alcyon_wire::{ConversationId, Handle, MessageId};
 
 use crate::{
-    Alarm, ClientError, Clock, ConversationSummary, Event, KnockRequest, Me, Message, Position, Registered, SafetyNumberView, SendOutcome, Synced,
-    Transport,
+    Alarm, ClientError, Clock, ConversationSummary, KnockRequest, Me, Message, Position, Standing, Transport,
+    core::{Core, alarm_view, message_view, request_view},
 };
 
-/// One profile, open. All calls take `&self`, so that an interface can write while [`Client::listen`] runs beside it on the same thread.
+/// One profile, open. All calls take `&self`, so that an interface can write while [`Client::listen`] runs beside it on the same
+/// thread.
 pub struct Client<T: Transport, C: Clock> {
-    store: Store,
-    transport: T,
-    clock: C,
+    pub(crate) core: Core,
+    pub(crate) transport: T,
+    pub(crate) clock: C,
 }
 
-#[allow(clippy::unused_async, unused_variables, clippy::unimplemented, missing_docs)]
 impl<T: Transport, C: Clock> Client<T, C> {
+    /// Takes over a profile.
     pub fn open(store: Store, transport: T, clock: C) -> Result<Self, ClientError> {
-        Ok(Self { store, transport, clock })
-    }
-
-    /// Makes an account and its handle on `server`.
-    pub async fn register(&self, name: &HandleName, server: &ServerUrl) -> Result<Registered, ClientError> {
-        unimplemented!()
+        Ok(Self { core: Core::open(store)?, transport, clock })
     }
 
     /// This profile's account.
     pub fn me(&self) -> Result<Me, ClientError> {
-        unimplemented!()
+        let local = self.core.local()?;
+        Ok(Me { handle: local.handle.clone(), account: local.account })
     }
 
     /// Newest first.
     pub fn conversations(&self) -> Result<Vec<ConversationSummary>, ClientError> {
-        unimplemented!()
+        self.core.store.transaction(|tx| {
+            let mut summaries = tx.conversations()?.into_iter().map(|record| self.summary(tx, record)).collect::<Result<Vec<_>, _>>()?;
+            summaries.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+            Ok(summaries.into_iter().map(|(_, summary)| summary).collect())
+        })
+    }
+
+    fn summary(&self, tx: &Tx<'_>, record: ConversationRecord) -> Result<(u64, ConversationSummary), ClientError> {
+        let local = self.core.local()?;
+        let ConversationRecord { conversation, peer, start_handle, start_account: _, standing, created_ms, read_number: _ } = record;
+        let contact = peer.map(|peer| tx.contact(peer)).transpose()?.flatten();
+        let title = match (&contact, &start_handle, peer) {
+            (Some(contact), ..) => contact.handle.to_text(),
+            (None, Some(handle), _) => handle.to_text(),
+            (None, None, Some(peer)) => peer.to_text().chars().take(12).collect(),
+            (None, None, None) => String::new(),
+        };
+        let last = tx.history(conversation, None, Some(1))?.pop();
+        let newest = last.as_ref().map_or(created_ms, |last| last.sent_at_ms);
+        let summary = ConversationSummary {
+            conversation,
+            title,
+            peer,
+            unread: tx.unread(conversation)?,
+            standing: match standing {
+                alcyon_store::Standing::Asked => Standing::Asked,
+                alcyon_store::Standing::Open => Standing::Open,
+                alcyon_store::Standing::Left => Standing::Left,
+                alcyon_store::Standing::Joining => Standing::Joining,
+            },
+            last: last.map(|last| message_view(tx, &local, last)).transpose()?,
+            blocked: contact.is_some_and(|contact| contact.blocked),
+            alarm: tx.alarms(conversation)?.last().and_then(alarm_view),
+        };
+        Ok((newest, summary))
     }
 
     /// A conversation by handle, `handle#account-id` or conversation id in text form.
     pub fn find(&self, who: &str) -> Result<ConversationId, ClientError> {
-        unimplemented!()
+        let unknown = || ClientError::Unknown { field: "who", what: who.to_owned() };
+        if !who.contains('@') {
+            let id = ConversationId::from_text(who, "who").map_err(|_| unknown())?;
+            let record = self.core.store.transaction(|tx| tx.conversation(id))?;
+            return record.map(|record| record.conversation).ok_or_else(unknown);
+        }
+        let (handle, account) = Handle::parse_with_account(who)?;
+        self.core.store.transaction(|tx| {
+            let contacts = tx.contacts_by_handle(&handle)?;
+            let wanted = contacts.iter().filter(|contact| account.is_none_or(|account| account == contact.account));
+            for contact in wanted {
+                if let Some(record) = tx.conversation_with(contact.account)? {
+                    return Ok(record.conversation);
+                }
+            }
+            let waiting = tx.conversations()?.into_iter().find(|record| record.start_handle.as_ref() == Some(&handle));
+            waiting.map(|record| record.conversation).ok_or_else(unknown)
+        })
     }
 
     /// Oldest first; the newest `limit` of those before `before`. Own messages without a position come last.
     pub fn history(&self, conversation: ConversationId, before: Option<Position>, limit: Option<u32>) -> Result<Vec<Message>, ClientError> {
-        unimplemented!()
+        let local = self.core.local()?;
+        self.core.store.transaction(|tx| {
+            let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
+            let before = before.map(|Position { term, sequence }| (term, sequence));
+            tx.history(conversation, before, limit)?.into_iter().map(|message| message_view(tx, &local, message)).collect()
+        })
     }
 
     /// Everything up to the newest message counts as read.
     pub fn mark_read(&self, conversation: ConversationId) -> Result<(), ClientError> {
-        unimplemented!()
+        Ok(self.core.store.transaction(|tx| tx.mark_read(conversation))?)
     }
 
     /// This message was shown: it does not come as an event again.
     pub fn shown(&self, conversation: ConversationId, id: MessageId) -> Result<(), ClientError> {
-        unimplemented!()
+        Ok(self.core.store.transaction(|tx| tx.set_shown(conversation, id))?)
     }
 
     /// Open requests, oldest first.
     pub fn requests(&self) -> Result<Vec<KnockRequest>, ClientError> {
-        unimplemented!()
+        Ok(self.core.store.transaction(|tx| tx.open_requests())?.iter().map(request_view).collect())
     }
 
     /// Alarms of a conversation, oldest first.
     pub fn alarms(&self, conversation: ConversationId) -> Result<Vec<Alarm>, ClientError> {
-        unimplemented!()
-    }
-
-    /// Knocks, or writes in the conversation there already is. Waits for the server's acknowledgement or gives up into `Queued`.
-    pub async fn start(&self, handle: &Handle, account: Option<AccountId>, text: &str) -> Result<SendOutcome, ClientError> {
-        unimplemented!()
-    }
-
-    /// Writes, and waits for the server's acknowledgement or gives up into `Queued`.
-    pub async fn send(&self, conversation: ConversationId, text: &str) -> Result<SendOutcome, ClientError> {
-        unimplemented!()
-    }
-
-    /// Writes into the outbox and returns at once; a running [`Self::listen`] sends it. For interfaces.
-    pub fn enqueue(&self, conversation: ConversationId, text: &str) -> Result<Message, ClientError> {
-        unimplemented!()
-    }
-
-    /// Accepts a request; from here on its conversation is there, coming in goes on with whatever connection there is.
-    pub async fn accept(&self, request: ConversationId) -> Result<ConversationId, ClientError> {
-        unimplemented!()
-    }
-
-    /// Declines a request; the seat that was offered is given back.
-    pub async fn decline(&self, request: ConversationId) -> Result<(), ClientError> {
-        unimplemented!()
-    }
-
-    /// Blocks an account by handle: its pass is revoked, its knocks are dropped unseen, its messages not shown.
-    pub async fn block(&self, handle: &Handle) -> Result<(), ClientError> {
-        unimplemented!()
-    }
-
-    /// The reverse.
-    pub async fn unblock(&self, handle: &Handle) -> Result<(), ClientError> {
-        unimplemented!()
-    }
-
-    /// The safety number with that handle's account.
-    pub async fn safety_number(&self, handle: &Handle) -> Result<SafetyNumberView, ClientError> {
-        unimplemented!()
-    }
-
-    /// Fetches and processes everything there is, empties the outbox, and returns what is new.
-    pub async fn sync(&self) -> Result<Synced, ClientError> {
-        unimplemented!()
-    }
-
-    /// The same for as long as the future lives, reconnecting by itself. Ends only with an error of the profile.
-    pub async fn listen(&self, on_event: impl FnMut(Event)) -> Result<(), ClientError> {
-        unimplemented!()
+        Ok(self.core.store.transaction(|tx| tx.alarms(conversation))?.iter().filter_map(alarm_view).collect())
     }
 }

@@ -33,6 +33,9 @@ pub enum ClientError {
         /// The handle.
         handle: String,
     },
+    /// One's own handle. There is nobody to knock at.
+    #[error("that is your own handle")]
+    OwnHandle,
     /// The other side is blocked. Unblock first.
     #[error("{0} is blocked; unblock first")]
     Blocked(String),
@@ -74,6 +77,12 @@ pub enum ClientError {
     /// The server's answer makes no sense, or its signature does not hold. Nothing was believed.
     #[error("the server's answer is not believable: {0}")]
     Unbelievable(&'static str),
+    /// Keys or certificates do not hold.
+    #[error(transparent)]
+    Identity(#[from] alcyon_identity::IdentityError),
+    /// The group operation failed. The conversation is as it was.
+    #[error("encryption: {0}")]
+    Mls(#[from] alcyon_mls::MlsError),
     /// The database failed. Nothing was acknowledged.
     #[error(transparent)]
     Store(#[from] alcyon_store::StoreError),
@@ -104,6 +113,7 @@ impl ClientError {
             Self::NoSuchHandle(_) => "no-such-handle",
             Self::HandleTaken(_) => "handle-taken",
             Self::HandleChanged { .. } => "handle-changed",
+            Self::OwnHandle => "own-handle",
             Self::Blocked(_) => "blocked",
             Self::Left => "left",
             Self::TextTooLong { .. } => "text-too-long",
@@ -113,6 +123,8 @@ impl ClientError {
             Self::Transport(_) => "unreachable",
             Self::Refused { .. } => "refused",
             Self::Unbelievable(_) => "unbelievable",
+            Self::Identity(_) => "identity",
+            Self::Mls(_) => "encryption",
             Self::Store(_) => "storage",
         }
     }
@@ -122,7 +134,12 @@ impl ClientError {
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Unknown { field, .. } => Some(field),
-            Self::NoSuchHandle(_) | Self::HandleTaken(_) | Self::HandleChanged { .. } | Self::Blocked(_) | Self::NoDevices(_) => Some("handle"),
+            Self::NoSuchHandle(_)
+            | Self::HandleTaken(_)
+            | Self::HandleChanged { .. }
+            | Self::OwnHandle
+            | Self::Blocked(_)
+            | Self::NoDevices(_) => Some("handle"),
             Self::TextTooLong { .. } | Self::EmptyText => Some("text"),
             Self::Wire(error) => Some(error.field()),
             Self::Refused { field, .. } => field.as_deref(),

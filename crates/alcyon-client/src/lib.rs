@@ -18,8 +18,25 @@
 
 mod client;
 mod clock;
+mod contacts;
+mod content;
+mod core;
+mod directory;
+mod drive;
+mod entry;
 mod error;
 mod event;
+mod inbox;
+mod link;
+mod local;
+mod offer;
+mod outbox;
+mod poke;
+mod random;
+mod register;
+mod rejoin;
+mod send;
+mod start;
 mod transport;
 
 pub use alcyon_store::Store;
@@ -28,7 +45,7 @@ pub use client::Client;
 pub use clock::Clock;
 pub use error::{ClientError, RefusalKind};
 pub use event::{
-    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, KnockRequest, Me, Message, Position, Registered, RequestKind, SafetyNumberView,
-    SendOutcome, Standing, Synced,
+    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, KnockRequest, Me, Message, Position, Registered, RequestKind,
+    SafetyNumberView, SendOutcome, Standing, Synced,
 };
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

@@ -2,6 +2,8 @@ use std::fmt;
 
 use alcyon_wire::DeviceId;
 use ed25519_dalek::{Signer, SigningKey};
+use hkdf::Hkdf;
+use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -30,6 +32,16 @@ impl DeviceKey {
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
+    }
+
+    /// A secret that only this device can derive: HKDF-SHA-512 over the private key. `label` says what it is for.
+    #[must_use]
+    pub fn derive(&self, label: &str, context: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut secret = Zeroizing::new([0; 32]);
+        Hkdf::<Sha512>::new(Some(label.as_bytes()), self.0.as_bytes())
+            .expand(context, secret.as_mut_slice())
+            .expect("32 bytes are within what HKDF-SHA-512 gives");
+        secret
     }
 
     /// The secret, for sealed storage.

@@ -1,20 +1,91 @@
 //! The client's database: SQLite with SQLCipher, the same SQL natively and in the browser.
+//!
+//! All reading and writing happens in [`Store::transaction`]: MLS state, message, cursor and outbox change together or
+//! not at all. The crate must not know the network, and it does not know what MLS rows mean: a [`Tx`] is the
+//! [`alcyon_mls::Rows`] that `alcyon-mls` writes through.
+//!
+//! ```
+//! # fn main() -> Result<(), alcyon_store::StoreError> {
+//! use alcyon_store::{Store, StoreKey};
+//! let directory = tempfile::tempdir().expect("a place for the example");
+//! let store = Store::open(directory.path(), &StoreKey::from([7; 32]))?;
+//! assert!(store.transaction(|tx| tx.account())?.is_none());
+//! # Ok(()) }
+//! ```
 
+mod account;
+mod alarm;
+mod chain;
+mod column;
+mod contact;
+mod conversation;
 mod error;
+mod message;
+mod mls_rows;
+mod open;
+mod outbox;
+mod request;
 
+use std::cell::RefCell;
+
+use rusqlite::{Connection, TransactionBehavior};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+pub use account::AccountRecord;
+pub use alarm::AlarmRecord;
+pub use chain::ChainLink;
+pub use contact::ContactRecord;
+pub use conversation::{ConversationRecord, Standing, TermRecord, TermState};
 pub use error::StoreError;
+pub use message::{DeliveryState, MessageRecord};
+pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
+pub use request::{RequestRecord, RequestState};
 
-/// One profile's database, open. One process at a time.
-pub struct Store {}
+/// The format this version reads and writes.
+pub const FORMAT: u32 = 1;
 
 /// The database key: 32 bytes from wherever the program keeps secrets.
-pub struct StoreKey(pub [u8; 32]);
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct StoreKey([u8; 32]);
 
-impl Store {
-    /// Opens or creates the profile in this directory. Waits up to five seconds for another process to let go of it.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn open(directory: &std::path::Path, key: &StoreKey) -> Result<Self, StoreError> {
-        let _ = (directory, key);
-        Err(StoreError::WrongKey)
+impl From<[u8; 32]> for StoreKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
+
+/// One profile's database, open. One process at a time.
+pub struct Store {
+    connection: RefCell<Connection>,
+    #[cfg(not(target_family = "wasm"))]
+    _lock: std::fs::File,
+}
+
+impl Store {
+    /// Does everything in `work`, or nothing of it. An error rolls back; whatever was built in memory from the
+    /// transaction is to be dropped then.
+    ///
+    /// # Panics
+    /// When called inside another transaction of the same store.
+    pub fn transaction<T, E: From<StoreError>>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut connection = self.connection.borrow_mut();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let tx = Tx { sql: transaction };
+        let done = work(&tx)?;
+        tx.sql.commit().map_err(StoreError::from)?;
+        Ok(done)
+    }
+
+    /// Writes the journal back into the database file and empties it, so that deleted secrets leave both.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.connection.borrow().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(Into::into)
+    }
+}
+
+/// An open transaction. Typed reads and writes for each table are its methods.
+pub struct Tx<'a> {
+    sql: rusqlite::Transaction<'a>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What the parts of the client share: the store, who we are, and what is to be shown.
+
+use std::{cell::RefCell, rc::Rc};
+
+use alcyon_mls::HandshakeKey;
+use alcyon_store::{AlarmRecord, MessageRecord, RequestRecord, Store, TermRecord, Tx};
+use alcyon_wire::{AccountId, ConversationId, Handle, LogId};
+
+use crate::{Alarm, AlarmKind, ClientError, Delivery, Event, KnockRequest, Message, Position, RequestKind, local::Local, poke::Poke};
+
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    local: RefCell<Option<Rc<Local>>>,
+    /// The outbox, the terms or the requests have changed.
+    pub(crate) work: Poke,
+    listener: RefCell<Option<futures::channel::mpsc::UnboundedSender<Event>>>,
+}
+
+impl Core {
+    pub(crate) fn open(store: Store) -> Result<Self, ClientError> {
+        let core = Self { store, local: RefCell::new(None), work: Poke::default(), listener: RefCell::new(None) };
+        core.reload()?;
+        Ok(core)
+    }
+
+    /// Reads the account anew.
+    pub(crate) fn reload(&self) -> Result<(), ClientError> {
+        let record = self.store.transaction(|tx| tx.account())?;
+        *self.local.borrow_mut() = record.as_ref().map(Local::of_record).transpose()?.map(Rc::new);
+        Ok(())
+    }
+
+    /// The account, also one that the server has not confirmed yet.
+    pub(crate) fn unconfirmed(&self) -> Option<Rc<Local>> {
+        self.local.borrow().clone()
+    }
+
+    /// The account.
+    pub(crate) fn local(&self) -> Result<Rc<Local>, ClientError> {
+        self.unconfirmed().filter(|local| local.registered).ok_or(ClientError::NoAccount)
+    }
+
+    /// Hands events to whoever listens. Without a listener they are found in the store by the next `sync`.
+    pub(crate) fn emit(&self, events: impl IntoIterator<Item = Event>) {
+        if let Some(listener) = &*self.listener.borrow() {
+            for event in events {
+                // A listener that is gone has taken its future with it; what it missed is still unshown in the store.
+                let _ = listener.unbounded_send(event);
+            }
+        }
+    }
+
+    /// From here on events go to the receiver.
+    pub(crate) fn listen(&self) -> futures::channel::mpsc::UnboundedReceiver<Event> {
+        let (sender, receiver) = futures::channel::mpsc::unbounded();
+        *self.listener.borrow_mut() = Some(sender);
+        receiver
+    }
+}
+
+/// The term's handshake key.
+pub(crate) fn handshake_key(term: &TermRecord) -> Result<HandshakeKey, ClientError> {
+    Ok(HandshakeKey::derive(&term.join_secret, term.log)?)
+}
+
+/// A handle for an account, if it is a contact.
+pub(crate) fn handle_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Result<Option<Handle>, ClientError> {
+    if account == local.account {
+        return Ok(Some(local.handle.clone()));
+    }
+    Ok(tx.contact(account)?.map(|contact| contact.handle))
+}
+
+/// A stored message as it is shown.
+pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) -> Result<Message, ClientError> {
+    let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown: _ } = record;
+    Ok(Message {
+        conversation,
+        id: message,
+        sender,
+        sender_handle: handle_of(tx, local, sender)?,
+        own,
+        text,
+        position: position.map(|(term, sequence)| Position { term, sequence }),
+        sent_at_ms,
+        delivery: match delivery {
+            alcyon_store::DeliveryState::Queued => Delivery::Queued,
+            alcyon_store::DeliveryState::Sent => Delivery::Sent,
+            alcyon_store::DeliveryState::Delivered => Delivery::Delivered,
+            alcyon_store::DeliveryState::Failed => Delivery::Failed,
+        },
+    })
+}
+
+/// A stored request as it is shown.
+pub(crate) fn request_view(record: &RequestRecord) -> KnockRequest {
+    KnockRequest {
+        id: record.conversation,
+        from: record.handle.clone(),
+        account: record.account,
+        confirmed: record.confirmed,
+        kind: RequestKind::Knock,
+        introduction: record.introduction.clone(),
+        sent_at_ms: record.sent_at_ms,
+    }
+}
+
+const ALARMS: [(AlarmKind, u32); 7] = [
+    (AlarmKind::Broken, 1),
+    (AlarmKind::Forked, 2),
+    (AlarmKind::ServerRestored, 3),
+    (AlarmKind::ProfileRestored, 4),
+    (AlarmKind::HandleChanged, 5),
+    (AlarmKind::Gap, 6),
+    (AlarmKind::Unreadable, 7),
+];
+
+/// A stored alarm as it is shown; none for a kind that this version does not know.
+pub(crate) fn alarm_view(record: &AlarmRecord) -> Option<Alarm> {
+    let (kind, _) = ALARMS.into_iter().find(|(_, number)| *number == record.kind)?;
+    Some(Alarm { conversation: record.conversation, kind, sequence: record.sequence })
+}
+
+/// Stores an alarm with its evidence; the event if it is new.
+pub(crate) fn raise(
+    tx: &Tx<'_>,
+    conversation: Option<ConversationId>,
+    log: LogId,
+    kind: AlarmKind,
+    sequence: u64,
+    evidence: (&[u8], &[u8]),
+    at_ms: u64,
+) -> Result<Option<Event>, ClientError> {
+    let number = ALARMS.iter().find(|(known, _)| *known == kind).map_or(0, |(_, number)| *number);
+    let (mine, theirs) = (evidence.0.to_vec(), evidence.1.to_vec());
+    let new = tx.add_alarm(&AlarmRecord { number: 0, conversation, log, kind: number, sequence, mine, theirs, at_ms })?;
+    Ok(new.then_some(Event::Alarm(Alarm { conversation, kind, sequence })))
+}

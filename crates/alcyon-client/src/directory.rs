@@ -1,0 +1,176 @@
+//! The control plane: JSON over HTTP, answers believed only as far as signatures carry them.
+
+use alcyon_identity::Manifest;
+use alcyon_wire::{AccountId, DeviceId, Handle, HandleName, RefusalCode, Seat, ServerUrl};
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{ClientError, HttpMethod, HttpRequest, HttpResponse, RefusalKind, Transport, local::Local};
+
+#[derive(Deserialize)]
+pub(crate) struct ServerInfo {
+    /// What handles there carry after the `@`.
+    pub(crate) name: String,
+    /// The server's clock.
+    pub(crate) time_ms: u64,
+}
+
+#[derive(Serialize)]
+struct SignUp<'a> {
+    name: &'a str,
+    manifest: String,
+    inbox_seats: Vec<JsonSeat>,
+}
+
+#[derive(Serialize)]
+struct JsonSeat {
+    id: String,
+    drop_hash: String,
+    keep: bool,
+    invite: bool,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    manifest: String,
+}
+
+#[derive(Serialize)]
+struct Upload {
+    last_resort: String,
+    one_time: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Claimed {
+    device: String,
+    key_package: String,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    error: String,
+    message: String,
+    #[serde(default)]
+    field: Option<String>,
+    #[serde(default)]
+    retry_after_ms: Option<u64>,
+    #[serde(default)]
+    verdict: Option<String>,
+}
+
+/// Asks a server who it is and what time it has.
+pub(crate) async fn server_info<T: Transport>(transport: &T, server: &ServerUrl) -> Result<ServerInfo, ClientError> {
+    get(transport, server, "/v1/server".to_owned()).await
+}
+
+/// Signs up: name, manifest and the inbox with its seats come to be together.
+pub(crate) async fn sign_up<T: Transport>(
+    transport: &T,
+    local: &Local,
+    name: &HandleName,
+    seats: &[Seat],
+    server_time_ms: u64,
+) -> Result<(), ClientError> {
+    let inbox_seats = seats
+        .iter()
+        .map(|Seat { id, drop_hash, keep, invite }| JsonSeat {
+            id: BASE64URL_NOPAD.encode(id.as_bytes()),
+            drop_hash: BASE64URL_NOPAD.encode(drop_hash.as_bytes()),
+            keep: *keep,
+            invite: *invite,
+        })
+        .collect();
+    let body = SignUp { name: name.as_str(), manifest: BASE64URL_NOPAD.encode(local.manifest.to_bytes()), inbox_seats };
+    let request = local.signed(&local.server, HttpMethod::Post, "/v1/accounts".to_owned(), json(&body), server_time_ms)?;
+    match transport.request(request).await? {
+        HttpResponse { status: 200 | 201, .. } => Ok(()),
+        answer => Err(match refusal(&answer) {
+            (problem, _) if problem.as_deref() == Some("handle_taken") => ClientError::HandleTaken(local.handle.to_text()),
+            (_, error) => error,
+        }),
+    }
+}
+
+/// The manifest that a handle points to, at that handle's own server. It names the handle back, or it is not believed.
+pub(crate) async fn manifest_of<T: Transport>(transport: &T, handle: &Handle) -> Result<Manifest, ClientError> {
+    let server = ServerUrl::of_handle_server(handle.server())?;
+    let path = format!("/v1/handles/{}", handle.name().as_str());
+    let answer = transport.request(HttpRequest { server, method: HttpMethod::Get, path, headers: Vec::new(), body: Vec::new() }).await?;
+    if answer.status == 404 {
+        return Err(ClientError::NoSuchHandle(handle.to_text()));
+    }
+    let Named { manifest } = parse(&answer)?;
+    let manifest = Manifest::decode(&base64(&manifest)?)?;
+    if !manifest.names(handle) {
+        return Err(ClientError::Unbelievable("the manifest does not name the handle that led to it"));
+    }
+    Ok(manifest)
+}
+
+/// One KeyPackage for each device of an account that has any.
+pub(crate) async fn claim_key_packages<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+) -> Result<Vec<(DeviceId, Vec<u8>)>, ClientError> {
+    let path = format!("/v1/accounts/{}/key-packages/claim", account.to_text());
+    let request = HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body: Vec::new() };
+    let claimed: Vec<Claimed> = parse(&transport.request(request).await?)?;
+    claimed
+        .into_iter()
+        .map(|Claimed { device, key_package }| Ok((DeviceId::from_text(&device, "device")?, base64(&key_package)?)))
+        .collect()
+}
+
+/// Puts this device's KeyPackages up.
+pub(crate) async fn put_key_packages<T: Transport>(
+    transport: &T,
+    local: &Local,
+    last_resort: &[u8],
+    one_time: &[Vec<u8>],
+) -> Result<(), ClientError> {
+    let ServerInfo { time_ms, name: _ } = server_info(transport, &local.server).await?;
+    let body = Upload {
+        last_resort: BASE64URL_NOPAD.encode(last_resort),
+        one_time: one_time.iter().map(|package| BASE64URL_NOPAD.encode(package)).collect(),
+    };
+    let path = format!("/v1/accounts/{}/key-packages", local.account.to_text());
+    let request = local.signed(&local.server, HttpMethod::Put, path, json(&body), time_ms)?;
+    let answer = transport.request(request).await?;
+    if (200..300).contains(&answer.status) { Ok(()) } else { Err(refusal(&answer).1) }
+}
+
+async fn get<T: Transport, A: DeserializeOwned>(transport: &T, server: &ServerUrl, path: String) -> Result<A, ClientError> {
+    let request = HttpRequest { server: server.clone(), method: HttpMethod::Get, path, headers: Vec::new(), body: Vec::new() };
+    parse(&transport.request(request).await?)
+}
+
+fn json(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("plain structs of strings always become JSON")
+}
+
+fn base64(text: &str) -> Result<Vec<u8>, ClientError> {
+    BASE64URL_NOPAD.decode(text.trim_end_matches('=').as_bytes()).map_err(|_| ClientError::Unbelievable("a field is not base64url"))
+}
+
+fn parse<A: DeserializeOwned>(answer: &HttpResponse) -> Result<A, ClientError> {
+    if !(200..300).contains(&answer.status) {
+        return Err(refusal(answer).1);
+    }
+    serde_json::from_slice(&answer.body).map_err(|_| ClientError::Unbelievable("the answer is not the JSON that was asked for"))
+}
+
+/// The server's code for the problem, and the error.
+fn refusal(answer: &HttpResponse) -> (Option<String>, ClientError) {
+    let Ok(Problem { error, message, field, retry_after_ms, verdict }) = serde_json::from_slice(&answer.body) else {
+        return (None, ClientError::Unbelievable("an error without an explanation"));
+    };
+    let kind = match (verdict.as_deref(), retry_after_ms, answer.status) {
+        (Some("elsewhere"), ..) => RefusalKind::Elsewhere,
+        (Some("later"), after, _) | (None, after @ Some(_), _) => RefusalKind::Later { after_ms: after.unwrap_or(1000) },
+        (None, None, 429 | 500..=599) => RefusalKind::Later { after_ms: 1000 },
+        _ => RefusalKind::Never,
+    };
+    (Some(error), ClientError::Refused { kind, code: RefusalCode::Unspecified, message, field })
+}

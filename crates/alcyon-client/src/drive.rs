@@ -1,0 +1,239 @@
+//! Keeping connections: as many as are needed, for as long as they are needed.
+
+use std::{cell::Cell, collections::BTreeSet, time::Duration};
+
+use alcyon_store::{TermState, Tx};
+use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+
+use crate::{
+    Client, ClientError, Clock, ConnectionState, Event, Synced, Transport,
+    core::{alarm_view, message_view, request_view},
+    link::{Ended, Link, Purpose, purpose_of},
+    random::random,
+};
+
+/// Rounds of work that follows from work before a command gives up for now.
+const ROUNDS: usize = 8;
+/// First and longest wait before a server is tried again; in between it doubles, with full jitter.
+const BACKOFF_FIRST_MS: u64 = 500;
+const BACKOFF_LAST_MS: u64 = 120_000;
+/// How often directories that could not be reached are asked again.
+const ERRANDS_MS: u64 = 30_000;
+
+impl<T: Transport, C: Clock> Client<T, C> {
+    /// Fetches and processes everything there is, empties the outbox, and returns what is new.
+    pub async fn sync(&self) -> Result<Synced, ClientError> {
+        self.core.local()?;
+        let mut heard = self.core.listen();
+        let mut lost = BTreeSet::new();
+        let mut unreachable = 0;
+        for round in 0..ROUNDS {
+            unreachable = self.errands().await?;
+            let links: Vec<Link> =
+                self.links(round == 0)?.into_iter().filter(|link| !lost.contains(link) && (round == 0 || self.has_work(link))).collect();
+            if links.is_empty() {
+                break;
+            }
+            let ends = futures::future::join_all(links.iter().map(|link| self.run_link(link, false, || ()))).await;
+            for (link, end) in links.into_iter().zip(ends) {
+                match end {
+                    Ok(()) => {}
+                    Err(Ended::Away { .. }) => {
+                        lost.insert(link);
+                    }
+                    Err(Ended::Failed(error)) => return Err(error),
+                }
+            }
+        }
+        // Messages, requests and alarms are in the store until they were shown; these are only told as they happen.
+        let mut events = Vec::new();
+        while let Some(Some(event)) = heard.next().now_or_never() {
+            if matches!(event, Event::Accepted { .. } | Event::Left { .. }) {
+                events.push(event);
+            }
+        }
+        let (news, queued) = self.core.store.transaction(|tx| Ok::<_, ClientError>((self.news(tx)?, tx.count_queued()?)))?;
+        events.extend(news);
+        Ok(Synced { events, unreachable: unreachable + lost.len(), queued: usize::try_from(queued).unwrap_or(usize::MAX) })
+    }
+
+    /// The same for as long as the future lives, reconnecting by itself. Ends only with an error of the profile.
+    pub async fn listen(&self, mut on_event: impl FnMut(Event)) -> Result<(), ClientError> {
+        self.core.local()?;
+        let mut events = self.core.listen();
+        for event in self.core.store.transaction(|tx| self.news(tx))? {
+            on_event(event);
+        }
+        on_event(Event::Connection(ConnectionState::Connecting));
+        let away = Cell::new(0_usize);
+        let mut running: FuturesUnordered<LocalBoxFuture<'_, Result<Link, ClientError>>> = FuturesUnordered::new();
+        let mut active = BTreeSet::new();
+        let mut errands = std::pin::pin!(self.run_errands().fuse());
+        loop {
+            let seen = self.core.work.count();
+            for link in self.links(true)? {
+                if active.insert(link.clone()) {
+                    running.push(self.keep_link(link, &away).boxed_local());
+                }
+            }
+            let mut work = std::pin::pin!(self.core.work.after(seen).fuse());
+            futures::select_biased! {
+                event = events.next() => if let Some(event) = event { on_event(event) },
+                ended = running.select_next_some() => { active.remove(&ended?); }
+                failed = errands => failed?,
+                () = work => {}
+            }
+        }
+    }
+
+    /// Runs what is needed for what waits, until `done` or until nothing more can be done now.
+    pub(crate) async fn drive_until(&self, mut done: impl FnMut(&Tx<'_>) -> Result<bool, ClientError>) -> Result<(), ClientError> {
+        self.core.local()?;
+        let mut lost = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            let links: Vec<Link> = self.links(false)?.into_iter().filter(|link| !lost.contains(link) && self.has_work(link)).collect();
+            if links.is_empty() {
+                return Ok(());
+            }
+            let mut running: FuturesUnordered<_> =
+                links.into_iter().map(|link| async move { (self.run_link(&link, false, || ()).await, link) }).collect();
+            while let Some((end, link)) = running.next().await {
+                match end {
+                    Ok(()) => {}
+                    Err(Ended::Away { .. }) => {
+                        lost.insert(link);
+                    }
+                    Err(Ended::Failed(error)) => return Err(error),
+                }
+                if self.core.store.transaction(|tx| done(tx))? && !self.has_any_work(&lost)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has_any_work(&self, lost: &BTreeSet<Link>) -> Result<bool, ClientError> {
+        Ok(self.links(false)?.iter().any(|link| !lost.contains(link) && self.has_work(link)))
+    }
+
+    /// Connections that are needed: for what waits, and with `reading` also for what there may be to read.
+    fn links(&self, reading: bool) -> Result<BTreeSet<Link>, ClientError> {
+        let local = self.core.local()?;
+        let mut links = BTreeSet::new();
+        let (terms, heads) = self.core.store.transaction(|tx| Ok::<_, ClientError>((tx.open_terms(None)?, tx.outbox_heads(None)?)))?;
+        if reading {
+            links.insert(Link { server: local.manifest.inbox().server.clone(), purpose: Purpose::Inbox });
+        }
+        for term in terms {
+            if reading || term.state == TermState::Joining {
+                links.insert(Link { server: term.server, purpose: Purpose::Hub });
+            }
+        }
+        for item in heads {
+            if let Some(purpose) = purpose_of(item.kind) {
+                links.insert(Link { server: item.server, purpose });
+            }
+        }
+        Ok(links)
+    }
+
+    /// Something is due on this connection. A store that can't be read is found out by whoever acts on it.
+    fn has_work(&self, link: &Link) -> bool {
+        let now_ms = self.clock.now_ms();
+        let due = self.core.store.transaction(|tx| {
+            let joining = tx.open_terms(Some(&link.server))?.iter().any(|term| term.state == TermState::Joining);
+            let heads = tx.outbox_heads(Some(&link.server))?;
+            let waiting = heads.iter().any(|item| {
+                let makeable = item.frame.is_some() || crate::link::is_made_here(item.kind);
+                purpose_of(item.kind) == Some(link.purpose) && item.not_before_ms <= now_ms && makeable
+            });
+            Ok::<_, ClientError>(waiting || (joining && link.purpose == Purpose::Hub))
+        });
+        due.unwrap_or(true)
+    }
+
+    /// Keeps one connection up; ends when it is not needed any more.
+    async fn keep_link(&self, link: Link, away: &Cell<usize>) -> Result<Link, ClientError> {
+        let mut backoff_ms = BACKOFF_FIRST_MS;
+        let mut is_away = false;
+        loop {
+            let for_ever = link.purpose != Purpose::Knock;
+            let mut online = false;
+            let caught_up = || {
+                if !online {
+                    online = true;
+                    if std::mem::take(&mut is_away) {
+                        away.set(away.get() - 1);
+                    }
+                    if away.get() == 0 {
+                        self.core.emit([Event::Connection(ConnectionState::Online)]);
+                    }
+                }
+            };
+            let end = self.run_link(&link, for_ever, caught_up).await;
+            if online {
+                backoff_ms = BACKOFF_FIRST_MS;
+            }
+            match end {
+                Ok(()) if !self.has_work(&link) => return Ok(link),
+                Ok(()) => {}
+                Err(Ended::Away { after_ms }) => {
+                    if !std::mem::replace(&mut is_away, true) {
+                        away.set(away.get() + 1);
+                    }
+                    let jitter = u64::from_le_bytes(random()) % backoff_ms;
+                    let retry_in_ms = after_ms + jitter;
+                    self.core.emit([Event::Connection(ConnectionState::Waiting { retry_in_ms })]);
+                    self.clock.sleep(Duration::from_millis(retry_in_ms)).await;
+                    backoff_ms = (backoff_ms * 2).min(BACKOFF_LAST_MS);
+                }
+                Err(Ended::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// What goes over HTTP: starts, handles to be confirmed, KeyPackages. Returns how many servers could not be reached.
+    async fn errands(&self) -> Result<usize, ClientError> {
+        let starts = self.run_starts(None).await?;
+        let requests = self.confirm_requests().await?;
+        let packages = self.renew_key_packages().await?;
+        Ok(starts + requests + usize::from(!packages))
+    }
+
+    async fn run_errands(&self) -> Result<(), ClientError> {
+        loop {
+            let seen = self.core.work.count();
+            self.errands().await?;
+            let events = self.core.store.transaction(|tx| announce_requests(tx))?;
+            self.core.emit(events);
+            let mut work = std::pin::pin!(self.core.work.after(seen).fuse());
+            let mut sleep = std::pin::pin!(self.clock.sleep(Duration::from_millis(ERRANDS_MS)).fuse());
+            futures::select_biased! { () = work => {}, () = sleep => {} }
+        }
+    }
+
+    /// Everything of others that was not shown yet.
+    fn news(&self, tx: &Tx<'_>) -> Result<Vec<Event>, ClientError> {
+        let local = self.core.local()?;
+        let mut events = announce_requests(tx)?;
+        for message in tx.unshown_messages()? {
+            events.push(Event::Message(message_view(tx, &local, message)?));
+        }
+        events.extend(tx.take_unshown_alarms()?.iter().filter_map(alarm_view).map(Event::Alarm));
+        Ok(events)
+    }
+}
+
+/// Requests that were not shown yet; from here on they count as shown.
+fn announce_requests(tx: &Tx<'_>) -> Result<Vec<Event>, ClientError> {
+    let mut events = Vec::new();
+    for mut request in tx.open_requests()? {
+        if !request.shown {
+            request.shown = true;
+            tx.put_request(&request)?;
+            events.push(Event::Request(request_view(&request)));
+        }
+    }
+    Ok(events)
+}

@@ -1,0 +1,555 @@
+//! Entries of a conversation's log: each is processed, judged, merged and stored in one transaction.
+
+use alcyon_mls::{
+    CommitSummary, Entry, Group, GroupId, Lost, MlsError, Payload, Processed, Seen, SetAside, Verdict, adopt_rejoin, discard_rejoin, unpad,
+};
+use alcyon_store::{ChainLink, DeliveryState, MessageRecord, OutboxKind, Standing, StoreError, TermRecord, TermState, Tx};
+use alcyon_wire::{EntryKind, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
+use proto::content::Body;
+
+use crate::{
+    AlarmKind, ClientError, Event,
+    content::Content,
+    core::{Core, handshake_key, message_view, raise},
+    local::Local,
+    rejoin::{LOST_STATE, ROLLED_BACK, UNOPENED_PATH},
+};
+
+/// Why an entry was kept for coming in anew.
+pub(crate) const REPLAY: &str = "replay";
+
+/// What an entry, or a page of them, came to.
+#[derive(Default)]
+pub(crate) struct Step {
+    pub(crate) events: Vec<Event>,
+    /// This device sits on another seat from here on.
+    pub(crate) new_seat: bool,
+    /// The log contradicts itself: read no further on this connection.
+    pub(crate) stop: bool,
+}
+
+/// An entry on its way through a transaction.
+struct Subject<'a> {
+    header: HeaderFacts,
+    header_bytes: &'a [u8],
+    payload: &'a [u8],
+    hash: PayloadHash,
+    now_ms: u64,
+}
+
+impl Core {
+    /// Processes a page of a log in order.
+    pub(crate) fn process_page(&self, page: &proto::Entries, now_ms: u64) -> Result<(LogId, Step), ClientError> {
+        let proto::Entries { log, gap, entries, head: _, running_hash } = page;
+        let log = LogId::parse(log, "entries.log")?;
+        let mut total = Step::default();
+        if let Some(gap) = gap {
+            total.add(self.store.transaction(|tx| apply_gap(tx, log, gap, now_ms))?);
+        }
+        for entry in entries {
+            if total.stop {
+                return Ok((log, total));
+            }
+            total.add(self.process_entry(log, entry, now_ms)?);
+        }
+        if !total.stop && !running_hash.is_empty() {
+            total.add(self.store.transaction(|tx| compare_with_server(tx, log, running_hash, now_ms))?);
+        }
+        Ok((log, total))
+    }
+
+    fn process_entry(&self, log: LogId, entry: &proto::Entry, now_ms: u64) -> Result<Step, ClientError> {
+        let local = self.local()?;
+        let outcome = self.store.transaction(|tx| apply(tx, &local, log, entry, now_ms, None));
+        // What follows starts from a clean transaction: everything the first one did was taken back.
+        match outcome {
+            Err(ClientError::Mls(MlsError::Rows(error))) => Err(store_failure(&error)),
+            Err(ClientError::Mls(MlsError::CantOpenPath { .. })) => {
+                self.store.transaction(|tx| apply(tx, &local, log, entry, now_ms, Some(Instead::Rejoin)))
+            }
+            Err(ClientError::Mls(_) | ClientError::Wire(_)) => {
+                self.store.transaction(|tx| apply(tx, &local, log, entry, now_ms, Some(Instead::SetAside)))
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// What to do with an entry whose processing failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Instead {
+    SetAside,
+    Rejoin,
+}
+
+impl Step {
+    fn add(&mut self, other: Self) {
+        let Self { events, new_seat, stop } = other;
+        self.events.extend(events);
+        self.new_seat |= new_seat;
+        self.stop |= stop;
+    }
+}
+
+/// A store's failure inside an MLS operation, as what it was.
+fn store_failure(error: &alcyon_mls::RowsError) -> ClientError {
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::DiskFull) => ClientError::Store(StoreError::DiskFull),
+        Some(StoreError::Busy) => ClientError::Store(StoreError::Busy),
+        _ => ClientError::Mls(MlsError::Rows(error.clone())),
+    }
+}
+
+fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u64, instead: Option<Instead>) -> Result<Step, ClientError> {
+    let mut term = tx.term(log)?.ok_or(ClientError::Unbelievable("entries of a log that was not asked for"))?;
+    let mut step = Step::default();
+    let proto::Entry { header: header_bytes, payload, payload_hash: given_hash } = entry;
+    let facts = HeaderFacts::parse(header_bytes)
+        .ok()
+        .filter(|header| header.sequence == term.cursor + 1 && header.commit_count == term.commit_count && header.kind != EntryKind::Knock);
+    let Some(header) = facts else {
+        let evidence = (term.running_hash.as_bytes().as_slice(), header_bytes.as_ref());
+        step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, term.cursor + 1, evidence, now_ms)?);
+        step.stop = true;
+        return Ok(step);
+    };
+    let trimmed = !given_hash.is_empty();
+    let hash = if trimmed { PayloadHash::parse(given_hash, "entry.payload_hash")? } else { payload_hash(payload) };
+    let running_hash = term.running_hash.next(header_bytes, &hash);
+    let subject = Subject { header, header_bytes, payload, hash, now_ms };
+
+    if let Some(first) = tx.chain_of_entry(log, subject.header.entry_id)? {
+        // A log takes an entry id once. This one shows an old entry again.
+        let evidence = (&first.to_be_bytes()[..], header_bytes.as_ref());
+        step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, subject.header.sequence, evidence, now_ms)?);
+    } else if trimmed {
+        step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Gap, subject.header.sequence, (&[], &[]), now_ms)?);
+    } else {
+        match instead {
+            Some(Instead::SetAside) => set_aside(tx, &term, &subject, "could not be processed", &mut step)?,
+            Some(Instead::Rejoin) => {
+                term.rejoin = UNOPENED_PATH;
+                crate::outbox::queue_rejoin(tx, &term)?;
+                tx.set_aside(log, subject.header.sequence, header_bytes, payload, REPLAY)?;
+            }
+            None => match subject.header.kind {
+                EntryKind::Application => apply_application(tx, local, &mut term, &subject, &mut step)?,
+                EntryKind::Commit => apply_commit(tx, local, &mut term, &subject, &mut step)?,
+                EntryKind::Close => apply_close(tx, local, &mut term, &subject, &mut step)?,
+                EntryKind::Leave => apply_leave(tx, &term, &subject, &mut step)?,
+                EntryKind::Knock | EntryKind::Unspecified => {}
+            },
+        }
+    }
+    term.cursor = subject.header.sequence;
+    term.running_hash = running_hash;
+    if subject.header.kind == EntryKind::Commit {
+        term.commit_count += 1;
+    }
+    tx.put_term(&term)?;
+    tx.add_chain(log, ChainLink { sequence: term.cursor, running_hash }, subject.header.entry_id)?;
+    Ok(step)
+}
+
+fn apply_gap(tx: &Tx<'_>, log: LogId, gap: &proto::Gap, now_ms: u64) -> Result<Step, ClientError> {
+    let mut term = tx.term(log)?.ok_or(ClientError::Unbelievable("entries of a log that was not asked for"))?;
+    let proto::Gap { first, last, running_hash, commit_count } = gap;
+    let mut step = Step::default();
+    if *first != term.cursor + 1 || last < first || *commit_count < term.commit_count {
+        let evidence = (term.running_hash.as_bytes().as_slice(), running_hash.as_ref());
+        step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, term.cursor + 1, evidence, now_ms)?);
+        step.stop = true;
+        return Ok(step);
+    }
+    step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Gap, *first, (&[], &[]), now_ms)?);
+    term.cursor = *last;
+    term.running_hash = RunningHash::parse(running_hash, "gap.running_hash")?;
+    if *commit_count > term.commit_count {
+        term.commit_count = *commit_count;
+        term.rejoin = LOST_STATE;
+        crate::outbox::queue_rejoin(tx, &term)?;
+    }
+    tx.put_term(&term)?;
+    Ok(step)
+}
+
+/// The server says what its running hash is; it has to be ours.
+fn compare_with_server(tx: &Tx<'_>, log: LogId, theirs: &[u8], now_ms: u64) -> Result<Step, ClientError> {
+    let mut step = Step::default();
+    let Some(term) = tx.term(log)? else { return Ok(step) };
+    let mine = term.running_hash.as_bytes().as_slice();
+    if mine != theirs {
+        step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, term.cursor, (mine, theirs), now_ms)?);
+    }
+    Ok(step)
+}
+
+/// Compares what somebody else has seen of this log with what this device has.
+fn compare_seen(tx: &Tx<'_>, term: &TermRecord, seen: Seen, at: &Subject<'_>, step: &mut Step) -> Result<bool, ClientError> {
+    let mine = if seen.sequence == 0 {
+        Some(RunningHash::start(term.log))
+    } else if seen.sequence == term.cursor {
+        Some(term.running_hash)
+    } else {
+        tx.chain_at(term.log, seen.sequence)?
+    };
+    // Nobody can have seen what is not before their entry.
+    let impossible = seen.sequence >= at.header.sequence;
+    if impossible || mine.is_some_and(|mine| mine != seen.running_hash) {
+        let mine = mine.unwrap_or(term.running_hash);
+        let evidence = (mine.as_bytes().as_slice(), seen.running_hash.as_bytes().as_slice());
+        step.events.extend(raise(tx, Some(term.conversation), term.log, AlarmKind::Forked, seen.sequence, evidence, at.now_ms)?);
+        return Ok(false);
+    }
+    Ok(mine.is_some())
+}
+
+fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+    let entry_id = subject.header.entry_id;
+    let own = tx.own_entry(term.log, entry_id)?;
+    if own == Some(subject.hash) {
+        return own_echo(tx, local, term, subject, step);
+    }
+    match process(tx, term, subject, subject_message(term, subject)?)? {
+        Processed::Application { by, plaintext } => {
+            let content = Content::parse(unpad(&plaintext)?)?;
+            if alcyon_wire::EntryId::from(content.id) != entry_id {
+                return set_aside(tx, term, subject, "the message names another id than its entry", step);
+            }
+            let from_peer = by.chain.account() != local.account;
+            if let Some(seen) = content.seen {
+                let agreed = compare_seen(tx, term, seen, subject, step)?;
+                if agreed && from_peer {
+                    for message in tx.delivered_up_to(term.conversation, term.term, seen.sequence)? {
+                        step.events.push(Event::Delivery(message_view(tx, local, message)?));
+                    }
+                }
+            }
+            apply_content(tx, local, term, subject, &by.chain, content, step)
+        }
+        Processed::OwnApplication => {
+            // Encrypted by this device, and this database knows nothing of it: it is an old copy.
+            if let Some(item) = tx.outbox_by_entry(term.log, entry_id)? {
+                tx.remove_outbox(item.number)?;
+            }
+            tx.set_delivery(term.conversation, entry_id.into(), DeliveryState::Sent, Some((term.term, subject.header.sequence)))?;
+            rolled_back(tx, term, subject, step)
+        }
+        Processed::SetAside(_) if term.rejoin != 0 => Ok(()),
+        Processed::SetAside(_) if let Some(made) = own => {
+            // This device made other bytes for this entry: they were altered on the way.
+            let evidence = (made.as_bytes().as_slice(), subject.header_bytes);
+            step.events.extend(raise(
+                tx,
+                Some(term.conversation),
+                term.log,
+                AlarmKind::Broken,
+                subject.header.sequence,
+                evidence,
+                subject.now_ms,
+            )?);
+            Ok(())
+        }
+        Processed::SetAside(reason) => set_aside(tx, term, subject, reason_text(reason), step),
+        Processed::Commit(_) | Processed::OwnCommitUnknown | Processed::OwnRejoin => {
+            set_aside(tx, term, subject, "a handshake in an application entry", step)
+        }
+    }
+}
+
+/// The own message came back from the log: it has its place.
+fn own_echo(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+    let entry_id = subject.header.entry_id;
+    tx.remove_own_entry(term.log, entry_id)?;
+    if let Some(item) = tx.outbox_by_entry(term.log, entry_id)? {
+        tx.remove_outbox(item.number)?;
+    }
+    let before = tx.message(term.conversation, entry_id.into())?;
+    tx.set_delivery(term.conversation, entry_id.into(), DeliveryState::Sent, Some((term.term, subject.header.sequence)))?;
+    if before.is_some_and(|message| message.position.is_none())
+        && let Some(message) = tx.message(term.conversation, entry_id.into())?
+    {
+        step.events.push(Event::Delivery(message_view(tx, local, message)?));
+    }
+    Ok(())
+}
+
+fn apply_content(
+    tx: &Tx<'_>,
+    local: &Local,
+    term: &TermRecord,
+    subject: &Subject<'_>,
+    by: &alcyon_identity::Chain,
+    content: Content,
+    step: &mut Step,
+) -> Result<(), ClientError> {
+    let Content { id, seen: _, sent_at_ms, body } = content;
+    let sender = by.account();
+    let own = sender == local.account;
+    let contact = tx.contact(sender)?;
+    match body {
+        Some(Body::Text(proto::Text { text })) => {
+            if text.len() > limits::TEXT {
+                return set_aside(tx, term, subject, "the text is over the limit", step);
+            }
+            if contact.is_some_and(|contact| contact.blocked) {
+                return Ok(());
+            }
+            let position = Some((term.term, subject.header.sequence));
+            let delivery = if own { DeliveryState::Sent } else { DeliveryState::Delivered };
+            let record = MessageRecord {
+                number: 0,
+                conversation: term.conversation,
+                message: id,
+                sender,
+                own,
+                text,
+                position,
+                sent_at_ms,
+                delivery,
+                shown: own,
+            };
+            if tx.add_message(&record)? {
+                step.events.push(Event::Message(message_view(tx, local, record)?));
+            } else if own || tx.message(term.conversation, id)?.is_some_and(|known| known.sender == sender && known.position.is_none()) {
+                tx.set_delivery(term.conversation, id, delivery, position)?;
+            }
+        }
+        Some(Body::Acquaintance(proto::Acquaintance { pass })) => {
+            if let Some(mut contact) = contact {
+                contact.pass_held = Some(alcyon_wire::Pass::parse(&pass, "acquaintance.pass")?);
+                tx.put_contact(&contact)?;
+            }
+        }
+        Some(Body::ManifestNews(proto::ManifestNews { signed_manifest })) => {
+            if let Ok(manifest) = alcyon_identity::Manifest::decode(&signed_manifest)
+                && manifest.account() == sender
+            {
+                crate::contacts::remember_manifest(tx, &manifest, None, subject.now_ms)?;
+            }
+        }
+        Some(Body::Successor(_)) => {}
+        None => set_aside(tx, term, subject, "a kind of content that this version does not know", step)?,
+    }
+    Ok(())
+}
+
+fn apply_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+    let Some(message) = handshake_message(term, subject)? else {
+        overtaken(tx, term, subject)?;
+        return set_aside(tx, term, subject, "no handshake in a commit entry", step);
+    };
+    match process(tx, term, subject, message.clone())? {
+        Processed::Commit(verdict) => {
+            overtaken(tx, term, subject)?;
+            judged(tx, local, term, subject, verdict, step)
+        }
+        Processed::OwnRejoin => {
+            let Some(group) = &term.group_id else { return Ok(()) };
+            let (_, verdict) = adopt_rejoin(tx, &GroupId::from_bytes(group), &message, &entry(subject))?;
+            if matches!(verdict, Verdict::Valid(_)) {
+                term.rejoin = 0;
+                crate::rejoin::forget_replay(tx, term.log)?;
+                crate::outbox::encrypt_anew(tx, term.log)?;
+            }
+            judged(tx, local, term, subject, verdict, step)?;
+            if term.rejoin != 0 {
+                crate::outbox::queue_rejoin(tx, term)?;
+            }
+            Ok(())
+        }
+        Processed::OwnCommitUnknown => {
+            let seat = local.replaced_seat(term.log, subject.header.entry_id);
+            if subject.header.changes.seats_added.iter().any(|added| added.id == seat.seat_id(term.log)) {
+                term.seat = seat;
+                step.new_seat = true;
+            }
+            tx.set_aside(term.log, subject.header.sequence, subject.header_bytes, subject.payload, REPLAY)?;
+            rolled_back(tx, term, subject, step)
+        }
+        Processed::SetAside(_) if term.rejoin != 0 => {
+            tx.set_aside(term.log, subject.header.sequence, subject.header_bytes, subject.payload, REPLAY)?;
+            own_seat_moved(local, term, subject, step);
+            Ok(())
+        }
+        Processed::SetAside(reason) => {
+            overtaken(tx, term, subject)?;
+            set_aside(tx, term, subject, reason_text(reason), step)
+        }
+        Processed::Application { .. } | Processed::OwnApplication => set_aside(tx, term, subject, "a message in a commit entry", step),
+    }
+}
+
+/// A commit made by a copy of this profile that is newer than this one may have moved the seat.
+fn own_seat_moved(local: &Local, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) {
+    let seat = local.replaced_seat(term.log, subject.header.entry_id);
+    if subject.header.changes.seats_added.iter().any(|added| added.id == seat.seat_id(term.log)) {
+        term.seat = seat;
+        step.new_seat = true;
+    }
+}
+
+/// What follows from the verdict on a commit.
+fn judged(
+    tx: &Tx<'_>,
+    local: &Local,
+    term: &mut TermRecord,
+    subject: &Subject<'_>,
+    verdict: Verdict,
+    step: &mut Step,
+) -> Result<(), ClientError> {
+    let item = tx.outbox_by_entry(term.log, subject.header.entry_id)?;
+    let own = item.is_some() || matches!(&verdict, Verdict::Valid(summary) if summary.own);
+    if own {
+        // Valid or not, the log has taken the entry, and with it the change of seats.
+        if let Some(item) = item {
+            tx.remove_outbox(item.number)?;
+        }
+        tx.remove_own_entry(term.log, subject.header.entry_id)?;
+        if let Some(seat) = term.next_seat.take() {
+            term.seat = seat;
+            step.new_seat = true;
+        }
+    }
+    let Verdict::Valid(summary) = verdict else { return Ok(()) };
+    let CommitSummary { by, own: _, removed: _, joined: _, data, evicted } = *summary;
+    if !own {
+        compare_seen(tx, term, data.seen, subject, step)?;
+    }
+    let Some(mut conversation) = tx.conversation(term.conversation)? else { return Ok(()) };
+    if evicted {
+        conversation.standing = Standing::Left;
+        term.state = TermState::Closed;
+        tx.put_conversation(&conversation)?;
+        step.events.push(Event::Left { conversation: conversation.conversation });
+        return Ok(());
+    }
+    let came_in = match conversation.standing {
+        Standing::Asked => by.chain.account() != local.account,
+        Standing::Joining => by.chain.device() == local.device.id(),
+        Standing::Open | Standing::Left => false,
+    };
+    if came_in {
+        conversation.standing = Standing::Open;
+        tx.put_conversation(&conversation)?;
+        crate::contacts::give_pass(tx, local, term, subject.now_ms)?;
+        step.events.push(Event::Accepted { conversation: conversation.conversation });
+    }
+    Ok(())
+}
+
+fn apply_close(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+    apply_application(tx, local, term, subject, step)?;
+    term.state = TermState::Closed;
+    Ok(())
+}
+
+fn apply_leave(tx: &Tx<'_>, term: &TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+    let mine = term.seat.seat_id(term.log);
+    if subject.header.changes.seats_dropped.iter().all(|dropped| *dropped == mine) {
+        return Ok(());
+    }
+    if let Some(mut conversation) = tx.conversation(term.conversation)?
+        && conversation.standing != Standing::Left
+    {
+        conversation.standing = Standing::Left;
+        tx.put_conversation(&conversation)?;
+        crate::outbox::fail_messages(tx, term.log, conversation.conversation)?;
+        step.events.push(Event::Left { conversation: conversation.conversation });
+    }
+    Ok(())
+}
+
+fn process(tx: &Tx<'_>, term: &TermRecord, subject: &Subject<'_>, message: Vec<u8>) -> Result<Processed, ClientError> {
+    let Some(mut group) = load_group(tx, term)? else { return Ok(Processed::SetAside(SetAside::OtherGroup)) };
+    Ok(group.process(tx, &message, &entry(subject))?)
+}
+
+pub(crate) fn load_group(tx: &Tx<'_>, term: &TermRecord) -> Result<Option<Group>, ClientError> {
+    match &term.group_id {
+        Some(id) => Ok(Group::load(tx, &GroupId::from_bytes(id))?),
+        None => Ok(None),
+    }
+}
+
+fn entry<'a>(subject: &'a Subject<'_>) -> Entry<'a> {
+    Entry { header: &subject.header, payload_hash: subject.hash }
+}
+
+fn subject_message(term: &TermRecord, subject: &Subject<'_>) -> Result<Vec<u8>, ClientError> {
+    match Payload::decode(subject.payload)? {
+        Payload::Application(message) => Ok(message),
+        Payload::Handshake(sealed) => Ok(handshake_key(term)?.open_handshake(&sealed)?),
+    }
+}
+
+/// The MLS message in a commit entry; none if there is no handshake that opens.
+fn handshake_message(term: &TermRecord, subject: &Subject<'_>) -> Result<Option<Vec<u8>>, ClientError> {
+    let Ok(Payload::Handshake(sealed)) = Payload::decode(subject.payload) else { return Ok(None) };
+    Ok(handshake_key(term)?.open_handshake(&sealed).ok())
+}
+
+/// Another commit took the place that a pending own one was made for: that one is taken back, and made anew later.
+fn overtaken(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>) -> Result<(), ClientError> {
+    let after = HeaderFacts { commit_count: subject.header.commit_count + 1, ..subject.header.clone() };
+    let Some(lost) = Lost::overtaken(subject.header.commit_count, &after) else { return Ok(()) };
+    for item in tx.outbox_of_log(term.log)? {
+        if item.frame.is_none() || item.entry_id == subject.header.entry_id {
+            continue;
+        }
+        match (item.kind, &term.group_id) {
+            (OutboxKind::Rejoin, Some(group)) => discard_rejoin(tx, &GroupId::from_bytes(group), lost)?,
+            (OutboxKind::Commit, _) => {
+                if let Some(mut group) = load_group(tx, term)?
+                    && group.pending()
+                {
+                    group.discard_own(tx, lost)?;
+                }
+            }
+            _ => continue,
+        }
+        term.next_seat = None;
+        tx.set_outbox_frame(item.number, None)?;
+        tx.remove_own_entry(term.log, item.entry_id)?;
+    }
+    Ok(())
+}
+
+/// This profile is an old copy: it comes in anew before it sends anything.
+fn rolled_back(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+    if term.rejoin != 0 {
+        return Ok(());
+    }
+    term.rejoin = ROLLED_BACK;
+    crate::outbox::queue_rejoin(tx, term)?;
+    step.events.extend(raise(
+        tx,
+        Some(term.conversation),
+        term.log,
+        AlarmKind::ProfileRestored,
+        subject.header.sequence,
+        (&[], subject.header_bytes),
+        subject.now_ms,
+    )?);
+    Ok(())
+}
+
+fn set_aside(tx: &Tx<'_>, term: &TermRecord, subject: &Subject<'_>, reason: &str, step: &mut Step) -> Result<(), ClientError> {
+    let sequence = subject.header.sequence;
+    tx.set_aside(term.log, sequence, subject.header_bytes, subject.payload, reason)?;
+    let evidence = (reason.as_bytes(), subject.header_bytes);
+    step.events.extend(raise(tx, Some(term.conversation), term.log, AlarmKind::Unreadable, sequence, evidence, subject.now_ms)?);
+    Ok(())
+}
+
+fn reason_text(reason: SetAside) -> &'static str {
+    match reason {
+        SetAside::Malformed => "not a well-formed MLS message",
+        SetAside::OtherGroup => "of another group",
+        SetAside::PastEpoch => "of an epoch that is over",
+        SetAside::FutureEpoch => "of an epoch that is not there yet",
+        SetAside::Undecryptable => "does not open",
+        SetAside::ClearData => "carries data in clear",
+        _ => "not usable",
+    }
+}

@@ -1,0 +1,512 @@
+//! One connection to one server for one purpose: subscribes, processes what comes, and sends what waits.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use alcyon_store::{OutboxKind, TermState};
+use alcyon_wire::{
+    LogId, PROTOCOL_VERSION, RefusalCode, SeatKey, SeatSecret, ServerUrl, Verdict, limits,
+    proto::{self, client_frame, server_frame},
+};
+use bytes::Bytes;
+use futures::FutureExt;
+use prost::Message;
+
+use crate::{
+    AlarmKind, Client, ClientError, Clock, Connection, Transport, TransportError, core::raise, entry::Step, outbox::Ready,
+    rejoin::FetchedTree,
+};
+
+/// What a connection is for. They are kept apart, so that a server can't match what they carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// The own inbox.
+    Inbox,
+    /// Conversations whose hub this server is.
+    Hub,
+    /// Knocking at others' inboxes.
+    Knock,
+}
+
+/// A connection that is needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Link {
+    pub(crate) server: ServerUrl,
+    pub(crate) purpose: Purpose,
+}
+
+/// Why a connection ended before its time.
+pub(crate) enum Ended {
+    /// The way to the server, or the server, is the cause: try again, not before so many milliseconds.
+    Away { after_ms: u64 },
+    /// The profile is the cause.
+    Failed(ClientError),
+}
+
+impl From<TransportError> for Ended {
+    fn from(_: TransportError) -> Self {
+        Self::Away { after_ms: 0 }
+    }
+}
+
+impl<E: Into<ClientError>> From<E> for Ended
+where
+    E: NotTransport,
+{
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Errors that are the profile's.
+pub(crate) trait NotTransport {}
+impl NotTransport for ClientError {}
+impl NotTransport for alcyon_store::StoreError {}
+
+/// No answer for this long: the connection is dead.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Silence after which a connection that stays open is tested.
+const KEEP_ALIVE: Duration = Duration::from_secs(45);
+
+/// What a request in flight was for.
+enum Flight {
+    Outbox { number: u64, log: LogId },
+    Subscribe(Vec<LogId>),
+    Tree { log: LogId, parts: Vec<Bytes> },
+    Other,
+}
+
+struct State {
+    next_request: u64,
+    flights: BTreeMap<u64, Flight>,
+    /// Logs that are subscribed, with the seat; and the sequence that makes us "at the head".
+    seats: BTreeMap<LogId, SeatSecret>,
+    heads: BTreeMap<LogId, u64>,
+    cursors: BTreeMap<LogId, u64>,
+    trees: BTreeMap<LogId, FetchedTree>,
+    /// Not to be read any more on this connection.
+    stopped: BTreeSet<LogId>,
+    /// When the next delayed item is due.
+    next_due_ms: Option<u64>,
+}
+
+impl<T: Transport, C: Clock> Client<T, C> {
+    /// Runs a connection: until there is nothing left to do, or for ever. `caught_up` is called whenever nothing is left to do.
+    pub(crate) async fn run_link(&self, link: &Link, for_ever: bool, mut caught_up: impl FnMut()) -> Result<(), Ended> {
+        let mut connection = self.transport.connect(&link.server).await?;
+        let mut state = State {
+            next_request: 1,
+            flights: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            next_due_ms: None,
+        };
+        self.greet(&mut connection, &mut state).await?;
+        loop {
+            let seen = self.core.work.count();
+            for frame in self.plan(link, &mut state)? {
+                connection.send(frame).await?;
+            }
+            if state.is_idle() {
+                caught_up();
+                if !for_ever {
+                    return Ok(());
+                }
+            }
+            let patience = if state.flights.is_empty() { KEEP_ALIVE } else { PATIENCE };
+            let due = state.next_due_ms.map(|due| Duration::from_millis(due.saturating_sub(self.clock.now_ms()).max(1)));
+            let wait = due.map_or(patience, |due| due.min(patience));
+            let timed_out = {
+                let mut receive = std::pin::pin!(connection.receive().fuse());
+                let mut work = std::pin::pin!(self.core.work.after(seen).fuse());
+                let mut sleep = std::pin::pin!(self.clock.sleep(wait).fuse());
+                futures::select_biased! {
+                    frame = receive => { let frame = frame?; Some(frame) }
+                    () = work => continue,
+                    () = sleep => None,
+                }
+            };
+            let Some(frame) = timed_out else {
+                if wait < patience {
+                    continue;
+                }
+                if !state.flights.is_empty() {
+                    return Err(TransportError::TimedOut.into());
+                }
+                let ping = state.request(client_frame::Body::Ping(proto::Ping {}), Flight::Other);
+                connection.send(ping).await?;
+                continue;
+            };
+            let frame = proto::ServerFrame::decode(frame.as_slice()).map_err(|_| TransportError::Closed)?;
+            for answer in self.handle(link, &mut state, frame)? {
+                connection.send(answer).await?;
+            }
+        }
+    }
+
+    async fn greet(&self, connection: &mut T::Connection, state: &mut State) -> Result<(), Ended> {
+        let hello = state.request(client_frame::Body::Hello(proto::Hello { versions: vec![PROTOCOL_VERSION] }), Flight::Other);
+        connection.send(hello).await?;
+        let mut receive = std::pin::pin!(connection.receive().fuse());
+        let mut sleep = std::pin::pin!(self.clock.sleep(PATIENCE).fuse());
+        let frame = futures::select_biased! {
+            frame = receive => frame?,
+            () = sleep => return Err(TransportError::TimedOut.into()),
+        };
+        let frame = proto::ServerFrame::decode(frame.as_slice()).map_err(|_| TransportError::Closed)?;
+        state.flights.clear();
+        match frame.body {
+            Some(server_frame::Body::HelloOk(proto::HelloOk { version: PROTOCOL_VERSION, .. })) => Ok(()),
+            Some(server_frame::Body::Refusal(refusal)) => Err(Ended::Away { after_ms: refusal.retry_after_ms.max(1000) }),
+            Some(server_frame::Body::GoingAway(proto::GoingAway { retry_after_ms })) => Err(Ended::Away { after_ms: retry_after_ms }),
+            _ => Err(TransportError::Closed.into()),
+        }
+    }
+
+    /// What there is to send now.
+    fn plan(&self, link: &Link, state: &mut State) -> Result<Vec<Vec<u8>>, Ended> {
+        let local = self.core.local()?;
+        let now_ms = self.clock.now_ms();
+        let mut frames = Vec::new();
+        let mut subscribe = Vec::new();
+        match link.purpose {
+            Purpose::Inbox => {
+                let log = local.inbox.log;
+                if !state.seats.contains_key(&log) && !state.stopped.contains(&log) {
+                    let after = self.core.store.transaction(|tx| tx.account())?.map_or(0, |account| account.inbox_cursor);
+                    subscribe.push((local.inbox.clone(), after));
+                }
+            }
+            Purpose::Hub => {
+                let terms = self.core.store.transaction(|tx| {
+                    let mut terms = tx.open_terms(Some(&link.server))?;
+                    let mut begun = Vec::new();
+                    for term in terms.drain(..) {
+                        if term.state == TermState::Joining || crate::inbox::has_begun(tx, term.log)? {
+                            begun.push(term);
+                        }
+                    }
+                    Ok::<_, ClientError>(begun)
+                })?;
+                for term in terms {
+                    let seat = SeatKey { log: term.log, secret: term.seat.clone() };
+                    if state.stopped.contains(&term.log) {
+                        continue;
+                    }
+                    if term.state == TermState::Joining {
+                        if !state.is_fetching(term.log) {
+                            frames.push(state.get_tree(&seat));
+                        }
+                    } else if state.seats.get(&term.log) != Some(&term.seat) {
+                        if state.seats.remove(&term.log).is_some() {
+                            let logs = vec![term.log.to_field()];
+                            frames.push(state.request(client_frame::Body::Unsubscribe(proto::Unsubscribe { logs }), Flight::Other));
+                        }
+                        state.heads.remove(&term.log);
+                        subscribe.push((seat, term.cursor));
+                    }
+                }
+            }
+            Purpose::Knock => {}
+        }
+        for chunk in subscribe.chunks(limits::SUBSCRIPTIONS) {
+            let mut logs = Vec::with_capacity(chunk.len());
+            let subscriptions = chunk.iter().map(|(seat, after)| {
+                state.seats.insert(seat.log, seat.secret.clone());
+                state.cursors.insert(seat.log, *after);
+                logs.push(seat.log);
+                proto::Subscription { seat: Some(seat.to_field()), after: *after }
+            });
+            let body = client_frame::Body::Subscribe(proto::Subscribe { logs: subscriptions.collect() });
+            frames.push(state.request(body, Flight::Subscribe(logs)));
+        }
+        self.plan_outbox(link, state, now_ms, &mut frames)?;
+        Ok(frames)
+    }
+
+    fn plan_outbox(&self, link: &Link, state: &mut State, now_ms: u64, frames: &mut Vec<Vec<u8>>) -> Result<(), Ended> {
+        state.next_due_ms = None;
+        for item in self.core.store.transaction(|tx| tx.outbox_heads(Some(&link.server)))? {
+            if purpose_of(item.kind) != Some(link.purpose) || state.is_busy(item.log) || state.stopped.contains(&item.log) {
+                continue;
+            }
+            if item.not_before_ms > now_ms {
+                state.next_due_ms = Some(state.next_due_ms.map_or(item.not_before_ms, |due| due.min(item.not_before_ms)));
+                continue;
+            }
+            if needs_head(item.kind) && !state.is_at_head(item.log) {
+                continue;
+            }
+            match self.core.ready(&item, state.trees.get(&item.log))? {
+                Ready::Send(frame) => {
+                    let Some(body) = frame.body else { continue };
+                    frames.push(state.request(body, Flight::Outbox { number: item.number, log: item.log }));
+                }
+                Ready::NeedsTree => {
+                    if let Some(secret) = state.seats.get(&item.log).cloned()
+                        && !state.is_fetching(item.log)
+                    {
+                        frames.push(state.get_tree(&SeatKey { log: item.log, secret }));
+                    }
+                }
+                Ready::NotYet => {
+                    // A tree that was of no use is fetched again after a while.
+                    if state.trees.remove(&item.log).is_some() {
+                        self.core.store.transaction(|tx| tx.delay_outbox(item.number, now_ms + 1000))?;
+                        state.next_due_ms = Some(now_ms + 1000);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&self, link: &Link, state: &mut State, frame: proto::ServerFrame) -> Result<Vec<Vec<u8>>, Ended> {
+        let proto::ServerFrame { request, body } = frame;
+        let now_ms = self.clock.now_ms();
+        match body {
+            Some(server_frame::Body::Receipt(proto::Receipt { sequence, time_ms: _ })) => self.accepted(state, request, sequence)?,
+            Some(server_frame::Body::Done(proto::Done {})) => self.accepted(state, request, 0)?,
+            Some(server_frame::Body::Refusal(refusal)) => self.refusal(state, request, &refusal, now_ms)?,
+            Some(server_frame::Body::Subscribed(proto::Subscribed { logs })) => {
+                let Some(Flight::Subscribe(asked)) = state.flights.remove(&request) else { return Ok(Vec::new()) };
+                for log in asked {
+                    let cursor = state.cursors.get(&log).copied().unwrap_or(0);
+                    state.heads.insert(log, cursor);
+                }
+                for proto::LogNews { log, head, refusal } in logs {
+                    let Ok(log) = LogId::parse(&log, "subscribed.logs.log") else { continue };
+                    match refusal {
+                        None => {
+                            state.heads.insert(log, head);
+                        }
+                        Some(refusal) => self.subscription_refused(link, state, log, &refusal, now_ms)?,
+                    }
+                }
+            }
+            Some(server_frame::Body::Entries(page)) => return self.page(link, state, &page, now_ms),
+            Some(server_frame::Body::Tree(tree)) => self.tree(state, request, tree, now_ms)?,
+            Some(server_frame::Body::GoingAway(proto::GoingAway { retry_after_ms })) => {
+                return Err(Ended::Away { after_ms: retry_after_ms });
+            }
+            Some(server_frame::Body::HelloOk(_) | server_frame::Body::Published(_)) | None => {
+                state.flights.remove(&request);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn accepted(&self, state: &mut State, request: u64, sequence: u64) -> Result<(), Ended> {
+        if let Some(Flight::Outbox { number, log }) = state.flights.remove(&request) {
+            let answered = self.core.accepted(number, sequence)?;
+            state.raise_head(log, answered.head);
+            self.core.emit(answered.events);
+            // Other connections may wait for what is done now.
+            self.core.work.poke();
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, state: &mut State, request: u64, refusal: &proto::Refusal, now_ms: u64) -> Result<(), Ended> {
+        match state.flights.remove(&request) {
+            Some(Flight::Outbox { number, log }) => {
+                tracing::debug!(code = ?refusal.code(), "an item of the outbox was refused");
+                let answered = self.core.refused(number, refusal, now_ms)?;
+                state.raise_head(log, answered.head);
+                state.trees.remove(&log);
+                self.core.emit(answered.events);
+            }
+            Some(Flight::Tree { log, parts: _ }) => {
+                tracing::debug!(code = ?refusal.code(), "the tree was refused");
+                state.stopped.insert(log);
+                let joining = self.core.store.transaction(|tx| tx.term(log))?.is_some_and(|term| term.state == TermState::Joining);
+                if joining && refusal.verdict() == Verdict::Never {
+                    let events = self.core.cannot_come_in(log, now_ms)?;
+                    self.core.emit(events);
+                }
+            }
+            Some(Flight::Subscribe(_)) => return Err(Ended::Away { after_ms: refusal.retry_after_ms.max(1000) }),
+            Some(Flight::Other) | None => {
+                if refusal.verdict() == Verdict::Later && request == 0 {
+                    return Err(Ended::Away { after_ms: refusal.retry_after_ms });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn subscription_refused(&self, link: &Link, state: &mut State, log: LogId, refusal: &proto::Refusal, now_ms: u64) -> Result<(), Ended> {
+        tracing::debug!(code = ?refusal.code(), "a subscription was refused");
+        state.stopped.insert(log);
+        state.heads.remove(&log);
+        let head = refusal.head.to_be_bytes();
+        let events = self.core.store.transaction(|tx| {
+            if link.purpose == Purpose::Inbox {
+                let account = tx.account()?.ok_or(ClientError::NoAccount)?;
+                let evidence = (account.inbox_hash.as_bytes().as_slice(), &head[..]);
+                return Ok::<_, ClientError>(
+                    raise(tx, None, log, AlarmKind::ServerRestored, account.inbox_cursor, evidence, now_ms)?.into_iter().collect(),
+                );
+            }
+            let Some(mut term) = tx.term(log)? else { return Ok(Vec::new()) };
+            match refusal.code() {
+                RefusalCode::BeyondHead | RefusalCode::UnknownLog | RefusalCode::WrongSeat => {
+                    let evidence = (term.running_hash.as_bytes().as_slice(), &head[..]);
+                    let raised = raise(tx, Some(term.conversation), log, AlarmKind::ServerRestored, term.cursor, evidence, now_ms)?;
+                    Ok(raised.into_iter().collect())
+                }
+                RefusalCode::SeatDropped => {
+                    // Somebody has taken the seat away, and all that may be read was read.
+                    term.state = TermState::Closed;
+                    tx.put_term(&term)?;
+                    crate::outbox::fail_messages(tx, log, term.conversation)?;
+                    let Some(mut conversation) = tx.conversation(term.conversation)? else { return Ok(Vec::new()) };
+                    conversation.standing = alcyon_store::Standing::Left;
+                    tx.put_conversation(&conversation)?;
+                    Ok(vec![crate::Event::Left { conversation: conversation.conversation }])
+                }
+                _ => Ok(Vec::new()),
+            }
+        })?;
+        self.core.emit(events);
+        Ok(())
+    }
+
+    fn page(&self, link: &Link, state: &mut State, page: &proto::Entries, now_ms: u64) -> Result<Vec<Vec<u8>>, Ended> {
+        let (log, step) = match link.purpose {
+            Purpose::Inbox => self.core.process_inbox(page, now_ms)?,
+            Purpose::Hub | Purpose::Knock => self.core.process_page(page, now_ms)?,
+        };
+        let Step { events, new_seat: _, stop } = step;
+        let mut frames = Vec::new();
+        let cursor = self.core.store.transaction(|tx| {
+            Ok::<_, ClientError>(match link.purpose {
+                Purpose::Inbox => tx.account()?.map(|account| account.inbox_cursor),
+                Purpose::Hub | Purpose::Knock => tx.term(log)?.map(|term| term.cursor),
+            })
+        })?;
+        if let Some(cursor) = cursor {
+            state.cursors.insert(log, cursor);
+        }
+        state.raise_head(log, Some(page.head));
+        let count = u32::try_from(page.entries.len()).unwrap_or(u32::MAX);
+        let bytes = page.entries.iter().map(|entry| entry.payload.len() as u64).sum();
+        frames.push(state.bare(client_frame::Body::Credit(proto::Credit { entries: count, bytes })));
+        if let (Some(secret), Some(cursor)) = (state.seats.get(&log), cursor) {
+            let seat = Some(SeatKey { log, secret: secret.clone() }.to_field());
+            frames.push(state.bare(client_frame::Body::Ack(proto::Ack { seat, sequence: cursor })));
+        }
+        if stop {
+            state.stopped.insert(log);
+            state.seats.remove(&log);
+            state.heads.remove(&log);
+            frames.push(state.request(client_frame::Body::Unsubscribe(proto::Unsubscribe { logs: vec![log.to_field()] }), Flight::Other));
+        }
+        if !events.is_empty() || link.purpose == Purpose::Inbox {
+            self.core.work.poke();
+        }
+        self.core.emit(events);
+        Ok(frames)
+    }
+
+    fn tree(&self, state: &mut State, request: u64, tree: proto::Tree, now_ms: u64) -> Result<(), Ended> {
+        let proto::Tree { chunk, chunks, payload, commit_count, sequence: _, group_infos } = tree;
+        let Some(Flight::Tree { log, parts }) = state.flights.get_mut(&request) else { return Ok(()) };
+        let log = *log;
+        if chunk as usize != parts.len() || chunks > limits::TREE_CHUNKS {
+            return Err(TransportError::Closed.into());
+        }
+        parts.push(payload);
+        if chunk + 1 < chunks {
+            return Ok(());
+        }
+        let Some(Flight::Tree { parts: chunks, .. }) = state.flights.remove(&request) else { return Ok(()) };
+        let fetched = FetchedTree { chunks, commit_count, group_infos };
+        let joining = self.core.store.transaction(|tx| tx.term(log))?.is_some_and(|term| term.state == TermState::Joining);
+        if joining {
+            let events = self.core.come_in(log, &fetched, now_ms)?;
+            self.core.emit(events);
+        } else {
+            state.trees.insert(log, fetched);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn request(&mut self, body: client_frame::Body, flight: Flight) -> Vec<u8> {
+        self.flights.insert(self.next_request, flight);
+        self.bare(body)
+    }
+
+    /// A frame whose answer, if any, does not matter.
+    fn bare(&mut self, body: client_frame::Body) -> Vec<u8> {
+        let request = self.next_request;
+        self.next_request += 1;
+        proto::ClientFrame { request, body: Some(body) }.encode_to_vec()
+    }
+
+    fn get_tree(&mut self, seat: &SeatKey) -> Vec<u8> {
+        let authority = Some(proto::get_tree::Authority::Seat(seat.to_field()));
+        self.request(client_frame::Body::GetTree(proto::GetTree { authority }), Flight::Tree { log: seat.log, parts: Vec::new() })
+    }
+
+    fn is_fetching(&self, log: LogId) -> bool {
+        self.flights.values().any(|flight| matches!(flight, Flight::Tree { log: fetching, .. } if *fetching == log))
+    }
+
+    /// Something of this log is under way; the next item waits for it.
+    fn is_busy(&self, log: LogId) -> bool {
+        self.flights.values().any(|flight| matches!(flight, Flight::Outbox { log: busy, .. } if *busy == log))
+    }
+
+    fn is_at_head(&self, log: LogId) -> bool {
+        match (self.heads.get(&log), self.cursors.get(&log)) {
+            (Some(head), Some(cursor)) => cursor >= head,
+            _ => false,
+        }
+    }
+
+    fn raise_head(&mut self, log: LogId, head: Option<u64>) {
+        if let (Some(head), Some(known)) = (head, self.heads.get_mut(&log)) {
+            *known = head.max(*known);
+        }
+    }
+
+    /// Nothing is under way, and everything there is has been read.
+    fn is_idle(&self) -> bool {
+        self.flights.values().all(|flight| matches!(flight, Flight::Other))
+            && self.seats.keys().all(|log| self.stopped.contains(log) || self.is_at_head(*log))
+    }
+}
+
+/// On which connection an item goes out; starts go over HTTP.
+pub(crate) fn purpose_of(kind: OutboxKind) -> Option<Purpose> {
+    match kind {
+        OutboxKind::Create
+        | OutboxKind::PutTree
+        | OutboxKind::Append
+        | OutboxKind::Commit
+        | OutboxKind::Close
+        | OutboxKind::Leave
+        | OutboxKind::Rejoin => Some(Purpose::Hub),
+        OutboxKind::Knock => Some(Purpose::Knock),
+        OutboxKind::SetPasses => Some(Purpose::Inbox),
+        OutboxKind::Start => None,
+    }
+}
+
+/// After opening, the log is read to its head before the first of these is made or sent.
+fn needs_head(kind: OutboxKind) -> bool {
+    matches!(kind, OutboxKind::Append | OutboxKind::Commit | OutboxKind::Close | OutboxKind::Rejoin)
+}
+
+/// Items without a frame that the connection itself makes one for.
+pub(crate) fn is_made_here(kind: OutboxKind) -> bool {
+    needs_head(kind)
+}

@@ -1,0 +1,348 @@
+//! What has to reach a server: made once, stored, sent as the bytes that are stored until the server has decided.
+
+use alcyon_mls::{Payload, Seen, pad};
+use alcyon_store::{DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, Tx};
+use alcyon_wire::{
+    ConversationId, EntryId, LogId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, payload_hash,
+    proto::{self, client_frame::Body},
+};
+use bytes::Bytes;
+use prost::Message;
+
+use crate::{
+    AlarmKind, ClientError, Event,
+    content::Content,
+    core::{Core, handshake_key, message_view, raise},
+    entry::load_group,
+    local::Local,
+    random::random,
+    rejoin::{self, FetchedTree},
+};
+
+/// What is to be done with an item at the head of its log's queue.
+pub(crate) enum Ready {
+    /// Send these bytes, under a request number.
+    Send(proto::ClientFrame),
+    /// The log's stored tree has to be fetched first.
+    NeedsTree,
+    /// Nothing now: it waits for something else.
+    NotYet,
+}
+
+/// What the answer to an item came to.
+#[derive(Default)]
+pub(crate) struct Answered {
+    pub(crate) events: Vec<Event>,
+    /// The log is at least this long: read to there before sending again.
+    pub(crate) head: Option<u64>,
+}
+
+impl Core {
+    /// The frame of an item, made if it was not made before. The caller has read the log to its head.
+    pub(crate) fn ready(&self, item: &OutboxItem, tree: Option<&FetchedTree>) -> Result<Ready, ClientError> {
+        let local = self.local()?;
+        self.store.transaction(|tx| {
+            // Since the caller looked, the item may have gone.
+            let Some(item) = tx.outbox_item(item.number)? else { return Ok(Ready::NotYet) };
+            if let Some(frame) = &item.frame {
+                let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
+                return Ok(Ready::Send(frame));
+            }
+            let Some(mut term) = tx.term(item.log)? else { return Ok(Ready::NotYet) };
+            let frame = match item.kind {
+                OutboxKind::Append | OutboxKind::Close => encrypt(tx, &local, &term, &item)?,
+                OutboxKind::Commit => update_commit(tx, &local, &mut term, &item)?,
+                OutboxKind::Rejoin => match tree {
+                    None => return Ok(Ready::NeedsTree),
+                    Some(tree) => rejoin::make_frame(tx, &local, &mut term, &item, tree)?,
+                },
+                _ => None,
+            };
+            let Some(frame) = frame else { return Ok(Ready::NotYet) };
+            tx.set_outbox_frame(item.number, Some(&frame))?;
+            let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
+            Ok(Ready::Send(frame))
+        })
+    }
+
+    /// The server has taken an item, durably.
+    pub(crate) fn accepted(&self, number: u64, sequence: u64) -> Result<Answered, ClientError> {
+        let local = self.local()?;
+        self.store.transaction(|tx| {
+            let mut answered = Answered::default();
+            let Some(item) = tx.outbox_item(number)? else { return Ok(answered) };
+            match item.kind {
+                OutboxKind::Append => {
+                    // Its echo comes next: what is written after it has seen it.
+                    answered.head = Some(sequence);
+                    tx.remove_outbox(number)?;
+                    if let (Some(conversation), Some(term)) = (item.conversation, tx.term(item.log)?) {
+                        let message = item.entry_id.into();
+                        tx.set_delivery(conversation, message, DeliveryState::Sent, Some((term.term, sequence)))?;
+                        if let Some(message) = tx.message(conversation, message)? {
+                            answered.events.push(Event::Delivery(message_view(tx, &local, message)?));
+                        }
+                    }
+                }
+                // These change what this device may do next: their echo decides.
+                OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close => answered.head = Some(sequence),
+                OutboxKind::Create
+                | OutboxKind::PutTree
+                | OutboxKind::Leave
+                | OutboxKind::Knock
+                | OutboxKind::SetPasses
+                | OutboxKind::Start => tx.remove_outbox(number)?,
+            }
+            Ok(answered)
+        })
+    }
+
+    /// The server has said no to an item.
+    pub(crate) fn refused(&self, number: u64, refusal: &proto::Refusal, now_ms: u64) -> Result<Answered, ClientError> {
+        let local = self.local()?;
+        self.store.transaction(|tx| {
+            let mut answered = Answered::default();
+            let Some(item) = tx.outbox_item(number)? else { return Ok(answered) };
+            let term = tx.term(item.log)?;
+            match (refusal.verdict(), refusal.code()) {
+                (_, RefusalCode::Stale) => {
+                    answered.head = Some(refusal.head);
+                    if term.as_ref().is_some_and(|term| refusal.commit_count < term.commit_count) {
+                        restored(tx, term.as_ref(), &item, refusal.head, now_ms, &mut answered)?;
+                    } else if matches!(item.kind, OutboxKind::Append | OutboxKind::Close) {
+                        // The bytes are refused for ever: encrypt anew, under the same id, once the log is read to its head.
+                        tx.set_outbox_frame(number, None)?;
+                        tx.remove_own_entry(item.log, item.entry_id)?;
+                    }
+                }
+                (Verdict::Later, _) | (_, RefusalCode::Internal | RefusalCode::Draining) => {
+                    tx.delay_outbox(number, now_ms + refusal.retry_after_ms.max(50))?;
+                }
+                (_, RefusalCode::WrongSeat | RefusalCode::SeatDropped)
+                    if term.as_ref().is_some_and(|term| frame_seat(&item).is_some_and(|seat| seat != term.seat)) =>
+                {
+                    // Made before this device changed its seat.
+                    tx.set_outbox_frame(number, None)?;
+                    tx.remove_own_entry(item.log, item.entry_id)?;
+                }
+                (_, RefusalCode::WrongPass) if item.kind == OutboxKind::Knock => {
+                    if let Some(frame) = without_pass(&item) {
+                        tx.set_outbox_frame(number, Some(&frame))?;
+                    }
+                }
+                (_, RefusalCode::EntryIdReused) => {
+                    // A newer copy of this profile has sent other bytes under this id: the message is there.
+                    tx.remove_outbox(number)?;
+                    if let (Some(conversation), OutboxKind::Append) = (item.conversation, item.kind) {
+                        tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Sent, None)?;
+                    }
+                }
+                (_, RefusalCode::UnknownLog) if !matches!(item.kind, OutboxKind::Knock | OutboxKind::Create) => {
+                    restored(tx, term.as_ref(), &item, 0, now_ms, &mut answered)?;
+                }
+                _ => give_up(tx, &local, &item, &mut answered)?,
+            }
+            Ok(answered)
+        })
+    }
+}
+
+/// The server runs on an older copy than what it has acknowledged: shown, and tried again later, because the right copy may come
+/// back.
+fn restored(
+    tx: &Tx<'_>,
+    term: Option<&TermRecord>,
+    item: &OutboxItem,
+    head: u64,
+    now_ms: u64,
+    answered: &mut Answered,
+) -> Result<(), ClientError> {
+    const AGAIN_MS: u64 = 60_000;
+    if let Some(term) = term {
+        let evidence = (term.running_hash.as_bytes().as_slice(), &head.to_be_bytes()[..]);
+        answered.events.extend(raise(tx, Some(term.conversation), term.log, AlarmKind::ServerRestored, term.cursor, evidence, now_ms)?);
+    }
+    tx.delay_outbox(item.number, now_ms + AGAIN_MS)?;
+    Ok(())
+}
+
+/// An item that will never be taken.
+fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, answered: &mut Answered) -> Result<(), ClientError> {
+    tx.remove_outbox(item.number)?;
+    let Some(conversation) = item.conversation else { return Ok(()) };
+    match item.kind {
+        OutboxKind::Append => {
+            tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Failed, None)?;
+            if let Some(message) = tx.message(conversation, item.entry_id.into())? {
+                answered.events.push(Event::Delivery(message_view(tx, local, message)?));
+            }
+        }
+        OutboxKind::Create | OutboxKind::PutTree | OutboxKind::Knock | OutboxKind::Start => {
+            // The conversation can't come to be.
+            if let Some(term) = tx.term_of(conversation)? {
+                fail_messages(tx, term.log, conversation)?;
+            }
+            if let Some(mut record) = tx.conversation(conversation)? {
+                record.standing = Standing::Left;
+                tx.put_conversation(&record)?;
+            }
+            answered.events.push(Event::Left { conversation });
+        }
+        OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::Leave | OutboxKind::SetPasses => {}
+    }
+    Ok(())
+}
+
+/// Nothing more can be written there: what waits has failed.
+pub(crate) fn fail_messages(tx: &Tx<'_>, log: LogId, conversation: ConversationId) -> Result<(), ClientError> {
+    for item in tx.outbox_of_log(log)? {
+        if item.kind == OutboxKind::Append {
+            tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Failed, None)?;
+        }
+        tx.remove_outbox(item.number)?;
+    }
+    Ok(())
+}
+
+/// Frames made before this device came in anew must never be sent: their keys may have been used twice.
+pub(crate) fn encrypt_anew(tx: &Tx<'_>, log: LogId) -> Result<(), ClientError> {
+    Ok(tx.clear_entry_frames(log)?)
+}
+
+/// Comes in anew as soon as the log is read to its head.
+pub(crate) fn queue_rejoin(tx: &Tx<'_>, term: &TermRecord) -> Result<(), ClientError> {
+    if tx.outbox_of_log(term.log)?.iter().any(|item| item.kind == OutboxKind::Rejoin) {
+        return Ok(());
+    }
+    add(tx, OutboxKind::Rejoin, term, random(), None, None)?;
+    Ok(())
+}
+
+/// Puts an item of a term into the outbox.
+pub(crate) fn add(
+    tx: &Tx<'_>,
+    kind: OutboxKind,
+    term: &TermRecord,
+    entry_id: EntryId,
+    content: Option<&[u8]>,
+    frame: Option<Body>,
+) -> Result<u64, ClientError> {
+    let frame = frame.map(encode);
+    Ok(tx.add_outbox(&NewOutboxItem {
+        kind,
+        conversation: Some(term.conversation),
+        server: &term.server,
+        log: term.log,
+        entry_id,
+        after: 0,
+        content,
+        frame: frame.as_deref(),
+    })?)
+}
+
+/// The bytes of a frame as the outbox keeps it: without a request number.
+pub(crate) fn encode(body: Body) -> Vec<u8> {
+    proto::ClientFrame { request: 0, body: Some(body) }.encode_to_vec()
+}
+
+/// Puts a message's content at the end of a log's queue; the log need not exist yet.
+pub(crate) fn queue_content(
+    tx: &Tx<'_>,
+    kind: OutboxKind,
+    conversation: ConversationId,
+    server: &ServerUrl,
+    log: LogId,
+    entry_id: EntryId,
+    draft: &[u8],
+) -> Result<u64, ClientError> {
+    Ok(tx.add_outbox(&NewOutboxItem {
+        kind,
+        conversation: Some(conversation),
+        server,
+        log,
+        entry_id,
+        after: 0,
+        content: Some(draft),
+        frame: None,
+    })?)
+}
+
+/// Encrypts an item's content in the group's epoch. Ciphertext, its hash and the group's state are stored before a byte is sent.
+fn encrypt(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxItem) -> Result<Option<Vec<u8>>, ClientError> {
+    let (Some(draft), Some(mut group)) = (&item.content, load_group(tx, term)?) else { return Ok(None) };
+    let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
+    let content = pad(&Content::complete(draft, seen)?);
+    let payload: Bytes = Payload::Application(group.encrypt(tx, &local.mls()?, &content)?).encode().into();
+    tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
+    let seat = Some(SeatKey { log: term.log, secret: term.seat.clone() }.to_field());
+    let (entry_id, commit_count) = (item.entry_id.to_field(), term.commit_count);
+    Ok(Some(encode(if item.kind == OutboxKind::Close {
+        Body::Close(proto::Close { seat, entry_id, payload, commit_count })
+    } else {
+        Body::Append(proto::Append { seat, entry_id, payload, commit_count })
+    })))
+}
+
+/// The commit by which this device takes a seat that nobody else knows, and renews its keys.
+fn update_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, item: &OutboxItem) -> Result<Option<Vec<u8>>, ClientError> {
+    let Some(mut group) = load_group(tx, term)? else { return Ok(None) };
+    let seat = local.replaced_seat(term.log, item.entry_id);
+    let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
+    let prepared = group.prepare_update(tx, &local.mls()?, seat.seat_id(term.log), seen)?;
+    let frame = CommitFrame { message: &prepared.message, group_info: &prepared.group_info, seat };
+    commit_frame(tx, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
+}
+
+/// What a commit's frame is made of.
+pub(crate) struct CommitFrame<'a> {
+    pub(crate) message: &'a [u8],
+    pub(crate) group_info: &'a [u8],
+    pub(crate) seat: SeatSecret,
+}
+
+/// Seals a prepared commit, notes the seat that it takes, and makes its frame.
+pub(crate) fn commit_frame(
+    tx: &Tx<'_>,
+    term: &mut TermRecord,
+    item: &OutboxItem,
+    commit: CommitFrame<'_>,
+) -> Result<proto::ClientFrame, ClientError> {
+    let CommitFrame { message, group_info, seat } = commit;
+    let key = handshake_key(term)?;
+    let payload: Bytes = Payload::Handshake(key.seal_handshake(message)?).encode().into();
+    tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
+    let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep: true, invite: false };
+    let changes =
+        SeatChanges { seats_added: vec![added], seats_dropped: vec![term.seat.seat_id(term.log)], ..SeatChanges::default() }.to_field();
+    term.next_seat = Some(seat);
+    tx.put_term(term)?;
+    let body = Body::Commit(proto::Commit {
+        authority: Some(proto::commit::Authority::Seat(SeatKey { log: term.log, secret: term.seat.clone() }.to_field())),
+        entry_id: item.entry_id.to_field(),
+        payload,
+        commit_count: term.commit_count,
+        changes,
+        drop_secrets: Vec::new(),
+        group_info: key.seal_group_info(group_info)?.into(),
+    });
+    Ok(proto::ClientFrame { request: 0, body: Some(body) })
+}
+
+/// The seat that an item's frame shows.
+fn frame_seat(item: &OutboxItem) -> Option<SeatSecret> {
+    let body = proto::ClientFrame::decode(item.frame.as_deref()?).ok()?.body?;
+    let seat = match body {
+        Body::Append(proto::Append { seat, .. }) | Body::Close(proto::Close { seat, .. }) => seat?,
+        Body::Commit(proto::Commit { authority: Some(proto::commit::Authority::Seat(seat)), .. }) => seat,
+        _ => return None,
+    };
+    SeatSecret::parse(&seat.secret, "seat").ok()
+}
+
+/// A knock that goes the strangers' way, because its pass is not good any more.
+fn without_pass(item: &OutboxItem) -> Option<Vec<u8>> {
+    match proto::ClientFrame::decode(item.frame.as_deref()?).ok()?.body? {
+        Body::Knock(knock) => Some(encode(Body::Knock(proto::Knock { pass: Bytes::new(), ..knock }))),
+        _ => None,
+    }
+}

@@ -1,0 +1,71 @@
+use alcyon_wire::{EntryId, LogId, RunningHash};
+use rusqlite::{OptionalExtension, params};
+
+use crate::{
+    StoreError, Tx,
+    column::{number, to_sql, wrong},
+};
+
+/// A processed entry of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainLink {
+    /// Its sequence.
+    pub sequence: u64,
+    /// The running hash with it.
+    pub running_hash: RunningHash,
+}
+
+impl Tx<'_> {
+    /// An entry was processed.
+    pub fn add_chain(&self, log: LogId, link: ChainLink, entry_id: EntryId) -> Result<(), StoreError> {
+        self.sql.prepare_cached("INSERT INTO chain (log, sequence, running_hash, entry_id) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
+            log.as_bytes(),
+            to_sql(link.sequence),
+            link.running_hash.as_bytes(),
+            entry_id.as_bytes()
+        ])?;
+        Ok(())
+    }
+
+    /// The running hash this device computed at a sequence, if it was there.
+    pub fn chain_at(&self, log: LogId, sequence: u64) -> Result<Option<RunningHash>, StoreError> {
+        self.sql
+            .prepare_cached("SELECT running_hash FROM chain WHERE log = ?1 AND sequence = ?2")?
+            .query_row(params![log.as_bytes(), to_sql(sequence)], |row| {
+                RunningHash::parse(row.get_ref(0)?.as_blob()?, "running_hash").map_err(|_| wrong(0))
+            })
+            .optional()
+            .map_err(Into::into)
+    }
+
+    /// Where an entry id stands in a log, as far as processed.
+    pub fn chain_of_entry(&self, log: LogId, entry_id: EntryId) -> Result<Option<u64>, StoreError> {
+        self.sql
+            .prepare_cached("SELECT sequence FROM chain WHERE log = ?1 AND entry_id = ?2")?
+            .query_row(params![log.as_bytes(), entry_id.as_bytes()], |row| number(row, 0))
+            .optional()
+            .map_err(Into::into)
+    }
+
+    /// Sets an entry aside that could not be processed.
+    pub fn set_aside(&self, log: LogId, sequence: u64, header: &[u8], payload: &[u8], reason: &str) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("INSERT OR REPLACE INTO set_aside (log, sequence, header, payload, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![log.as_bytes(), to_sql(sequence), header, payload, reason])?;
+        Ok(())
+    }
+
+    /// Entries set aside for one reason, in order: header and payload.
+    pub fn set_aside_for(&self, log: LogId, reason: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT header, payload FROM set_aside WHERE log = ?1 AND reason = ?2 ORDER BY sequence")?;
+        let rows = statement.query_map(params![log.as_bytes(), reason], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Entries set aside for this reason are not needed any more.
+    pub fn forget_set_aside(&self, log: LogId, reason: &str) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM set_aside WHERE log = ?1 AND reason = ?2")?.execute(params![log.as_bytes(), reason])?;
+        Ok(())
+    }
+}

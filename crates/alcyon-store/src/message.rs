@@ -1,0 +1,217 @@
+use alcyon_wire::{AccountId, ConversationId, MessageId};
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::{
+    StoreError, Tx,
+    column::{id, number, stored_enum, to_sql, wrong},
+};
+
+stored_enum! {
+    /// How far an own message has got.
+    DeliveryState {
+        /// In the outbox.
+        Queued = 1,
+        /// The log has it.
+        Sent = 2,
+        /// Another account's device has processed it; also every message of others.
+        Delivered = 3,
+        /// It will never go out.
+        Failed = 4,
+    }
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRecord {
+    /// Order of arrival in this profile; 0 before it is stored.
+    pub number: u64,
+    /// Where.
+    pub conversation: ConversationId,
+    /// Its id.
+    pub message: MessageId,
+    /// Whose account.
+    pub sender: AccountId,
+    /// Written by this account.
+    pub own: bool,
+    /// The text.
+    pub text: String,
+    /// Term and sequence, once the log has it.
+    pub position: Option<(u32, u64)>,
+    /// The sender's clock.
+    pub sent_at_ms: u64,
+    /// How far it has got.
+    pub delivery: DeliveryState,
+    /// Needs no showing as new.
+    pub shown: bool,
+}
+
+const COLUMNS: &str = "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown";
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
+    let term: Option<u32> = row.get(6)?;
+    let sequence: Option<i64> = row.get(7)?;
+    Ok(MessageRecord {
+        number: number(row, 0)?,
+        conversation: id(row, 1)?,
+        message: id(row, 2)?,
+        sender: id(row, 3)?,
+        own: row.get(4)?,
+        text: row.get(5)?,
+        position: match (term, sequence) {
+            (Some(term), Some(sequence)) => Some((term, u64::try_from(sequence).map_err(|_| wrong(7))?)),
+            _ => None,
+        },
+        sent_at_ms: number(row, 8)?,
+        delivery: DeliveryState::column(row, 9)?,
+        shown: row.get(10)?,
+    })
+}
+
+impl Tx<'_> {
+    /// Stores a new message; `false` if the conversation has it already, which then stays as it is.
+    pub fn add_message(&self, record: &MessageRecord) -> Result<bool, StoreError> {
+        let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown } = record;
+        let added = self
+            .sql
+            .prepare_cached(
+                "INSERT INTO messages (conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (conversation, message) DO NOTHING",
+            )?
+            .execute(params![
+                conversation.as_bytes(),
+                message.as_bytes(),
+                sender.as_bytes(),
+                own,
+                text,
+                position.map(|(term, _)| term),
+                position.map(|(_, sequence)| to_sql(sequence)),
+                to_sql(*sent_at_ms),
+                delivery.number(),
+                shown
+            ])?;
+        Ok(added == 1)
+    }
+
+    /// A message by its id.
+    pub fn message(&self, conversation: ConversationId, message_id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        self.sql
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND message = ?2"))?
+            .query_row(params![conversation.as_bytes(), message_id.as_bytes()], message)
+            .optional()
+            .map_err(Into::into)
+    }
+
+    /// An own message has got further. Never back, but from queued to failed and again to queued.
+    pub fn set_delivery(
+        &self,
+        conversation: ConversationId,
+        message: MessageId,
+        delivery: DeliveryState,
+        position: Option<(u32, u64)>,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE messages SET delivery = max(?3, CASE delivery WHEN 4 THEN 1 ELSE delivery END), term = coalesce(?4, term), sequence = coalesce(?5, sequence)
+                 WHERE conversation = ?1 AND message = ?2",
+            )?
+            .execute(params![
+                conversation.as_bytes(),
+                message.as_bytes(),
+                delivery.number(),
+                position.map(|(term, _)| term),
+                position.map(|(_, sequence)| to_sql(sequence))
+            ])?;
+        Ok(())
+    }
+
+    /// Own messages that the log has, up to a sequence, were processed by the other side. Returns those that changed.
+    pub fn delivered_up_to(&self, conversation: ConversationId, term: u32, sequence: u64) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!(
+            "UPDATE messages SET delivery = 3 WHERE conversation = ?1 AND own = 1 AND delivery = 2
+               AND (term < ?2 OR (term = ?2 AND sequence <= ?3)) RETURNING {COLUMNS}"
+        ))?;
+        let rows = statement.query_map(params![conversation.as_bytes(), term, to_sql(sequence)], message)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// The newest `limit` messages before a position (or of all), oldest first. Own ones without a position come last.
+    pub fn history(
+        &self,
+        conversation: ConversationId,
+        before: Option<(u32, u64)>,
+        limit: Option<u32>,
+    ) -> Result<Vec<MessageRecord>, StoreError> {
+        let (term, sequence) = before.unwrap_or((u32::MAX, u64::MAX));
+        let mut statement = self.sql.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM messages
+             WHERE conversation = ?1 AND (?5 OR (term IS NOT NULL AND (term < ?2 OR (term = ?2 AND sequence < ?3))))
+             ORDER BY term IS NULL DESC, term DESC, sequence DESC, number DESC LIMIT ?4"
+        ))?;
+        let limit = limit.map_or(-1, i64::from);
+        let rows = statement.query_map(params![conversation.as_bytes(), term, to_sql(sequence), limit, before.is_none()], message)?;
+        let mut messages = rows.collect::<Result<Vec<_>, _>>()?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// Messages still to be shown as new, in the order in which they came.
+    pub fn unshown_messages(&self) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE shown = 0 ORDER BY number"))?;
+        let rows = statement.query_map([], message)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// A message was shown.
+    pub fn set_shown(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE messages SET shown = 1 WHERE conversation = ?1 AND message = ?2")?
+            .execute(params![conversation.as_bytes(), message.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Messages of others that came after those read.
+    pub fn unread(&self, conversation: ConversationId) -> Result<u64, StoreError> {
+        self.sql
+            .prepare_cached(
+                "SELECT count(*) FROM messages m JOIN conversations c ON c.conversation = m.conversation
+                 WHERE m.conversation = ?1 AND m.own = 0 AND m.number > c.read_number",
+            )?
+            .query_row([conversation.as_bytes()], |row| number(row, 0))
+            .map_err(Into::into)
+    }
+
+    /// Everything that is there counts as read.
+    pub fn mark_read(&self, conversation: ConversationId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE conversations SET read_number = (SELECT coalesce(max(number), 0) FROM messages WHERE conversation = ?1)
+                 WHERE conversation = ?1",
+            )?
+            .execute([conversation.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Own messages that are not surely delivered, of a conversation that goes on elsewhere.
+    pub fn own_messages(&self, conversation: ConversationId) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 ORDER BY number"))?;
+        let rows = statement.query_map([conversation.as_bytes()], message)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Own messages of a conversation go out again, elsewhere.
+    pub fn requeue_messages(&self, conversation: ConversationId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE messages SET delivery = 1, term = NULL, sequence = NULL WHERE conversation = ?1 AND own = 1")?
+            .execute([conversation.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Messages in the outbox.
+    pub fn count_queued(&self) -> Result<u64, StoreError> {
+        self.sql
+            .prepare_cached("SELECT count(*) FROM messages WHERE own = 1 AND delivery = 1")?
+            .query_row([], |row| number(row, 0))
+            .map_err(Into::into)
+    }
+}

@@ -1,0 +1,129 @@
+//! Opening, locking and creating a profile.
+
+use rusqlite::Connection;
+use zeroize::Zeroizing;
+
+use crate::{FORMAT, Store, StoreError, StoreKey};
+
+/// "ALCY": marks the file as a profile.
+const APPLICATION_ID: i32 = 0x414C_4359;
+const SCHEMA: &str = include_str!("../schema/v1.sql");
+
+/// Sets the key and everything that has to be set each time, creates the schema in an empty database, and checks the format.
+fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {
+    let mut pragma = Zeroizing::new(String::with_capacity(96));
+    pragma.push_str("PRAGMA key = \"x'");
+    for byte in key.0 {
+        pragma.push_str(&format!("{byte:02x}"));
+    }
+    pragma.push_str("'\"");
+    connection.execute_batch(&pragma)?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection
+        .execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match (application, found) {
+        (0, 0) => {
+            let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+            if tables != 0 {
+                return Err(StoreError::NotAProfile("the database belongs to another program"));
+            }
+            connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
+            ))?;
+            Ok(())
+        }
+        (APPLICATION_ID, FORMAT) => Ok(()),
+        (APPLICATION_ID, found) if found > FORMAT => Err(StoreError::Newer { found, known: FORMAT }),
+        _ => Err(StoreError::NotAProfile("the database belongs to another program")),
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod native {
+    use std::{
+        cell::RefCell,
+        fs::{self, File, TryLockError},
+        io::Read,
+        path::Path,
+        time::{Duration, Instant},
+    };
+
+    use super::{Connection, Store, StoreError, StoreKey, prepare};
+
+    /// The database's file in a profile directory.
+    const DATABASE: &str = "profile.db";
+    /// Held for as long as the profile is open.
+    const LOCK: &str = "profile.lock";
+    /// How long a second process waits for the first.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    /// SQLite's and SQLCipher's page size: no database is smaller, and its length is a multiple of it.
+    const PAGE: u64 = 4096;
+
+    impl Store {
+        /// Opens or creates the profile in this directory. Waits up to five seconds for another process to let go of it.
+        pub fn open(directory: &Path, key: &StoreKey) -> Result<Self, StoreError> {
+            create_private(directory).map_err(StoreError::Directory)?;
+            let lock = lock(directory)?;
+            let path = directory.join(DATABASE);
+            look_before_opening(&path)?;
+            let connection = Connection::open(&path)?;
+            prepare(&connection, key)?;
+            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+            Ok(Self { connection: RefCell::new(connection), _lock: lock })
+        }
+    }
+
+    fn create_private(directory: &Path) -> std::io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(directory)
+    }
+
+    fn lock(directory: &Path) -> Result<File, StoreError> {
+        let file = File::options().create(true).truncate(false).write(true).open(directory.join(LOCK)).map_err(StoreError::Directory)?;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Busy),
+                Err(TryLockError::Error(error)) => return Err(StoreError::Directory(error)),
+            }
+        }
+    }
+
+    /// Tells a truncated or unencrypted file from a wrong key, as far as that can be told from outside.
+    fn look_before_opening(path: &Path) -> Result<(), StoreError> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::Directory(error)),
+        };
+        let length = file.metadata().map_err(StoreError::Directory)?.len();
+        if length == 0 {
+            return Ok(());
+        }
+        if length % PAGE != 0 {
+            return Err(StoreError::NotAProfile("the database file is cut short"));
+        }
+        let mut start = [0; 15];
+        file.read_exact(&mut start).map_err(StoreError::Directory)?;
+        if &start == b"SQLite format 3" {
+            return Err(StoreError::NotAProfile("the database is not encrypted"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_family = "wasm")]
+impl Store {
+    /// Takes over a connection that was just opened on the browser's private file system, and has not been used.
+    pub fn on(connection: Connection, key: &StoreKey) -> Result<Self, StoreError> {
+        prepare(&connection, key)?;
+        Ok(Self { connection: std::cell::RefCell::new(connection) })
+    }
+}

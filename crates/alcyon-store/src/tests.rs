@@ -1,0 +1,127 @@
+use std::{fs, path::Path};
+
+use alcyon_mls::{RowKind, Rows};
+use alcyon_wire::{AccountId, ConversationId, MessageId};
+
+use super::*;
+
+fn key() -> StoreKey {
+    StoreKey::from([7; 32])
+}
+
+fn open(directory: &Path) -> Result<Store, StoreError> {
+    Store::open(directory, &key())
+}
+
+#[test]
+fn a_failed_transaction_takes_mls_rows_and_messages_back_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let failed: Result<(), StoreError> = store.transaction(|tx| {
+        tx.write(RowKind::Tree, b"group", b"tree").unwrap();
+        tx.add_message(&message(1)).unwrap();
+        Err(StoreError::Damaged("on purpose"))
+    });
+    assert!(failed.is_err());
+    store
+        .transaction(|tx| {
+            assert_eq!(tx.read(RowKind::Tree, b"group").unwrap(), None);
+            assert!(tx.history(conversation(), None, None)?.is_empty());
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_wrong_key_is_told_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let before = fs::read(directory.path().join("profile.db")).unwrap();
+    assert!(matches!(Store::open(directory.path(), &StoreKey::from([8; 32])), Err(StoreError::WrongKey)));
+    assert_eq!(fs::read(directory.path().join("profile.db")).unwrap(), before);
+    assert!(open(directory.path()).is_ok());
+}
+
+#[test]
+fn a_truncated_and_a_foreign_file_are_told_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(directory.path()).unwrap());
+    let path = directory.path().join("profile.db");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 100]).unwrap();
+    assert!(matches!(open(directory.path()), Err(StoreError::NotAProfile(_))));
+    fs::write(&path, [b"SQLite format 3\0".as_slice(), &vec![0; 4080]].concat()).unwrap();
+    assert!(matches!(open(directory.path()), Err(StoreError::NotAProfile(_))));
+    assert_eq!(fs::read(&path).unwrap().len(), 4096);
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    store.connection.borrow().execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(store);
+    assert!(matches!(open(directory.path()), Err(StoreError::Newer { found: 99, known: FORMAT })));
+}
+
+#[test]
+fn a_second_opening_is_refused_while_the_first_lasts() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path()).unwrap();
+    assert!(matches!(open(directory.path()), Err(StoreError::Busy)));
+    drop(first);
+    assert!(open(directory.path()).is_ok());
+}
+
+#[test]
+fn nothing_lies_in_the_files_in_clear() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    store.transaction(|tx| tx.add_message(&message(1))).unwrap();
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(9).any(|window| window == b"kingfishe"));
+    }
+}
+
+#[test]
+fn history_is_in_the_order_of_the_log_and_queued_ones_come_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let found = store
+        .transaction(|tx| {
+            tx.add_message(&MessageRecord { position: None, own: true, delivery: DeliveryState::Queued, ..message(9) })?;
+            for sequence in [3, 1, 2] {
+                assert!(tx.add_message(&message(sequence))?);
+            }
+            assert!(!tx.add_message(&message(2))?, "the same message again");
+            tx.history(conversation(), None, Some(3))
+        })
+        .unwrap();
+    assert_eq!(found.iter().map(|message| message.position).collect::<Vec<_>>(), [Some((0, 2)), Some((0, 3)), None]);
+}
+
+#[test]
+fn the_schema_and_the_numbers_on_disk_are_what_they_were() {
+    insta::assert_snapshot!("schema", include_str!("../schema/v1.sql"));
+    insta::assert_debug_snapshot!("numbers", (Standing::ALL, TermState::ALL, DeliveryState::ALL, OutboxKind::ALL, RequestState::ALL));
+}
+
+fn conversation() -> ConversationId {
+    ConversationId::from([1; 16])
+}
+
+fn message(sequence: u8) -> MessageRecord {
+    MessageRecord {
+        number: 0,
+        conversation: conversation(),
+        message: MessageId::from([sequence; 16]),
+        sender: AccountId::from([3; 32]),
+        own: false,
+        text: "kingfisher".to_owned(),
+        position: Some((0, u64::from(sequence))),
+        sent_at_ms: 5,
+        delivery: DeliveryState::Delivered,
+        shown: true,
+    }
+}
