@@ -1,1 +1,23 @@
-//! alcyon-sim
+//! Development only: faults of network and storage on purpose, a server that lies, real programs under `kill -9`, and the
+//! load generator. Nothing of it is in a product; nothing here may be needed to use one.
+//!
+//! ```no_run
+//! use alcyon_sim::{light::LightClient, process::ServerSetup};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let folder = tempfile::tempdir()?;
+//! let server = ServerSetup::new(&folder.path().join("data")).start()?;
+//! let client = LightClient::connect(server.url(), None).await?;
+//! client.close().await?;
+//! server.kill()?;
+//! # Ok(()) }
+//! ```
+
+pub mod fault;
+pub mod http;
+pub mod liar;
+pub mod light;
+pub mod person;
+pub mod process;
+pub mod seed;
+pub mod tls;

@@ -1,0 +1,93 @@
+//! `cargo xtask bench`: what one operation costs the real server, as CPU time by the operating system's accounting.
+//!
+//! The server is pinned to one core and this generator to another, so that they do not wait for each other. Each case
+//! runs once to warm up and then five times; the table shows the median. A wall clock would measure the machine; CPU time
+//! measures the program, even on a machine that others use too.
+
+#![allow(clippy::print_stdout)] // a program for a terminal
+
+mod cases;
+mod machine;
+mod report;
+mod sign_up;
+
+use std::{path::PathBuf, process::Command};
+
+use alcyon_sim::process::ServerSetup;
+use anyhow::{Context, bail};
+use clap::Parser;
+
+use cases::Case;
+use report::Report;
+
+#[derive(Debug, Parser)]
+#[command(name = "bench", about = "CPU time and memory of alcyon-server per operation, beside the goals")]
+struct Arguments {
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// Measured runs of each case.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Operations in a run, as a share of the usual number.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// The server's core.
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    /// The generator's core.
+    #[arg(long, default_value_t = 1)]
+    generator_core: usize,
+    /// Where the server keeps its data; a folder on a real disk, or durability costs nothing. The default is below the
+    /// target directory.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Write the table into docs/benchmarks.md.
+    #[arg(long)]
+    write: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    pin_generator(arguments.generator_core)?;
+    let report = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&arguments))?;
+    println!("{}", report.table());
+    if arguments.write {
+        report.write()?;
+    }
+    Ok(())
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
+    let folder = match &arguments.data {
+        Some(folder) => tempfile::tempdir_in(folder)?,
+        None => tempfile::tempdir_in(std::env::current_exe()?.parent().context("the program has a folder")?)?,
+    };
+    let mut report = Report::new(arguments.runs, machine::describe()?);
+    for case in Case::all(arguments.scale) {
+        if arguments.only.as_ref().is_some_and(|only| !case.name.contains(only.as_str())) {
+            continue;
+        }
+        // Each case has a server of its own: none pays for what another has left behind.
+        let data = folder.path().join(case.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        let setup =
+            ServerSetup::new(&data).arguments(["--log-level", "warn"]).wrapper(["taskset", "-c", &arguments.server_core.to_string()]);
+        let measured = case.measure(setup, folder.path(), arguments.runs).await.with_context(|| case.name.to_owned())?;
+        println!("{}", Report::line(&case, &measured));
+        report.add(case, measured);
+    }
+    Ok(report)
+}
+
+/// Before the runtime starts, so that every later thread inherits it.
+fn pin_generator(core: usize) -> anyhow::Result<()> {
+    let status = Command::new("taskset")
+        .args(["-pc", &core.to_string(), &std::process::id().to_string()])
+        .stdout(std::process::Stdio::null())
+        .status()
+        .context("taskset (package util-linux)")?;
+    if !status.success() {
+        bail!("this machine has no core {core}: give --generator-core and --server-core");
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! A certificate authority for tests: one certificate for this machine, and a client that trusts it alone.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
+
+/// Files of an authority and of a certificate that it has signed for `localhost` and 127.0.0.1.
+#[derive(Debug)]
+pub struct TestAuthority {
+    authority: CertificateDer<'static>,
+    authority_file: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl TestAuthority {
+    /// Writes its files into `folder`.
+    pub fn new(folder: &Path) -> anyhow::Result<Self> {
+        let mut parameters = CertificateParams::new(Vec::new())?;
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?;
+        let key = KeyPair::generate()?;
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
+        let write = |name: &str, text: String| -> anyhow::Result<PathBuf> {
+            let path = folder.join(name);
+            fs::write(&path, text)?;
+            Ok(path)
+        };
+        Ok(Self {
+            authority: authority.der().clone(),
+            authority_file: write("authority.pem", authority.pem())?,
+            certificate: write("server.pem", certificate.pem())?,
+            key: write("server.key", key.serialize_pem())?,
+        })
+    }
+
+    /// The authority's certificate, for `SSL_CERT_FILE`.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.authority_file
+    }
+
+    /// What makes a server show the certificate.
+    #[must_use]
+    pub fn server_arguments(&self) -> [String; 4] {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        ["--tls-cert".to_owned(), text(&self.certificate), "--tls-key".to_owned(), text(&self.key)]
+    }
+
+    /// For [`crate::light::LightClient`].
+    pub fn client_config(&self) -> anyhow::Result<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.clone())?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+        Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    }
+}
