@@ -1,10 +1,30 @@
-//! The server of Alcyon.
+//! The Alcyon server: keeps sealed logs, hands their entries to those who hold a seat, and knows nothing above that.
 //!
-//! [`logs`] are the server's one primitive and [`directory`] finds people; both stand on a [`store`].
+//! [`logs`] are the server's one primitive and [`directory`] finds people; both stand on a [`store`]. Around them lies the
+//! edge: HTTP and WebSocket connections, TLS, limits, and the way from start to stop. [`config`] is what the operator
+//! decides, [`observe`] what the operator sees. The crate must not know MLS, nor anything of what entries hold.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), alcyon_server::StartError> {
+//! use alcyon_server::{Server, config::{Config, StoreKind}};
+//!
+//! let listen = "127.0.0.1:0".parse().expect("an address");
+//! let server = Server::start(Config { listen, store: StoreKind::Memory, ..Config::default() }).await?;
+//! assert_ne!(server.address().port(), 0);
+//! assert!(server.stop().await);
+//! # Ok(())
+//! # }
+//! ```
 
+pub mod config;
 pub mod directory;
+mod edge;
 pub mod logs;
+pub mod observe;
 mod refusal;
+mod server;
 pub mod store;
 
 pub use refusal::Refusal;
+pub use server::{RunningServer, Server, StartError};

@@ -1,0 +1,184 @@
+//! What the operator decides: from a TOML file, the environment (`ALCYON_...`) and flags, in rising order of
+//! precedence. One table ([`Setting`]) describes every setting; the file, the environment, the flags, `--help` and the
+//! man page all come from it. A value that is not allowed stops the start and is named with the place it came from.
+
+mod command;
+mod file;
+mod setting;
+mod value;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use alcyon_wire::ServerUrl;
+use thiserror::Error;
+
+pub use command::{Invocation, command, from_process, interpret};
+pub use setting::{Kind, SETTINGS, Setting};
+pub use value::{Origin, Values};
+
+/// Everything a server needs to know to start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The directory that holds everything it keeps; made with mode 0700.
+    pub data: PathBuf,
+    /// The part of its handles after the `@`. None: the address it listens on, with the real port.
+    pub name: Option<String>,
+    /// Where clients reach it. None: from `name` and whether it speaks TLS.
+    pub public_url: Option<ServerUrl>,
+    /// What it keeps the data in.
+    pub store: StoreKind,
+    /// Certificate and key; None: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Plain HTTP is allowed beyond loopback, say behind a proxy that ends TLS.
+    pub insecure_http: bool,
+    /// How long accepted work has to finish after SIGTERM.
+    pub drain_time: Duration,
+    /// Where metrics are served.
+    pub metrics: MetricsListen,
+    /// What the program writes on stderr. Only the binary reads it.
+    pub log: LogOutput,
+    /// Limits of the edge.
+    pub limits: Limits,
+}
+
+/// What the data is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The embedded engine, on disk.
+    Embedded,
+    /// Memory: gone with the process. For tests.
+    Memory,
+}
+
+/// PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate chain, the server's own first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Where `/metrics` is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsListen {
+    /// With everything else while that is loopback only, else at [`MetricsListen::OWN_ADDRESS`].
+    Auto,
+    /// Nowhere.
+    Off,
+    /// At an address of its own, plain HTTP.
+    At(SocketAddr),
+}
+
+impl MetricsListen {
+    /// The address of its own that `auto` takes.
+    pub const OWN_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
+}
+
+/// What is written on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogOutput {
+    /// Its form.
+    pub format: LogFormat,
+    /// Its detail.
+    pub level: LogLevel,
+}
+
+/// For eyes or for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line of text an event.
+    Human,
+    /// A JSON object an event.
+    Json,
+}
+
+/// How much is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the five levels of `tracing`
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// What one process takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once. The file limit of the process lowers it.
+    pub connections: u32,
+    /// Requests in flight on one connection; the next is read when one of them is answered.
+    pub requests_in_flight: u32,
+    /// From the first byte to the end of the request's head, TLS handshake included.
+    pub handshake_time: Duration,
+    /// A WebSocket that is silent this long is asked for a sign of life, and closed when it gives none for as long again.
+    pub idle_time: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::from_values(&Values::default()).expect("the defaults in the table are allowed")
+    }
+}
+
+/// Why the server does not start with this configuration. All of them are for the operator to mend.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{path}: {reason}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file is not TOML.
+    #[error("{path}:{line}: {reason}", path = path.display())]
+    NotToml {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// There is no such setting.
+    #[error("{path}:{line}: there is no setting `{key}`; allowed: {allowed}", path = path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// The key that is not known.
+        key: String,
+        /// The keys that are.
+        allowed: String,
+    },
+    /// The value is not allowed.
+    #[error("{origin}: `{key}` is {value}; allowed: {allowed}")]
+    NotAllowed {
+        /// Where it came from.
+        origin: Origin,
+        /// The setting.
+        key: &'static str,
+        /// What was given.
+        value: String,
+        /// What may be given.
+        allowed: &'static str,
+    },
+    /// Two settings do not go together.
+    #[error("{origin}: `{key}`: {reason}")]
+    Conflict {
+        /// Where the first of them came from.
+        origin: Origin,
+        /// The first of them.
+        key: &'static str,
+        /// What would go.
+        reason: &'static str,
+    },
+}

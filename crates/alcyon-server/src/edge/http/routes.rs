@@ -1,0 +1,122 @@
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use alcyon_wire::ServerUrl;
+use axum::{
+    Router,
+    extract::{Request, State},
+    handler::Handler,
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post, put},
+};
+use bytes::Bytes;
+use http::{HeaderName, Method, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower_http::cors::{Any, CorsLayer};
+
+use super::{Problem, openapi, service};
+use crate::{edge::lifecycle::Lifecycle, observe::Metrics};
+
+/// What every handler has at hand.
+pub(crate) struct App {
+    /// The part of handles here after the `@`.
+    pub(crate) name: String,
+    /// Where clients reach the server.
+    pub(crate) url: ServerUrl,
+    /// Whether `/metrics` is among the routes.
+    pub(crate) serves_metrics: bool,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+}
+
+/// Where a request comes from; for limits, never for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerAddress(pub(crate) IpAddr);
+
+/// One operation of the control plane.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// As in OpenAPI, with `{parameters}`.
+    pub(crate) path: &'static str,
+    handler: MethodRouter<Arc<App>>,
+}
+
+/// From the end of a request's head to the beginning of its answer.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+
+/// Everything there is; `/openapi.json` describes exactly this.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        on(Method::GET, "/v1/server", service::server),
+        on(Method::GET, "/openapi.json", openapi::document),
+        on(Method::GET, "/healthz", service::alive),
+        on(Method::GET, "/readyz", service::ready),
+        on(Method::GET, METRICS, service::metrics),
+    ]
+}
+
+const METRICS: &str = "/metrics";
+
+fn on<H, T>(method: Method, path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<App>>,
+    T: 'static,
+{
+    let handler = match method {
+        Method::GET => get(handler),
+        Method::PUT => put(handler),
+        _ => post(handler),
+    };
+    Route { method, path, handler }
+}
+
+/// The control plane, for the main listener.
+pub(crate) fn app(app: Arc<App>) -> Router {
+    let served = routes().into_iter().filter(|route| route.path != METRICS || app.serves_metrics);
+    // Open to pages from anywhere, and without credentials: requests are signed, there are no cookies to ride on.
+    let cors = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
+        .allow_headers(Any)
+        .expose_headers([http::header::RETRY_AFTER, HeaderName::from_static("content-digest")])
+        .max_age(Duration::from_secs(24 * 60 * 60));
+    assemble(served, app).layer(cors)
+}
+
+/// `/metrics` alone, for a listener of its own.
+pub(crate) fn metrics_app(app: Arc<App>) -> Router {
+    assemble(routes().into_iter().filter(|route| route.path == METRICS), app)
+}
+
+fn assemble(routes: impl Iterator<Item = Route>, app: Arc<App>) -> Router {
+    routes
+        .fold(Router::new(), |router, Route { method: _, path, handler }| router.route(path, handler))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async {
+            Problem::never(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method").at("method")
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), timed_and_counted))
+        .with_state(app)
+}
+
+async fn timed_and_counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let response = match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_late) => Problem::later(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", 1_000).into_response(),
+    };
+    app.metrics.http_answer(response.status());
+    response
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(crate) async fn read_body(request: Request, limit: usize) -> Result<(http::request::Parts, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok((parts, body.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let message = format!("the body is over the limit of {limit} bytes");
+            Err(Problem::never(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).at("body"))
+        }
+        Err(_broken) => Err(Problem::malformed("body", "the body ended too early")),
+    }
+}

@@ -1,0 +1,63 @@
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use alcyon_wire::{PROTOCOL_VERSION, limits};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::header;
+use serde_json::json;
+
+use super::{Problem, answer::json_body, routes::App};
+use crate::edge::lifecycle::Phase;
+
+/// `GET /v1/server`
+pub(super) async fn server(State(app): State<Arc<App>>) -> Response {
+    json_body(&json!({
+        "name": app.name,
+        "url": app.url.to_text(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "protocol_versions": [PROTOCOL_VERSION],
+        "time_ms": now_ms(),
+        "limits": {
+            "frame": limits::FRAME,
+            "entry": limits::ENTRY,
+            "knock": limits::KNOCK,
+            "publish": limits::PUBLISH,
+            "subscriptions": limits::SUBSCRIPTIONS,
+            "window_entries": limits::WINDOW_ENTRIES,
+            "window_bytes": limits::WINDOW_BYTES,
+            "manifest": limits::MANIFEST,
+            "devices": limits::DEVICES,
+            "key_package": limits::KEY_PACKAGE,
+            "one_time_key_packages": limits::ONE_TIME_KEY_PACKAGES,
+            "retention_days": limits::RETENTION_DAYS,
+        },
+    }))
+    .into_response()
+}
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn alive() -> Response {
+    json_body(&json!({ "alive": true })).into_response()
+}
+
+/// `GET /readyz`: new work is welcome.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    if app.lifecycle.phase() > Phase::Running {
+        return Err(Problem::draining());
+    }
+    Ok(json_body(&json!({ "ready": true })).into_response())
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
+}
+
+pub(super) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

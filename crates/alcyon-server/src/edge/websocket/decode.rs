@@ -1,0 +1,378 @@
+use bytes::Bytes;
+
+use super::CloseCode;
+
+/// What a client sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// A whole binary message.
+    Binary(Bytes),
+    /// A binary message over the limit begins; its bytes are skipped.
+    TooLarge,
+    /// A text message; it was skipped.
+    Text,
+    /// To be answered with the same bytes.
+    Ping(Bytes),
+    /// An answer to a ping, or a sign of life.
+    Pong,
+    /// The client closes.
+    Close,
+}
+
+/// The stream is no WebSocket any more: say why, and end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProtocolError(pub(crate) CloseCode);
+
+const PROTOCOL: ProtocolError = ProtocolError(CloseCode::Protocol);
+
+/// A message over the limit is skipped up to this length; beyond, the connection ends.
+const SKIPPED_AT_MOST: u64 = 16 * 1024 * 1024;
+/// Room made for a message before its bytes are there, so that a header alone can't claim memory.
+const RESERVED_AT_MOST: usize = 16 * 1024;
+
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PING: u8 = 9;
+const PONG: u8 = 10;
+
+/// Turns bytes into messages, however they are cut.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    limit: usize,
+    header: [u8; 14],
+    header_filled: u8,
+    frame: Option<Frame>,
+    message: Message,
+    payload: Vec<u8>,
+    control: Vec<u8>,
+    message_bytes: u64,
+}
+
+/// The frame whose payload is being read.
+#[derive(Debug)]
+struct Frame {
+    opcode: u8,
+    last: bool,
+    mask: [u8; 4],
+    left: u64,
+}
+
+/// The message that the frames so far belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Message {
+    None,
+    Binary,
+    Text,
+    TooLarge,
+}
+
+impl Decoder {
+    /// For messages of at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            header: [0; 14],
+            header_filled: 0,
+            frame: None,
+            message: Message::None,
+            payload: Vec::new(),
+            control: Vec::new(),
+            message_bytes: 0,
+        }
+    }
+
+    /// Takes bytes off the front of `input` until there is something to say, or nothing left.
+    pub(crate) fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, ProtocolError> {
+        loop {
+            if self.frame.is_none() {
+                if !self.read_header(input) {
+                    return Ok(None);
+                }
+                if let Some(event) = self.begin_frame()? {
+                    return Ok(Some(event));
+                }
+            }
+            if let Some(event) = self.read_payload(input) {
+                return Ok(Some(event));
+            }
+            if self.frame.is_some() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// True once the header is whole.
+    fn read_header(&mut self, input: &mut &[u8]) -> bool {
+        loop {
+            let filled = usize::from(self.header_filled);
+            let needed = header_length(&self.header, filled);
+            if filled == needed {
+                return true;
+            }
+            let count = (needed - filled).min(input.len());
+            if count == 0 {
+                return false;
+            }
+            let (now, rest) = input.split_at(count);
+            self.header[filled..filled + count].copy_from_slice(now);
+            self.header_filled += u8::try_from(count).expect("a header has at most 14 bytes");
+            *input = rest;
+        }
+    }
+
+    fn begin_frame(&mut self) -> Result<Option<Incoming>, ProtocolError> {
+        let length = usize::from(std::mem::take(&mut self.header_filled));
+        let [first, second, ..] = self.header;
+        let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
+        let masked = second & 0x80 != 0;
+        // Bits of extensions that nobody agreed on; and a client must mask.
+        if first & 0x70 != 0 || !masked {
+            return Err(PROTOCOL);
+        }
+        let mut mask = [0; 4];
+        mask.copy_from_slice(&self.header[length - 4..length]);
+        let left = match second & 0x7f {
+            126 => u64::from(u16::from_be_bytes([self.header[2], self.header[3]])),
+            127 => u64::from_be_bytes(self.header[2..10].try_into().expect("eight bytes")),
+            short => u64::from(short),
+        };
+        match opcode {
+            CLOSE | PING | PONG if !last || left > 125 => return Err(PROTOCOL),
+            CLOSE | PING | PONG => {
+                self.frame = Some(Frame { opcode, last, mask, left });
+                return Ok(None);
+            }
+            CONTINUATION if self.message == Message::None => return Err(PROTOCOL),
+            TEXT | BINARY if self.message != Message::None => return Err(PROTOCOL),
+            CONTINUATION => {}
+            TEXT => self.message = Message::Text,
+            BINARY => self.message = Message::Binary,
+            _ => return Err(PROTOCOL),
+        }
+        self.frame = Some(Frame { opcode, last, mask, left });
+        self.message_bytes = self.message_bytes.saturating_add(left);
+        if self.message_bytes > SKIPPED_AT_MOST {
+            return Err(ProtocolError(CloseCode::TooBig));
+        }
+        if self.message == Message::Binary {
+            if self.message_bytes > self.limit as u64 {
+                self.message = Message::TooLarge;
+                self.payload = Vec::new();
+                return Ok(Some(Incoming::TooLarge));
+            }
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            self.payload.reserve_exact(left.min(RESERVED_AT_MOST));
+        }
+        Ok(None)
+    }
+
+    fn read_payload(&mut self, input: &mut &[u8]) -> Option<Incoming> {
+        let frame = self.frame.as_mut()?;
+        let count = usize::try_from(frame.left).map_or(input.len(), |left| left.min(input.len()));
+        let (now, rest) = input.split_at(count);
+        *input = rest;
+        frame.left -= count as u64;
+        let control = frame.opcode >= CLOSE;
+        if control {
+            append_unmasked(&mut self.control, now, &mut frame.mask);
+        } else if self.message == Message::Binary {
+            append_unmasked(&mut self.payload, now, &mut frame.mask);
+        }
+        if frame.left > 0 {
+            return None;
+        }
+        let Frame { opcode, last, mask: _, left: _ } = self.frame.take()?;
+        match opcode {
+            CLOSE => {
+                self.control = Vec::new();
+                Some(Incoming::Close)
+            }
+            PING => Some(Incoming::Ping(std::mem::take(&mut self.control).into())),
+            PONG => {
+                self.control = Vec::new();
+                Some(Incoming::Pong)
+            }
+            _ if !last => None,
+            _ => {
+                self.message_bytes = 0;
+                match std::mem::replace(&mut self.message, Message::None) {
+                    Message::Binary => Some(Incoming::Binary(std::mem::take(&mut self.payload).into())),
+                    Message::Text => Some(Incoming::Text),
+                    Message::TooLarge | Message::None => None,
+                }
+            }
+        }
+    }
+}
+
+/// How long the header is, as far as its first `filled` bytes tell.
+fn header_length(header: &[u8; 14], filled: usize) -> usize {
+    if filled < 2 {
+        return 2;
+    }
+    let extended = match header[1] & 0x7f {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let mask = if header[1] & 0x80 != 0 { 4 } else { 0 };
+    2 + extended + mask
+}
+
+/// Appends `masked` without its mask, and turns the mask so that it fits the bytes that come next.
+fn append_unmasked(target: &mut Vec<u8>, masked: &[u8], mask: &mut [u8; 4]) {
+    let start = target.len();
+    target.extend_from_slice(masked);
+    let wide = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
+    let (eights, rest) = target[start..].as_chunks_mut::<8>();
+    for eight in eights {
+        *eight = (u64::from_ne_bytes(*eight) ^ wide).to_ne_bytes();
+    }
+    for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
+    }
+    mask.rotate_left(masked.len() % 4);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload.len() {
+            short @ 0..=125 => bytes.push(0x80 | u8::try_from(short).unwrap()),
+            medium @ 126..=0xffff => {
+                bytes.push(0x80 | 126);
+                bytes.extend(u16::try_from(medium).unwrap().to_be_bytes());
+            }
+            long => {
+                bytes.push(0x80 | 127);
+                bytes.extend((long as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(mask);
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes
+    }
+
+    fn decode_all(decoder: &mut Decoder, mut input: &[u8]) -> Result<Vec<Incoming>, ProtocolError> {
+        let mut events = Vec::new();
+        while let Some(event) = decoder.decode(&mut input)? {
+            events.push(event);
+        }
+        assert!(input.is_empty());
+        Ok(events)
+    }
+
+    #[test]
+    fn a_message_one_byte_over_the_limit_is_told_and_skipped_and_the_next_is_read() {
+        let mut decoder = Decoder::new(1000);
+        let mut bytes = frame(0x82, &[7; 1000], [1, 2, 3, 4]);
+        bytes.extend(frame(0x82, &[8; 1001], [1, 2, 3, 4]));
+        bytes.extend(frame(0x82, b"next", [9; 4]));
+        let events = decode_all(&mut decoder, &bytes).unwrap();
+        let expected = [Incoming::Binary(vec![7; 1000].into()), Incoming::TooLarge, Incoming::Binary(Bytes::from_static(b"next"))];
+        assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn the_limit_covers_a_message_in_pieces() {
+        let mut decoder = Decoder::new(10);
+        let mut bytes = frame(0x02, &[1; 6], [5; 4]);
+        bytes.extend(frame(0x89, b"ping", [6; 4]));
+        bytes.extend(frame(0x00, &[2; 6], [7; 4]));
+        bytes.extend(frame(0x80, &[3; 6], [8; 4]));
+        bytes.extend(frame(0x82, b"next", [9; 4]));
+        let events = decode_all(&mut decoder, &bytes).unwrap();
+        assert_eq!(
+            events,
+            [Incoming::Ping(Bytes::from_static(b"ping")), Incoming::TooLarge, Incoming::Binary(Bytes::from_static(b"next"))]
+        );
+    }
+
+    #[test]
+    fn what_is_no_websocket_ends_the_connection_with_the_right_code() {
+        let unmasked = [0x82, 0x01, 0x00];
+        let reserved_bit = frame(0xc2, b"x", [0; 4]);
+        let unknown_opcode = frame(0x83, b"x", [0; 4]);
+        let stray_continuation = frame(0x80, b"x", [0; 4]);
+        let long_ping = frame(0x89, &[0; 126], [0; 4]);
+        let split_ping = frame(0x09, b"x", [0; 4]);
+        let nested: Vec<u8> = [frame(0x02, b"x", [0; 4]), frame(0x82, b"y", [0; 4])].concat();
+        for bytes in [unmasked.to_vec(), reserved_bit, unknown_opcode, stray_continuation, long_ping, split_ping, nested] {
+            let mut input = bytes.as_slice();
+            let mut decoder = Decoder::new(1000);
+            let error = loop {
+                match decoder.decode(&mut input) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("accepted {bytes:?}"),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(error, PROTOCOL);
+        }
+        let mut endless = vec![0x82, 0x80 | 127];
+        endless.extend(u64::MAX.to_be_bytes());
+        endless.extend([0; 4]);
+        assert_eq!(Decoder::new(1000).decode(&mut endless.as_slice()), Err(ProtocolError(CloseCode::TooBig)));
+    }
+
+    #[test]
+    fn a_header_alone_claims_little_memory() {
+        let mut decoder = Decoder::new(1024 * 1024);
+        let mut header = vec![0x82, 0x80 | 127];
+        header.extend((1024 * 1024_u64).to_be_bytes());
+        header.extend([0; 4]);
+        assert_eq!(decode_all(&mut decoder, &header).unwrap(), []);
+        assert!(decoder.payload.capacity() <= RESERVED_AT_MOST);
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_out_as_they_went_in_however_they_are_cut(
+            messages in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..300), any::<[u8; 4]>(), 1..4_usize), 1..6),
+            cut in 1..40_usize,
+        ) {
+            let mut bytes = Vec::new();
+            for (payload, mask, pieces) in &messages {
+                let piece = payload.len().div_ceil(*pieces).max(1);
+                let mut parts: Vec<&[u8]> = payload.chunks(piece).collect();
+                if parts.is_empty() {
+                    parts.push(&[]);
+                }
+                let last = parts.len() - 1;
+                for (index, part) in parts.iter().enumerate() {
+                    let first = if index == 0 { BINARY } else { CONTINUATION } | if index == last { 0x80 } else { 0 };
+                    bytes.extend(frame(first, part, *mask));
+                }
+            }
+            let mut decoder = Decoder::new(1000);
+            let mut events = Vec::new();
+            for part in bytes.chunks(cut) {
+                events.extend(decode_all(&mut decoder, part).unwrap());
+            }
+            let expected: Vec<Incoming> = messages.into_iter().map(|(payload, _, _)| Incoming::Binary(payload.into())).collect();
+            prop_assert_eq!(events, expected);
+        }
+
+        #[test]
+        fn any_bytes_are_taken_without_panic_or_endless_loop(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            let mut decoder = Decoder::new(64);
+            let mut input = bytes.as_slice();
+            for _ in 0..=bytes.len() {
+                match decoder.decode(&mut input) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => { prop_assert!(input.is_empty()); break; }
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+}
