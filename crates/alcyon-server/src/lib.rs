@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod any_store;
 pub mod config;
 pub mod directory;
 mod edge;
@@ -24,6 +25,7 @@ pub mod logs;
 pub mod observe;
 mod refusal;
 mod server;
+mod session;
 pub mod store;
 
 pub use refusal::Refusal;

@@ -1,23 +1,33 @@
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior},
+};
 
 use crate::{
-    config::{Config, MetricsListen},
+    any_store::AnyStore,
+    config::{Config, MetricsListen, StoreKind},
+    directory::{Directory, DirectorySettings},
     edge::{
         accept::Acceptor,
         http::{App, app, metrics_app},
         lifecycle::{Lifecycle, Phase},
         tls,
     },
+    logs::{Logs, ServerClock, SystemClock},
     observe::{Metrics, OwnAddress, event},
+    session::Sessions,
+    store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
 };
 
 /// Why a server did not start. All of them are for the operator to mend.
@@ -42,6 +52,22 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The data directory can't be made.
+    #[error("{path}: {source}", path = path.display())]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The store in the data directory can't be opened.
+    #[error("{path}: {source}", path = path.display())]
+    Store {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
     PublicUrl,
@@ -57,26 +83,23 @@ pub struct RunningServer {
     metrics_address: Option<SocketAddr>,
     tls: bool,
     lifecycle: Arc<Lifecycle>,
+    logs: Logs<AnyStore>,
     drain_time: Duration,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Server {
     /// Opens the store, binds the address and serves, in this tokio runtime, until [`RunningServer::stop`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), alcyon_server::StartError> {
-    /// use alcyon_server::{Server, config::{Config, StoreKind}};
-    ///
-    /// let listen = "127.0.0.1:0".parse().expect("an address");
-    /// let server = Server::start(Config { listen, store: StoreKind::Memory, ..Config::default() }).await?;
-    /// assert_ne!(server.address().port(), 0);
-    /// server.stop().await;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
+        let store: Arc<dyn Store> = match config.store {
+            StoreKind::Memory => Arc::new(MemoryStore::default()),
+            StoreKind::Embedded => Arc::new(open_embedded(&config.data)?),
+        };
+        Self::start_on(config, store, Arc::new(SystemClock)).await
+    }
+
+    /// The same on a store and by a clock of the caller's. `config.store` and `config.data` are not looked at.
+    pub async fn start_on(config: Config, store: Arc<dyn Store>, clock: Arc<dyn ServerClock>) -> Result<RunningServer, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let listener = bind(config.listen).await?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -85,36 +108,54 @@ impl Server {
             Some(url) => url.clone(),
             None => public_url(tls.is_some(), &name).ok_or(StartError::PublicUrl)?,
         };
+        let logs = Logs::open(Arc::new(AnyStore(store)), config.logs.clone(), clock.clone())
+            .map_err(|source| StartError::Store { path: config.data.clone(), source })?;
+        let settings = DirectorySettings { server_name: name.clone(), server_url: url.clone() };
+        let directory = Directory::new(logs.clone(), settings);
         let metrics = Arc::new(Metrics::new());
         let lifecycle = Lifecycle::new(metrics.clone());
+        let sessions =
+            Arc::new(Sessions { logs: logs.clone(), clock, metrics: metrics.clone(), lifecycle: lifecycle.clone(), limits: config.limits });
         let (serves_metrics, own_metrics) = match config.metrics {
             MetricsListen::Auto if address.ip().is_loopback() => (true, None),
             MetricsListen::Auto => (false, Some(MetricsListen::OWN_ADDRESS)),
             MetricsListen::Off => (false, None),
             MetricsListen::At(own) => (false, Some(own)),
         };
-        let state = Arc::new(App { name, url, serves_metrics, metrics: metrics.clone(), lifecycle: lifecycle.clone() });
+        let state = Arc::new(App {
+            name,
+            url,
+            address,
+            serves_metrics,
+            metrics: metrics.clone(),
+            lifecycle: lifecycle.clone(),
+            sessions,
+            directory,
+        });
+        let acceptor = |listener, tls, router| Acceptor {
+            listener,
+            tls,
+            router,
+            limits: config.limits,
+            lifecycle: lifecycle.clone(),
+            metrics: metrics.clone(),
+        };
         let mut tasks = Vec::new();
         let mut metrics_address = None;
         if let Some(own) = own_metrics {
             let listener = bind(own).await?;
             metrics_address = listener.local_addr().ok();
-            let router = metrics_app(state.clone());
-            let (limits, lifecycle, metrics) = (config.limits, lifecycle.clone(), metrics.clone());
-            tasks.push(tokio::spawn(Acceptor { listener, tls: None, router, limits, lifecycle, metrics }.run()));
+            tasks.push(tokio::spawn(acceptor(listener, None, metrics_app(state.clone())).run()));
         }
-        let acceptor = Acceptor {
-            listener,
-            router: app(state),
-            limits: config.limits,
-            lifecycle: lifecycle.clone(),
-            metrics: metrics.clone(),
-            tls: tls.clone(),
-        };
-        tasks.push(tokio::spawn(acceptor.run()));
-        tasks.push(tokio::spawn(upkeep(metrics, lifecycle.clone())));
-        event!(INFO, "started", address = OwnAddress(address), tls = tls.is_some());
-        Ok(RunningServer { address, metrics_address, tls: tls.is_some(), lifecycle, drain_time: config.drain_time, tasks })
+        let has_tls = tls.is_some();
+        tasks.push(tokio::spawn(acceptor(listener, tls, app(state)).run()));
+        tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
+        tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
+        if address.ip().is_unspecified() && config.name.is_none() {
+            event!(WARN, "the server has no public name: set `name`, handles carry it");
+        }
+        event!(INFO, "started", address = OwnAddress(address), tls = has_tls);
+        Ok(RunningServer { address, metrics_address, tls: has_tls, lifecycle, logs, drain_time: config.drain_time, tasks })
     }
 }
 
@@ -140,10 +181,13 @@ impl RunningServer {
     /// Drains and ends: no new connections, every client is told when to come back, what was accepted becomes durable and
     /// is answered. True if all that was done within the drain time; else the rest was cut off, unacknowledged.
     pub async fn stop(self) -> bool {
-        let Self { address: _, metrics_address: _, tls: _, lifecycle, drain_time, tasks } = self;
+        let Self { address: _, metrics_address: _, tls: _, lifecycle, logs, drain_time, tasks } = self;
         event!(INFO, "draining");
+        let deadline = Instant::now() + drain_time;
         lifecycle.advance(Phase::Draining);
-        let in_time = lifecycle.emptied_within(drain_time).await;
+        let emptied = lifecycle.emptied_within(drain_time).await;
+        let written = tokio::time::timeout_at(deadline, logs.drain()).await.is_ok();
+        let in_time = emptied && written;
         lifecycle.advance(Phase::Ended);
         lifecycle.emptied_within(Duration::from_secs(1)).await;
         for task in tasks {
@@ -161,6 +205,32 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 fn public_url(tls: bool, name: &str) -> Option<ServerUrl> {
     format!("{}://{name}", if tls { "https" } else { "http" }).parse().ok()
+}
+
+/// The directory is the server's alone: what lies in it is sealed, but says how much there is and when.
+fn open_embedded(path: &Path) -> Result<EmbeddedStore, StartError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| StartError::Data { path: path.to_owned(), source })?;
+    EmbeddedStore::open(path, EmbeddedSettings::default()).map_err(|source| StartError::Store { path: path.to_owned(), source })
+}
+
+const SWEEP: Duration = Duration::from_secs(60);
+
+async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = lifecycle.reached(Phase::Draining) => return,
+            _ = ticks.tick() => {}
+        }
+        if logs.sweep().await.is_err() {
+            event!(WARN, "the store could not be swept; it is tried again in a minute");
+        }
+    }
 }
 
 async fn upkeep(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) {

@@ -49,10 +49,10 @@ fn argument(setting: &'static Setting) -> Arg {
         help.push_str(&format!(" [default: {default}]"));
     }
     help.push_str(&format!(" [env: {}]", setting.variable()));
-    if setting.key != setting.flag() {
+    if setting.key != setting.flag {
         help.push_str(&format!(" [file: {}]", setting.key));
     }
-    let argument = Arg::new(setting.key).long(setting.flag()).value_name(setting.value_name).help(help);
+    let argument = Arg::new(setting.key).long(setting.flag).value_name(setting.value_name).help(help);
     match setting.kind {
         Kind::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
         Kind::Text | Kind::Number => argument,
@@ -90,7 +90,7 @@ pub fn interpret(matches: &ArgMatches, environment: impl Fn(&str) -> Option<OsSt
         if matches.value_source(setting.key) == Some(ValueSource::CommandLine)
             && let Some(value) = matches.get_one::<String>(setting.key)
         {
-            values.set(setting, value.clone(), Origin::Flag { flag: setting.flag() });
+            values.set(setting, value.clone(), Origin::Flag { flag: setting.flag });
         }
     }
     Ok(Invocation::Serve(Box::new(Config::from_values(&values)?)))

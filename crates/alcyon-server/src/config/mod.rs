@@ -5,12 +5,16 @@
 mod command;
 mod file;
 mod setting;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
+
+use crate::logs::LogSettings;
 
 pub use command::{Invocation, command, from_process, interpret};
 pub use setting::{Kind, SETTINGS, Setting};
@@ -41,6 +45,8 @@ pub struct Config {
     pub log: LogOutput,
     /// Limits of the edge.
     pub limits: Limits,
+    /// Quotas and retention of the logs.
+    pub logs: LogSettings,
 }
 
 /// What the data is kept in.

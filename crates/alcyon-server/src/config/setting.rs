@@ -1,11 +1,15 @@
+use std::time::Duration;
+
 use super::{Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
+use crate::logs::{LogSettings, Rate};
 
 /// One setting, in all its forms.
 #[derive(Debug)]
 pub struct Setting {
-    /// Its key in the file, sections joined by dots. The flag is `--` and the key with dashes, the environment variable
-    /// `ALCYON_` and the key in capitals with underscores.
+    /// Its key in the file, sections joined by dots.
     pub key: &'static str,
+    /// The flag, without the two dashes: the key with dashes.
+    pub flag: &'static str,
     /// What stands for its value in `--help`.
     pub value_name: &'static str,
     /// What it is without being set; None: see `help`.
@@ -30,13 +34,7 @@ pub enum Kind {
 }
 
 impl Setting {
-    /// The flag, without dashes before it.
-    #[must_use]
-    pub fn flag(&self) -> String {
-        self.key.replace(['.', '_'], "-")
-    }
-
-    /// The environment variable.
+    /// The environment variable: `ALCYON_` and the key in capitals with underscores.
     #[must_use]
     pub fn variable(&self) -> String {
         format!("ALCYON_{}", self.key.replace('.', "_").to_ascii_uppercase())
@@ -44,12 +42,15 @@ impl Setting {
 }
 
 const SECONDS: &str = "a time such as 500ms, 10s or 5m, up to 1h";
+const RATE: &str = "a burst and what comes back in a second, minute or hour, such as 600+20/s or 60+1/m";
+const MEBIBYTES: &str = "a whole number of MiB from 1 to 1000000";
 const ADDRESS: &str = "an IP address and port such as 127.0.0.1:8080 or [::]:443";
 
 /// All settings, in the order of `--help`.
 pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "data",
+        flag: "data",
         value_name: "DIR",
         default: Some("./data"),
         kind: Kind::Text,
@@ -58,6 +59,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "listen",
+        flag: "listen",
         value_name: "ADDR",
         default: Some("127.0.0.1:8080"),
         kind: Kind::Text,
@@ -66,6 +68,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "name",
+        flag: "name",
         value_name: "HOST[:PORT]",
         default: None,
         kind: Kind::Text,
@@ -74,6 +77,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "public_url",
+        flag: "public-url",
         value_name: "URL",
         default: None,
         kind: Kind::Text,
@@ -82,6 +86,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "tls.cert",
+        flag: "tls-cert",
         value_name: "FILE",
         default: None,
         kind: Kind::Text,
@@ -90,6 +95,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "tls.key",
+        flag: "tls-key",
         value_name: "FILE",
         default: None,
         kind: Kind::Text,
@@ -98,6 +104,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "insecure_http",
+        flag: "insecure-http",
         value_name: "BOOL",
         default: Some("false"),
         kind: Kind::Switch,
@@ -106,6 +113,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "store",
+        flag: "store",
         value_name: "STORE",
         default: Some("embedded"),
         kind: Kind::Text,
@@ -114,6 +122,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "drain_time",
+        flag: "drain-time",
         value_name: "TIME",
         default: Some("10s"),
         kind: Kind::Text,
@@ -122,6 +131,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "log.format",
+        flag: "log-format",
         value_name: "FORMAT",
         default: Some("human"),
         kind: Kind::Text,
@@ -130,6 +140,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "log.level",
+        flag: "log-level",
         value_name: "LEVEL",
         default: Some("info"),
         kind: Kind::Text,
@@ -138,6 +149,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "metrics.listen",
+        flag: "metrics-listen",
         value_name: "ADDR",
         default: Some("auto"),
         kind: Kind::Text,
@@ -146,6 +158,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "limits.connections",
+        flag: "limits-connections",
         value_name: "NUMBER",
         default: Some("100000"),
         kind: Kind::Number,
@@ -154,6 +167,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "limits.requests_in_flight",
+        flag: "limits-requests-in-flight",
         value_name: "NUMBER",
         default: Some("64"),
         kind: Kind::Number,
@@ -162,6 +176,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "limits.handshake_time",
+        flag: "limits-handshake-time",
         value_name: "TIME",
         default: Some("10s"),
         kind: Kind::Text,
@@ -170,11 +185,120 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "limits.idle_time",
+        flag: "limits-idle-time",
         value_name: "TIME",
         default: Some("4m"),
         kind: Kind::Text,
         allowed: SECONDS,
         help: "A WebSocket that is silent this long is asked for a sign of life, and closed when it gives none",
+    },
+    Setting {
+        key: "logs.seat_entries",
+        flag: "logs-seat-entries",
+        value_name: "RATE",
+        default: Some("600+20/s"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Entries that one seat may append",
+    },
+    Setting {
+        key: "logs.seat_bytes",
+        flag: "logs-seat-bytes",
+        value_name: "RATE",
+        default: Some("33554432+1048576/s"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Bytes that one seat may append",
+    },
+    Setting {
+        key: "logs.commits",
+        flag: "logs-commits",
+        value_name: "RATE",
+        default: Some("8+0.2/s"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Commits by the seats of one log",
+    },
+    Setting {
+        key: "logs.joins",
+        flag: "logs-joins",
+        value_name: "RATE",
+        default: Some("8+1/s"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Joins by the doors of one log",
+    },
+    Setting {
+        key: "logs.pass_knocks",
+        flag: "logs-pass-knocks",
+        value_name: "RATE",
+        default: Some("60+1/m"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Knocks with one pass",
+    },
+    Setting {
+        key: "logs.creates_per_address",
+        flag: "logs-creates-per-address",
+        value_name: "RATE",
+        default: Some("1000+1/s"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Logs created from one address band (IPv4 /24, IPv6 /48)",
+    },
+    Setting {
+        key: "logs.creates",
+        flag: "logs-creates",
+        value_name: "RATE",
+        default: Some("50000+500/s"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Logs created in all",
+    },
+    Setting {
+        key: "logs.strangers_per_hour",
+        flag: "logs-strangers-per-hour",
+        value_name: "NUMBER",
+        default: Some("20"),
+        kind: Kind::Number,
+        allowed: "a whole number from 0 to 100000",
+        help: "Knocks of strangers at one inbox in any hour",
+    },
+    Setting {
+        key: "logs.strangers_pending",
+        flag: "logs-strangers-pending",
+        value_name: "NUMBER",
+        default: Some("200"),
+        kind: Kind::Number,
+        allowed: "a whole number from 0 to 100000",
+        help: "Knocks of strangers that wait at one inbox",
+    },
+    Setting {
+        key: "logs.log_mebibytes",
+        flag: "logs-log-mebibytes",
+        value_name: "NUMBER",
+        default: Some("256"),
+        kind: Kind::Number,
+        allowed: MEBIBYTES,
+        help: "Stored bytes of one log; one seat may have a quarter of it",
+    },
+    Setting {
+        key: "logs.retention_days",
+        flag: "logs-retention-days",
+        value_name: "NUMBER",
+        default: Some("30"),
+        kind: Kind::Number,
+        allowed: "a whole number of days from 1 to 3650",
+        help: "How long application entries are kept",
+    },
+    Setting {
+        key: "logs.disk_reserve_mebibytes",
+        flag: "logs-disk-reserve-mebibytes",
+        value_name: "NUMBER",
+        default: Some("128"),
+        kind: Kind::Number,
+        allowed: MEBIBYTES,
+        help: "Below so much free space nothing more is accepted",
     },
 ];
 
@@ -237,8 +361,32 @@ impl Config {
                 handshake_time: values.required("limits.handshake_time", time)?,
                 idle_time: values.required("limits.idle_time", time)?,
             },
+            logs: log_settings(values)?,
         })
     }
+}
+
+fn log_settings(values: &Values) -> Result<LogSettings, ConfigError> {
+    let mebibytes = |text: &str| number(text, 1, 1_000_000).map(|count| u64::from(count) * 1024 * 1024);
+    let count = |text: &str| number(text, 0, 100_000).map(|count| count as usize);
+    let log_bytes = values.required("logs.log_mebibytes", mebibytes)?;
+    let days = values.required("logs.retention_days", |text| number(text, 1, 3650))?;
+    Ok(LogSettings {
+        seat_entries: values.required("logs.seat_entries", rate)?,
+        seat_bytes: values.required("logs.seat_bytes", rate)?,
+        commits: values.required("logs.commits", rate)?,
+        joins: values.required("logs.joins", rate)?,
+        pass_knocks: values.required("logs.pass_knocks", rate)?,
+        creates_per_band: values.required("logs.creates_per_address", rate)?,
+        creates: values.required("logs.creates", rate)?,
+        strangers_per_hour: values.required("logs.strangers_per_hour", count)?,
+        strangers_pending: values.required("logs.strangers_pending", count)?,
+        log_bytes,
+        seat_share: log_bytes / 4,
+        retention: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
+        disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
+        ..LogSettings::default()
+    })
 }
 
 fn path(text: &str) -> Option<std::path::PathBuf> {
@@ -253,7 +401,18 @@ fn number(text: &str, least: u32, most: u32) -> Option<u32> {
     text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
-fn time(text: &str) -> Option<std::time::Duration> {
+/// `burst+refill/s`, or `/m`, `/h`
+fn rate(text: &str) -> Option<Rate> {
+    let (text, seconds) = [("/s", 1.0), ("/m", 60.0), ("/h", 3600.0)]
+        .into_iter()
+        .find_map(|(unit, seconds)| text.strip_suffix(unit).map(|text| (text, seconds)))?;
+    let (burst, refill) = text.split_once('+')?;
+    let rate = Rate { burst: burst.parse().ok()?, per_second: refill.parse::<f64>().ok()? / seconds };
+    let sensible = |value: f64, least: f64| value.is_finite() && (least..=1e12).contains(&value);
+    (sensible(rate.burst, 1.0) && sensible(rate.per_second, 0.0)).then_some(rate)
+}
+
+fn time(text: &str) -> Option<Duration> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let amount: u64 = text[..text.len() - unit.len()].parse().ok()?;
     let scale = match unit {
@@ -264,5 +423,5 @@ fn time(text: &str) -> Option<std::time::Duration> {
         _ => return None,
     };
     let milliseconds = amount.checked_mul(scale)?;
-    (1..=3_600_000).contains(&milliseconds).then(|| std::time::Duration::from_millis(milliseconds))
+    (1..=3_600_000).contains(&milliseconds).then(|| Duration::from_millis(milliseconds))
 }

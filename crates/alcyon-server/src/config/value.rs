@@ -20,7 +20,7 @@ pub enum Origin {
     /// A flag on the command line.
     Flag {
         /// The flag, without dashes before it.
-        flag: String,
+        flag: &'static str,
     },
     /// Nobody set it.
     Default,

@@ -48,7 +48,7 @@ const FAREWELLS: u32 = 64;
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
 const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 10\r\n\
-Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 119\r\n\r\n\
+Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 121\r\n\r\n\
 {\"error\":\"too_many\",\"message\":\"the server has no place for another connection\",\"verdict\":\"later\",\"retry_after_ms\":10000}\n";
 
 impl Acceptor {

@@ -143,9 +143,7 @@ impl Metrics {
             http_answers: ["1xx", "2xx", "3xx", "4xx", "5xx"]
                 .map(|status| series.counter("alcyon_http_answers_total", Some(("status", status)))),
             requests: RequestKind::ALL.map(|kind| series.counter("alcyon_requests_total", Some(("kind", kind.label())))),
-            refusals: refusal_codes()
-                .map(|code| series.counter("alcyon_refusals_total", Some(("code", code.as_str_name()))))
-                .collect(),
+            refusals: refusal_codes().map(|code| series.counter("alcyon_refusals_total", Some(("code", code.as_str_name())))).collect(),
             write_seconds: series.histogram("alcyon_write_seconds", "From a frame that writes to its durable answer"),
             entries_delivered: series.counter("alcyon_entries_delivered_total", None),
             bytes_delivered: series.counter("alcyon_payload_bytes_delivered_total", None),

@@ -4,6 +4,6 @@
 mod log;
 mod metrics;
 
-pub(crate) use log::{event, field};
 pub use log::{LogSafe, init_log, quiet_panics};
+pub(crate) use log::{OwnAddress, event, field};
 pub use metrics::{Metrics, RequestKind};

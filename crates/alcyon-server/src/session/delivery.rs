@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(delivery.next_turn(), None, "the window is more than full");
         delivery.credit(0, 2 * limits::WINDOW_BYTES - 1);
         let second = delivery.next_turn().unwrap();
-        assert_eq!(second.fits, 1);
+        assert_eq!(second.fits, limits::WINDOW_BYTES - 1);
         delivery.hold(second.log);
         assert_eq!(delivery.next_turn(), None);
         delivery.credit(1, 1);

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::{Refusal, edge::retry_after_drain_ms};
+
 /// A refusal of the control plane: a status, and a JSON object that says what, where, and whether to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -40,12 +42,20 @@ impl Problem {
     }
 
     pub(crate) fn draining() -> Self {
-        Self::later(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is stopping", crate::edge::retry_after_drain_ms())
+        Self::later(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is stopping", retry_after_drain_ms())
     }
 
     /// The same, naming a field.
     pub(crate) fn at(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self { field: field.into(), ..self }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code) = status_of(refusal.code);
+        let Refusal { verdict, code: _, message, field, retry_after_ms, commit_count: _, head: _, location: _ } = refusal;
+        Self { status, code, message, field, retry_after_ms, verdict }
     }
 }
 
@@ -102,7 +112,7 @@ pub(crate) fn json_body(value: &Value) -> impl IntoResponse + use<> {
 }
 
 /// The status and the word that stand for a refusal of the logs or the directory.
-pub(crate) fn status_of(code: RefusalCode) -> (StatusCode, &'static str) {
+fn status_of(code: RefusalCode) -> (StatusCode, &'static str) {
     match code {
         RefusalCode::Unspecified | RefusalCode::Internal => (StatusCode::SERVICE_UNAVAILABLE, "internal"),
         RefusalCode::Version => (StatusCode::BAD_REQUEST, "version"),

@@ -38,6 +38,17 @@ impl Fields {
         self.decode(name, &value, limit)
     }
 
+    /// A field with exactly `N` bytes.
+    pub(crate) fn array<const N: usize>(&mut self, name: &str) -> Result<[u8; N], Problem> {
+        let bytes = self.bytes(name, N)?;
+        bytes.try_into().map_err(|_| self.wrong(name, &format!("must have {N} bytes")))
+    }
+
+    /// Whether a field that may be left out is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
     /// A field with a list of bytes.
     pub(crate) fn list_of_bytes(&mut self, name: &str, most: usize, limit: usize) -> Result<Vec<Vec<u8>>, Problem> {
         let list = self.list(name, most)?;

@@ -1,4 +1,8 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use alcyon_wire::ServerUrl;
 use axum::{
@@ -14,8 +18,8 @@ use http::{HeaderName, Method, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{Problem, openapi, service};
-use crate::{edge::lifecycle::Lifecycle, observe::Metrics};
+use super::{Problem, accounts, openapi, service, upgrade};
+use crate::{any_store::AnyStore, directory::Directory, edge::lifecycle::Lifecycle, observe::Metrics, session::Sessions};
 
 /// What every handler has at hand.
 pub(crate) struct App {
@@ -23,10 +27,27 @@ pub(crate) struct App {
     pub(crate) name: String,
     /// Where clients reach the server.
     pub(crate) url: ServerUrl,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     /// Whether `/metrics` is among the routes.
     pub(crate) serves_metrics: bool,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) directory: Directory<AnyStore>,
+}
+
+impl App {
+    /// Whether a `Host` header means this server: by its public URL, its name, or, from the same machine, its port.
+    pub(crate) fn is_own_authority(&self, host: &str) -> bool {
+        let same = |own: &str| host.eq_ignore_ascii_case(own);
+        let port = self.address.port();
+        let local = |name: &str| self.address.ip().is_loopback() && same(&format!("{name}:{port}"));
+        same(self.url.authority())
+            || same(&self.name)
+            || same(&self.address.to_string())
+            || ["localhost", "127.0.0.1", "[::1]"].into_iter().any(local)
+    }
 }
 
 /// Where a request comes from; for limits, never for the log.
@@ -35,6 +56,7 @@ pub(crate) struct PeerAddress(pub(crate) IpAddr);
 
 /// One operation of the control plane.
 pub(crate) struct Route {
+    #[allow(dead_code)] // read by the test that holds the description against the routes
     pub(crate) method: Method,
     /// As in OpenAPI, with `{parameters}`.
     pub(crate) path: &'static str,
@@ -48,6 +70,14 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         on(Method::GET, "/v1/server", service::server),
+        on(Method::POST, "/v1/accounts", accounts::sign_up),
+        on(Method::GET, "/v1/handles/{name}", accounts::by_handle),
+        on(Method::GET, "/v1/accounts/{account}/manifest", accounts::manifest_of),
+        on(Method::PUT, "/v1/accounts/{account}/manifest", accounts::put_manifest),
+        on(Method::PUT, "/v1/accounts/{account}/key-packages", accounts::put_key_packages),
+        on(Method::GET, "/v1/accounts/{account}/key-packages/count", accounts::count_key_packages),
+        on(Method::POST, "/v1/accounts/{account}/key-packages/claim", accounts::claim_key_packages),
+        on(Method::GET, "/v1/logs", upgrade::logs),
         on(Method::GET, "/openapi.json", openapi::document),
         on(Method::GET, "/healthz", service::alive),
         on(Method::GET, "/readyz", service::ready),
@@ -72,7 +102,8 @@ where
 
 /// The control plane, for the main listener.
 pub(crate) fn app(app: Arc<App>) -> Router {
-    let served = routes().into_iter().filter(|route| route.path != METRICS || app.serves_metrics);
+    let serves_metrics = app.serves_metrics;
+    let served = routes().into_iter().filter(|route| route.path != METRICS || serves_metrics);
     // Open to pages from anywhere, and without credentials: requests are signed, there are no cookies to ride on.
     let cors = CorsLayer::new()
         .allow_origin(Any)

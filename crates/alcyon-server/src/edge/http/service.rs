@@ -1,7 +1,4 @@
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use alcyon_wire::{PROTOCOL_VERSION, limits};
 use axum::{
@@ -21,7 +18,7 @@ pub(super) async fn server(State(app): State<Arc<App>>) -> Response {
         "url": app.url.to_text(),
         "version": env!("CARGO_PKG_VERSION"),
         "protocol_versions": [PROTOCOL_VERSION],
-        "time_ms": now_ms(),
+        "time_ms": app.sessions.clock.now_ms(),
         "limits": {
             "frame": limits::FRAME,
             "entry": limits::ENTRY,
@@ -56,8 +53,4 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
 /// `GET /metrics`
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
-}
-
-pub(super) fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

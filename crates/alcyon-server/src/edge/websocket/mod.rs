@@ -6,9 +6,9 @@ mod decode;
 mod encode;
 mod handshake;
 
-pub(crate) use decode::{Decoder, Incoming, ProtocolError};
+pub(crate) use decode::{Decoder, Incoming};
 pub(crate) use encode::{put_close, put_message, put_ping, put_pong};
-pub(crate) use handshake::{Handshake, HandshakeError};
+pub(crate) use handshake::Handshake;
 
 /// Close codes (RFC 6455 section 7.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

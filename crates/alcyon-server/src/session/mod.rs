@@ -1,0 +1,299 @@
+//! The data plane: one WebSocket, its frames in and out.
+//!
+//! A session is one future with no task, channel or buffer beside it while it is idle: a quiet connection costs its
+//! struct and its socket. Everything that happens is folded into one pass: read, act, deliver, write once.
+
+mod answers;
+mod delivery;
+mod outbox;
+mod requests;
+mod signal;
+
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use alcyon_wire::limits;
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use crate::{
+    any_store::AnyStore,
+    config::Limits,
+    edge::{
+        lifecycle::{Lifecycle, Listening, Phase, PhaseListener},
+        websocket::{CloseCode, Decoder, Incoming},
+    },
+    logs::{AddressBand, Logs, News, ServerClock},
+    observe::Metrics,
+};
+use outbox::Outbox;
+use requests::Work;
+use signal::Signal;
+
+/// What all sessions of a server share.
+pub(crate) struct Sessions {
+    pub(crate) logs: Logs<AnyStore>,
+    pub(crate) clock: Arc<dyn ServerClock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) limits: Limits,
+}
+
+/// For the last frame to go out.
+const CLOSE: Duration = Duration::from_secs(10);
+/// After the last frame, so long for the client to close in its turn: closing first could take back what was sent.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bytes read at once; one buffer a thread, so that no connection holds one.
+const READ: usize = 64 * 1024;
+
+thread_local! {
+    static READ_BUFFER: std::cell::RefCell<Box<[u8]>> = std::cell::RefCell::new(vec![0; READ].into_boxed_slice());
+}
+
+/// Serves one WebSocket until it ends. `read_ahead` came with the request that opened it.
+pub(crate) async fn serve<IO>(sessions: Arc<Sessions>, io: IO, read_ahead: Bytes, peer: IpAddr)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let _counted = Counted::new(sessions.metrics.clone());
+    let mut session = Session::new(sessions, io, read_ahead, AddressBand::of(peer));
+    let follower = session.work.follower();
+    loop {
+        let news = {
+            let mut news = pin!(follower.news());
+            poll_fn(|cx| session.poll(cx, news.as_mut())).await
+        };
+        match news {
+            Step::News(news) => session.work.take_news(news, &mut session.outbox),
+            Step::Closed => {
+                let _gone = tokio::time::timeout(LINGER, session.linger()).await;
+                break;
+            }
+            Step::Lost => break,
+        }
+    }
+}
+
+/// Counts a session while it lives.
+struct Counted(Arc<Metrics>);
+
+impl Counted {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.sessions.increment(1.0);
+        Self(metrics)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.sessions.decrement(1.0);
+    }
+}
+
+/// Why [`Session::poll`] came back.
+enum Step {
+    News(Vec<News>),
+    /// The last frame is out.
+    Closed,
+    /// The connection is no more.
+    Lost,
+}
+
+struct Session<IO> {
+    io: IO,
+    decoder: Decoder,
+    /// Read, but to be looked at when there is room for more requests.
+    unread: Vec<u8>,
+    outbox: Outbox,
+    work: Work,
+    signal: Arc<Signal>,
+    _listening: Listening,
+    timer: Pin<Box<Sleep>>,
+    heard: Instant,
+    asked: bool,
+    idle_time: Duration,
+    /// The last frame is in the outbox.
+    closing: bool,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
+    fn new(sessions: Arc<Sessions>, io: IO, read_ahead: Bytes, band: AddressBand) -> Self {
+        let signal = Arc::new(Signal::default());
+        let listener: std::sync::Weak<dyn PhaseListener> = Arc::downgrade(&(signal.clone() as Arc<dyn PhaseListener>));
+        let listening = sessions.lifecycle.listen(listener);
+        let now = Instant::now();
+        Self {
+            io,
+            decoder: Decoder::new(limits::FRAME),
+            unread: read_ahead.to_vec(),
+            outbox: Outbox::default(),
+            timer: Box::pin(sleep_until(now + sessions.limits.handshake_time)),
+            idle_time: sessions.limits.idle_time,
+            work: Work::new(sessions, band),
+            signal,
+            _listening: listening,
+            heard: now,
+            asked: false,
+            closing: false,
+        }
+    }
+
+    /// Everything that can be done now.
+    fn poll(&mut self, cx: &mut Context<'_>, news: Pin<&mut impl Future<Output = Vec<News>>>) -> Poll<Step> {
+        match self.signal.phase(cx) {
+            Phase::Running => {}
+            Phase::Draining => self.work.go_away(&mut self.outbox),
+            Phase::Ended => return Poll::Ready(Step::Lost),
+        }
+        if !self.closing
+            && let Poll::Ready(news) = news.poll(cx)
+        {
+            return Poll::Ready(Step::News(news));
+        }
+        if self.poll_timer(cx).is_err() {
+            return Poll::Ready(Step::Lost);
+        }
+        loop {
+            let mut moved = false;
+            if !self.closing {
+                match self.poll_read(cx) {
+                    Poll::Ready(Ok(())) => moved = true,
+                    Poll::Ready(Err(Lost)) => return Poll::Ready(Step::Lost),
+                    Poll::Pending => {}
+                }
+            }
+            if !self.closing {
+                moved |= self.work.poll(cx, &mut self.outbox);
+                if self.work.is_finished() {
+                    self.close(CloseCode::GoingAway);
+                }
+            }
+            match self.outbox.poll_write(Pin::new(&mut self.io), cx) {
+                Poll::Ready(Ok(wrote)) => {
+                    if self.closing {
+                        return Poll::Ready(Step::Closed);
+                    }
+                    moved |= wrote;
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(Step::Lost),
+                Poll::Pending => {}
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes what has come, while there is room for its answers. Ready if anything was taken.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        if !self.has_room() {
+            return Poll::Pending;
+        }
+        if !self.unread.is_empty() {
+            let unread = std::mem::take(&mut self.unread);
+            self.take_bytes(&unread);
+            return Poll::Ready(Ok(()));
+        }
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut read = ReadBuf::new(buffer);
+            match Pin::new(&mut self.io).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) if read.filled().is_empty() => Poll::Ready(Err(Lost)),
+                Poll::Ready(Ok(())) => {
+                    (self.heard, self.asked) = (Instant::now(), false);
+                    self.take_bytes(read.filled());
+                    Poll::Ready(Ok(()))
+                }
+                Poll::Ready(Err(_)) => Poll::Ready(Err(Lost)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+    }
+
+    fn has_room(&self) -> bool {
+        self.work.has_room() && !self.outbox.is_full()
+    }
+
+    fn take_bytes(&mut self, mut bytes: &[u8]) {
+        loop {
+            if !self.has_room() {
+                self.unread.extend_from_slice(bytes);
+                return;
+            }
+            match self.decoder.decode(&mut bytes) {
+                Ok(None) => return,
+                Ok(Some(Incoming::Binary(frame))) => {
+                    if let Err(code) = self.work.take_frame(frame, &mut self.outbox) {
+                        return self.close(code);
+                    }
+                }
+                Ok(Some(Incoming::TooLarge)) => self.work.refuse_too_large(&mut self.outbox),
+                Ok(Some(Incoming::Text)) => self.work.refuse_text(&mut self.outbox),
+                Ok(Some(Incoming::Ping(payload))) => self.outbox.pong(&payload),
+                Ok(Some(Incoming::Pong)) => {}
+                Ok(Some(Incoming::Close)) => return self.close(CloseCode::Normal),
+                Err(error) => return self.close(error.0),
+            }
+        }
+    }
+
+    /// Whoever is silent for long is asked, and let go if there is no answer. Before the protocol is agreed on, time is short.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Result<(), Lost> {
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if self.closing {
+                return Err(Lost);
+            } else if !self.work.is_agreed() {
+                self.close(CloseCode::NoVersion);
+            } else if now < self.heard + self.idle_time {
+                self.timer.as_mut().reset(self.heard + self.idle_time);
+            } else if self.asked {
+                self.close(CloseCode::Idle);
+            } else {
+                self.outbox.ping();
+                self.asked = true;
+                self.timer.as_mut().reset(now + self.idle_time);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, code: CloseCode) {
+        self.outbox.close(code);
+        self.closing = true;
+        self.unread = Vec::new();
+        self.timer.as_mut().reset(Instant::now() + CLOSE);
+    }
+
+    /// Says that nothing more comes, and reads away what the client still sends until it closes too.
+    async fn linger(&mut self) {
+        if poll_fn(|cx| Pin::new(&mut self.io).poll_shutdown(cx)).await.is_err() {
+            return;
+        }
+        poll_fn(|cx| {
+            READ_BUFFER.with_borrow_mut(|buffer| {
+                loop {
+                    let mut read = ReadBuf::new(buffer);
+                    match Pin::new(&mut self.io).poll_read(cx, &mut read) {
+                        Poll::Ready(Ok(())) if !read.filled().is_empty() => {}
+                        Poll::Ready(_) => return Poll::Ready(()),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            })
+        })
+        .await;
+    }
+}
+
+/// The connection is no more.
+struct Lost;

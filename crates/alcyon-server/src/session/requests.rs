@@ -1,0 +1,354 @@
+use std::{collections::VecDeque, sync::Arc, task::Context};
+
+use alcyon_wire::{
+    LogId, PROTOCOL_VERSION, RefusalCode, Request, RequestId, SeatKey, Subscription, WireError, decode_client_frame, limits,
+    proto::{self, server_frame::Body},
+};
+use bytes::Bytes;
+
+use super::{
+    Sessions,
+    answers::{Answered, Answers, Kind},
+    delivery::Delivery,
+    outbox::Outbox,
+};
+use crate::{
+    Refusal,
+    any_store::AnyStore,
+    edge::{retry_after_drain_ms, websocket::CloseCode},
+    logs::{AddressBand, Follower, News, TreeChunk, TreeReader},
+    observe::RequestKind,
+};
+
+/// Logs that one connection may follow.
+const FOLLOWED: usize = 16 * limits::SUBSCRIPTIONS;
+
+/// A session without its socket: takes frames, and puts answers and entries into the outbox.
+pub(super) struct Work {
+    sessions: Arc<Sessions>,
+    band: AddressBand,
+    follower: Follower,
+    delivery: Delivery,
+    answers: Answers,
+    trees: VecDeque<TreeOnItsWay>,
+    agreed: bool,
+    going_away: bool,
+}
+
+struct TreeOnItsWay {
+    request: u64,
+    reader: TreeReader<AnyStore>,
+    next: u32,
+}
+
+impl Work {
+    pub(super) fn new(sessions: Arc<Sessions>, band: AddressBand) -> Self {
+        let follower = sessions.logs.follower();
+        Self {
+            sessions,
+            band,
+            follower,
+            delivery: Delivery::default(),
+            answers: Answers::default(),
+            trees: VecDeque::new(),
+            agreed: false,
+            going_away: false,
+        }
+    }
+
+    pub(super) fn follower(&self) -> Follower {
+        self.follower.clone()
+    }
+
+    /// A protocol version is agreed on.
+    pub(super) fn is_agreed(&self) -> bool {
+        self.agreed
+    }
+
+    /// Another request may be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.answers.len() + self.trees.len() < self.sessions.limits.requests_in_flight as usize
+    }
+
+    /// The server drains and everything accepted is answered.
+    pub(super) fn is_finished(&self) -> bool {
+        self.going_away && self.answers.len() == 0
+    }
+
+    /// Tells the client, once, that the server stops.
+    pub(super) fn go_away(&mut self, outbox: &mut Outbox) {
+        if !self.going_away {
+            self.going_away = true;
+            self.trees.clear();
+            outbox.frame(0, Body::GoingAway(proto::GoingAway { retry_after_ms: retry_after_drain_ms() }));
+        }
+    }
+
+    /// Answers that are there, then entries and trees as far as the outbox has room. True if anything came of it.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> bool {
+        let mut moved = false;
+        while let Some(Answered { request, since, result }) = self.answers.poll_next(cx) {
+            moved = true;
+            match result {
+                Ok(body) => {
+                    self.sessions.metrics.write_seconds.record(since.elapsed());
+                    outbox.frame(request, body);
+                }
+                Err(refusal) => self.refuse(request, refusal, outbox),
+            }
+        }
+        if self.going_away {
+            return moved;
+        }
+        while !outbox.is_full() && (self.deliver(outbox) | self.send_tree(outbox)) {
+            moved = true;
+        }
+        moved
+    }
+
+    pub(super) fn take_news(&mut self, news: Vec<News>, outbox: &mut Outbox) {
+        for news in news {
+            match news {
+                News::Entries(log) => self.delivery.wake(log),
+                News::Published(log, payload) if !outbox.is_behind() && !self.going_away && self.delivery.seat(log).is_some() => {
+                    outbox.frame(0, Body::Published(proto::Published { log: log.to_field(), payload }));
+                }
+                News::Published(..) => self.sessions.metrics.signals_dropped.increment(1),
+            }
+        }
+    }
+
+    /// One binary message. The error closes the connection.
+    pub(super) fn take_frame(&mut self, frame: Bytes, outbox: &mut Outbox) -> Result<(), CloseCode> {
+        match decode_client_frame(frame) {
+            Ok((RequestId(request), asked)) => {
+                self.sessions.metrics.request(RequestKind::from(&asked));
+                self.act(request, asked, outbox)
+            }
+            Err((RequestId(request), error)) => {
+                self.sessions.metrics.request(RequestKind::Malformed);
+                self.refuse(request, error.into(), outbox);
+                Ok(())
+            }
+        }
+    }
+
+    /// A message over the limit was skipped.
+    pub(super) fn refuse_too_large(&mut self, outbox: &mut Outbox) {
+        self.sessions.metrics.request(RequestKind::Malformed);
+        let error = WireError::TooLarge { field: "frame", limit: limits::FRAME, actual: limits::FRAME + 1 };
+        let message = format!("frame is over the limit of {} bytes", limits::FRAME);
+        self.refuse(0, Refusal { message: message.into(), ..Refusal::from(error) }, outbox);
+    }
+
+    /// A text message was skipped.
+    pub(super) fn refuse_text(&mut self, outbox: &mut Outbox) {
+        self.sessions.metrics.request(RequestKind::Malformed);
+        self.refuse(0, Refusal::malformed("frame", "frames are binary messages, not text"), outbox);
+    }
+
+    fn act(&mut self, request: u64, asked: Request, outbox: &mut Outbox) -> Result<(), CloseCode> {
+        if let Request::Hello { versions } = asked {
+            return self.hello(request, &versions, outbox);
+        }
+        if !self.agreed {
+            self.refuse(request, Refusal::malformed("hello", "the first frame must be a Hello"), outbox);
+            return Ok(());
+        }
+        if self.going_away {
+            let refusal = Refusal::later(RefusalCode::Draining, "the server is stopping", retry_after_drain_ms());
+            self.refuse(request, refusal, outbox);
+            return Ok(());
+        }
+        let logs = &self.sessions.logs;
+        match asked {
+            Request::Hello { versions: _ } => {}
+            Request::Create { log, seats } => self.answers.add(request, Kind::Receipt(logs.create(log, seats, self.band))),
+            Request::Append { seat, entry_id, payload, commit_count } => {
+                self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)));
+            }
+            Request::Commit { authority, entry_id, payload, commit_count, changes, drop_secrets, group_info } => {
+                let answer = logs.commit(&authority, entry_id, payload, commit_count, changes, &drop_secrets, group_info);
+                self.answers.add(request, Kind::Receipt(answer));
+            }
+            Request::Close { seat, entry_id, payload, commit_count } => {
+                self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)));
+            }
+            Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets } => {
+                let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets);
+                self.answers.add(request, Kind::Receipt(answer));
+            }
+            Request::Knock { inbox, entry_id, payload, pass } => {
+                self.answers.add(request, Kind::Receipt(logs.knock(inbox, entry_id, payload, pass.as_ref())));
+            }
+            Request::SetPasses { seat, added, dropped } => {
+                self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)));
+            }
+            Request::PutTree { seat, entry_id, commit_count, chunk, chunks, payload, group_info } => {
+                let chunk = TreeChunk { entry_id, commit_count, chunk, chunks, payload, group_info };
+                self.answers.add(request, Kind::Done(logs.put_tree(&seat, chunk)));
+            }
+            Request::GetTree { authority } => match logs.tree(&authority) {
+                Ok(reader) => self.trees.push_back(TreeOnItsWay { request, reader, next: 0 }),
+                Err(refusal) => self.refuse(request, refusal, outbox),
+            },
+            Request::Publish { seat, payload } => self.done(request, logs.publish(&seat, payload), outbox),
+            Request::Ack { seat, sequence } => self.done(request, logs.ack(&seat, sequence), outbox),
+            Request::Subscribe { logs } => self.subscribe(request, &logs, outbox),
+            Request::Unsubscribe { logs } => {
+                for log in logs {
+                    self.unfollow(log);
+                }
+                self.done(request, Ok(()), outbox);
+            }
+            Request::Credit { entries, bytes } => {
+                self.delivery.credit(entries, bytes);
+                self.done(request, Ok(()), outbox);
+            }
+            Request::Ping => self.done(request, Ok(()), outbox),
+        }
+        Ok(())
+    }
+
+    fn hello(&mut self, request: u64, versions: &[u32], outbox: &mut Outbox) -> Result<(), CloseCode> {
+        if self.agreed {
+            self.refuse(request, Refusal::malformed("hello", "a version is agreed on already"), outbox);
+            return Ok(());
+        }
+        if !versions.contains(&PROTOCOL_VERSION) {
+            let message = format!("no protocol version in common: this server speaks {PROTOCOL_VERSION}");
+            let refusal = Refusal { field: "hello.versions".into(), ..Refusal::never(RefusalCode::Version, message) };
+            self.refuse(request, refusal, outbox);
+            return Err(CloseCode::NoVersion);
+        }
+        self.agreed = true;
+        let hello = proto::HelloOk {
+            version: PROTOCOL_VERSION,
+            time_ms: self.sessions.clock.now_ms(),
+            max_frame: u32::try_from(limits::FRAME).expect("the limit is a megabyte"),
+            window_entries: limits::WINDOW_ENTRIES,
+            window_bytes: limits::WINDOW_BYTES,
+        };
+        outbox.frame(request, Body::HelloOk(hello));
+        Ok(())
+    }
+
+    fn subscribe(&mut self, request: u64, subscriptions: &[Subscription], outbox: &mut Outbox) {
+        let mut logs = Vec::new();
+        for subscription in subscriptions {
+            let log = subscription.seat.log;
+            match self.follow(subscription) {
+                Ok(head) if head > subscription.after => {
+                    self.delivery.wake(log);
+                    logs.push(proto::LogNews { log: log.to_field(), head, refusal: None });
+                }
+                Ok(_nothing_new) => {}
+                Err(refusal) => {
+                    self.sessions.metrics.refusal(refusal.code);
+                    logs.push(proto::LogNews { log: log.to_field(), head: refusal.head, refusal: Some(refusal.into()) });
+                }
+            }
+        }
+        outbox.frame(request, Body::Subscribed(proto::Subscribed { logs }));
+    }
+
+    /// Follows first and looks then, so that no entry falls between. The head of the log, as far as this seat may read.
+    fn follow(&mut self, subscription: &Subscription) -> Result<u64, Refusal> {
+        let Subscription { seat, after } = subscription;
+        let (log, seat_id) = (seat.log, SeatKey::seat_id(seat));
+        let before = self.delivery.seat(log);
+        if before.is_none() && self.delivery.len() >= FOLLOWED {
+            let message = format!("a connection follows at most {FOLLOWED} logs");
+            return Err(Refusal::never(RefusalCode::TooMany, message));
+        }
+        let engine = &self.sessions.logs;
+        let subscribed = engine.follow(&self.follower, log, seat_id).and_then(|()| engine.subscribe(subscription));
+        match subscribed {
+            Ok(subscribed) => {
+                self.delivery.follow(log, seat_id, *after);
+                Ok(subscribed.head)
+            }
+            Err(refusal) => {
+                match before {
+                    // What was followed before goes on as before.
+                    Some(before) => {
+                        if engine.follow(&self.follower, log, before).is_err() {
+                            self.unfollow(log);
+                        }
+                    }
+                    None => engine.unfollow(&self.follower, log),
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    fn unfollow(&mut self, log: LogId) {
+        self.delivery.unfollow(log);
+        self.sessions.logs.unfollow(&self.follower, log);
+    }
+
+    /// One turn of one log. True if there was one.
+    fn deliver(&mut self, outbox: &mut Outbox) -> bool {
+        let Some(turn) = self.delivery.next_turn() else {
+            return false;
+        };
+        let page = match self.sessions.logs.read(turn.log, turn.seat, turn.after, turn.most_entries, turn.most_bytes) {
+            Ok(page) => page,
+            Err(refusal) => {
+                // The log can't be read any more. The client is told under its id and may subscribe again.
+                self.sessions.metrics.refusal(refusal.code);
+                let news = proto::LogNews { log: turn.log.to_field(), head: refusal.head, refusal: Some(refusal.into()) };
+                outbox.frame(0, Body::Subscribed(proto::Subscribed { logs: vec![news] }));
+                self.unfollow(turn.log);
+                return true;
+            }
+        };
+        let crate::logs::Page { gap, entries, head, running_hash, readable_until: _ } = page;
+        let bytes = entries.iter().map(|entry| entry.payload.len() as u64).sum();
+        if bytes > turn.fits {
+            self.delivery.hold(turn.log);
+            return true;
+        }
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let after = gap.as_ref().map_or(turn.after, |gap| gap.last) + entries.len() as u64;
+        if gap.is_some() || count > 0 {
+            self.sessions.metrics.entries_delivered.increment(u64::from(count));
+            self.sessions.metrics.bytes_delivered.increment(bytes);
+            let frame = proto::Entries { log: turn.log.to_field(), gap, entries, head, running_hash: running_hash.to_field() };
+            outbox.frame(0, Body::Entries(frame));
+        }
+        self.delivery.sent(turn.log, count, bytes, after, after > turn.after && after < head);
+        true
+    }
+
+    /// One chunk of a tree. True if there was one.
+    fn send_tree(&mut self, outbox: &mut Outbox) -> bool {
+        let Some(mut tree) = self.trees.pop_front() else {
+            return false;
+        };
+        match tree.reader.chunk(tree.next) {
+            Ok(chunk) => {
+                outbox.frame(tree.request, Body::Tree(chunk));
+                tree.next += 1;
+                if tree.next < tree.reader.chunks() {
+                    self.trees.push_back(tree);
+                }
+            }
+            Err(refusal) => self.refuse(tree.request, refusal, outbox),
+        }
+        true
+    }
+
+    fn done(&self, request: u64, result: Result<(), Refusal>, outbox: &mut Outbox) {
+        match result {
+            Ok(()) => outbox.frame(request, Body::Done(proto::Done {})),
+            Err(refusal) => self.refuse(request, refusal, outbox),
+        }
+    }
+
+    fn refuse(&self, request: u64, refusal: Refusal, outbox: &mut Outbox) {
+        self.sessions.metrics.refusal(refusal.code);
+        outbox.frame(request, Body::Refusal(refusal.into()));
+    }
+}
