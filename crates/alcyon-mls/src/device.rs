@@ -60,7 +60,8 @@ impl<'a> LocalDevice<'a> {
         Capabilities::new(
             None,
             Some(&[self.suite.cipher()]),
-            Some(&[ExtensionType::Unknown(LEAF_SEAT), ExtensionType::Unknown(GROUP_RULES)]),
+            // OpenMLS takes a last-resort KeyPackage only from a leaf that names the extension it is marked by.
+            Some(&[ExtensionType::LastResort, ExtensionType::Unknown(LEAF_SEAT), ExtensionType::Unknown(GROUP_RULES)]),
             Some(&[]),
             Some(&[CREDENTIAL]),
         )
