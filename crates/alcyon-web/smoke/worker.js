@@ -1,0 +1,2 @@
+import init from "./alcyon_web.js";
+await init();

@@ -1,0 +1,92 @@
+//! What the workspace needs from the operating system, and how it gets there.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::steps::{succeed, succeeds};
+
+/// Something that has to be there.
+pub struct Need {
+    /// What lacks, for people.
+    what: &'static str,
+    is_there: fn() -> bool,
+    /// Debian's and Ubuntu's packages.
+    packages: &'static [&'static str],
+}
+
+/// For all native programs.
+pub static NATIVE: [Need; 2] = [C_COMPILER, LIBCRYPTO];
+
+/// For the client in the browser.
+pub static WEB: [Need; 2] = [CLANG, WASM_STD];
+
+/// For every test.
+pub static ALL: [Need; 5] = [C_COMPILER, LIBCRYPTO, CLANG, WASM_STD, CHROMIUM];
+
+const C_COMPILER: Need =
+    Need { what: "a C and C++ compiler", is_there: || find("c++").is_some() && find("cc").is_some(), packages: &["g++"] };
+const LIBCRYPTO: Need = Need {
+    what: "OpenSSL's libcrypto with its headers (for SQLCipher) and pkg-config",
+    is_there: || succeeds(Command::new("pkg-config").args(["--exists", "libcrypto"])),
+    packages: &["libssl-dev", "pkg-config"],
+};
+const CLANG: Need = Need {
+    what: "clang and llvm-ar (to compile SQLite to WebAssembly)",
+    is_there: || newest("clang").is_some() && newest("llvm-ar").is_some(),
+    packages: &["clang", "llvm"],
+};
+const WASM_STD: Need = Need {
+    what: "Debian's Rust with its sources (for the WebAssembly standard library)",
+    is_there: || env::var_os("WASM_STD").is_none_or(|from| from != "debian") || PathBuf::from("/usr/lib/rustlib/src/rust/library").exists(),
+    packages: &["rustc-web", "cargo-web", "rust-web-src"],
+};
+const CHROMIUM: Need = Need { what: "Chromium", is_there: || chromium().is_ok(), packages: &["chromium"] };
+
+/// Installs what is lacking, or names it.
+pub fn install(needs: &[Need]) -> Result<()> {
+    let lacking: Vec<&Need> = needs.iter().filter(|need| !(need.is_there)()).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = lacking.iter().flat_map(|need| need.packages.iter().copied()).collect();
+    for need in &lacking {
+        println!("lacking: {}", need.what);
+    }
+    if find("apt-get").is_none() {
+        bail!("there is no apt-get here; install what is lacking (Debian calls it: {})", packages.join(" "));
+    }
+    let root = succeeds(Command::new("sh").args(["-c", "test $(id -u) = 0"]));
+    if !root && !succeeds(Command::new("sudo").args(["-n", "true"])) {
+        bail!("this needs root; run: sudo apt-get install {}", packages.join(" "));
+    }
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new(if root { "env" } else { "sudo" });
+        succeed(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(arguments))
+    };
+    apt(&["update"])?;
+    apt(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat())?;
+    match lacking.iter().find(|need| !(need.is_there)()) {
+        Some(need) => bail!("still lacking after `apt-get install {}`: {}", packages.join(" "), need.what),
+        None => Ok(()),
+    }
+}
+
+/// The newest of `clang`, `clang-14`, `clang-22`, ...
+pub fn newest(program: &str) -> Option<PathBuf> {
+    let versioned = (11..=40).rev().find_map(|version| find(&format!("{program}-{version}")));
+    versioned.or_else(|| find(program))
+}
+
+/// The browser for tests: `CHROMIUM`, or one of the usual names.
+pub fn chromium() -> Result<OsString> {
+    let usual = || ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(find).map(PathBuf::into_os_string);
+    env::var_os("CHROMIUM").or_else(usual).context("no Chromium was found; name it in CHROMIUM")
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}

@@ -1,0 +1,43 @@
+//! Every test.
+
+use std::env;
+
+use anyhow::Result;
+
+use crate::steps::{Steps, succeed, succeeds};
+use crate::workspace::Workspace;
+use crate::{fuzz, system, wasm};
+
+/// Switched on wherever the whole workspace is built, so that nothing is built twice.
+pub const FEATURES: &str = "alcyon-web/browser-test";
+
+/// How much to test.
+#[derive(clap::Args)]
+pub struct Options {
+    /// 200 rounds of the kill tests instead of 20, and 60 seconds of each fuzz target. ALCYON_KILL_ROUNDS overrides the former
+    #[arg(long)]
+    pub full: bool,
+}
+
+pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Result<()> {
+    steps.call("system packages", || system::install(&system::ALL))?;
+    let nextest = steps.call("test runner", || Ok(has_nextest(workspace)))?;
+    let all = ["--workspace", "--all-targets", "--features", FEATURES];
+    steps.run("build", workspace.cargo(["build"]).args(all))?;
+    let web = wasm::build(workspace, steps, false)?;
+    steps.run("documentation tests", &mut workspace.cargo(["test", "--doc", "--workspace", "--features", FEATURES]))?;
+
+    let mut tests = if nextest { workspace.cargo(["nextest", "run"]) } else { workspace.cargo(["test"]) };
+    let rounds = env::var("ALCYON_KILL_ROUNDS").unwrap_or_else(|_| if options.full { "200" } else { "20" }.to_owned());
+    tests.args(all).env("ALCYON_KILL_ROUNDS", rounds).env("ALCYON_WEB", web).env("ALCYON_BIN", workspace.target.join("debug"));
+    tests.env("CHROMIUM", system::chromium()?);
+    steps.run("tests", &mut tests)?;
+
+    fuzz::run(workspace, steps, &fuzz::Options { target: None, seconds: if options.full { 60 } else { 0 } })
+}
+
+/// Installs cargo-nextest if it is lacking; without it `cargo test` does, slower and less clearly.
+fn has_nextest(workspace: &Workspace) -> bool {
+    let there = || succeeds(&mut workspace.cargo(["nextest", "--version"]));
+    there() || (succeed(&mut workspace.cargo(["install", "--locked", "cargo-nextest"])).is_ok() && there())
+}

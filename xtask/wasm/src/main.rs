@@ -1,0 +1,20 @@
+//! Makes of a WebAssembly module what a page loads: `xtask-wasm MODULE FOLDER`.
+//!
+//! A program of its own, so that only those who build for the browser build the bindings generator. The lock file ties its
+//! version to that of the `wasm-bindgen` crate.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use wasm_bindgen_cli_support::Bindgen;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let (module, folder) = arguments.next().zip(arguments.next()).context("usage: xtask-wasm MODULE FOLDER")?;
+    Bindgen::new()
+        .input_path(&module)
+        .web(true)?
+        .typescript(true)
+        .generate(&folder)
+        .with_context(|| format!("no bindings for {}", module.display()))
+}
