@@ -120,10 +120,37 @@ mod native {
 }
 
 #[cfg(target_family = "wasm")]
-impl Store {
-    /// Takes over a connection that was just opened on the browser's private file system, and has not been used.
-    pub fn on(connection: Connection, key: &StoreKey) -> Result<Self, StoreError> {
-        prepare(&connection, key)?;
-        Ok(Self { connection: std::cell::RefCell::new(connection) })
+mod browser {
+    use std::{cell::RefCell, io};
+
+    use rusqlite::OpenFlags;
+    use sqlite_wasm_rs::WasmOsCallback;
+    use sqlite_wasm_vfs::sahpool::{OpfsSAHError, OpfsSAHPoolCfgBuilder, install};
+
+    use super::{Connection, Store, StoreError, StoreKey, prepare};
+
+    /// The database's file in a profile's pool of files.
+    const DATABASE: &str = "profile.db";
+
+    impl Store {
+        /// Opens or creates the profile of this name in the origin private file system. Only a dedicated Worker can, and
+        /// only one at a time: another gets [`StoreError::Busy`]. `profile` becomes the name of a folder.
+        pub async fn open(profile: &str, key: &StoreKey) -> Result<Self, StoreError> {
+            let file_system = format!("alcyon-{profile}");
+            let pool = OpfsSAHPoolCfgBuilder::new().vfs_name(&file_system).directory(&file_system).build();
+            install::<WasmOsCallback>(&pool, false).await.map_err(why)?;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+            let connection = Connection::open_with_flags_and_vfs(DATABASE, flags, file_system.as_str())?;
+            prepare(&connection, key)?;
+            Ok(Self { connection: RefCell::new(connection) })
+        }
+    }
+
+    /// Files that another Worker holds can't be had: browsers say so by name.
+    fn why(error: OpfsSAHError) -> StoreError {
+        match error {
+            OpfsSAHError::Opfs { message, .. } if message.contains("NoModificationAllowedError") => StoreError::Busy,
+            error => StoreError::Directory(io::Error::other(error.to_string())),
+        }
     }
 }

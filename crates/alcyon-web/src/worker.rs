@@ -151,7 +151,7 @@ impl Worker {
         // From here on, until it is open or has failed, no other call may open one.
         *self.profile.borrow_mut() = Profile::Opening;
         let opened = async {
-            let store = Store::open(profile, &StoreKey(*bytes)).await?;
+            let store = Store::open(profile, &StoreKey::from(*bytes)).await?;
             Ok::<_, ClientError>(Rc::new(Client::open(store, BrowserTransport, BrowserClock)?))
         };
         let client = match opened.await {
