@@ -1,19 +1,34 @@
 //! The directory: handles, accounts with their manifests, and KeyPackages to hand out.
+//!
+//! It lies in the same store as the logs and is written by the same writer, in the same groups, so that a sign-up and its
+//! inbox are one transaction. Whoever calls has checked the signature of the device that asks.
 
+mod apply;
 mod error;
+mod jobs;
+mod records;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
 use alcyon_identity::Manifest;
-use alcyon_wire::{AccountId, DeviceId, HandleName, Seat, ServerUrl};
+use alcyon_wire::{AccountId, DeviceId, Handle, HandleName, Seat, ServerUrl, limits};
 use bytes::Bytes;
 
+use self::records::{AccountRecord, HandleRecord, KeyPackageKind, account_key, handle_key, key_packages_prefix};
 use crate::{
-    logs::{Answer, Logs},
-    store::Store,
+    logs::{
+        Answer, Logs,
+        engine::read_failed,
+        records::{corrupt, decode},
+        requests::Job,
+    },
+    store::{RowKey, Store, StoreError, Table},
 };
 
 pub use error::DirectoryError;
+pub(crate) use jobs::{DirectoryJob, Overlay};
 
 /// Who this server is, for manifests that name it.
 #[derive(Debug, Clone)]
@@ -54,7 +69,6 @@ pub struct ClaimedKeyPackage {
     pub key_package: Bytes,
 }
 
-#[allow(clippy::needless_pass_by_value, unused_variables)]
 impl<S: Store> Directory<S> {
     /// The directory that lies in the same store as the logs and is written in the same groups.
     #[must_use]
@@ -62,28 +76,53 @@ impl<S: Store> Directory<S> {
         Self { logs, settings: Arc::new(settings) }
     }
 
-    /// Signs up: binds the name to the account, and makes its inbox (if the manifest says that it is here), all at once.
-    /// The caller has checked that `device` asks. The same again gets the same answer.
+    /// Signs up: binds the name to the account, and makes its inbox with `inbox_seats` (if the manifest says that it is
+    /// here), all at once. The same again gets the same answer.
     pub fn sign_up(&self, name: &HandleName, manifest: Manifest, device: DeviceId, inbox_seats: Vec<Seat>) -> Answer<(), DirectoryError> {
-        Answer::refused(crate::Refusal::internal().into())
+        let handle = match Handle::new(name.clone(), &self.settings.server_name) {
+            Ok(handle) if self.is_home(&manifest, &handle) => handle,
+            _ => return Answer::known(Err(DirectoryError::NotHome)),
+        };
+        if !manifest.has_device(device) {
+            return Answer::known(Err(DirectoryError::UnknownDevice));
+        }
+        let (name, inbox, manifest) = (handle.name().clone(), self.inbox(&manifest, inbox_seats), Box::new(manifest));
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::SignUp { name, manifest, inbox, reply })))
     }
 
     /// The bytes of the signed manifest behind a handle here.
     pub fn manifest_by_handle(&self, name: &HandleName) -> Result<Option<Bytes>, DirectoryError> {
-        Err(crate::Refusal::internal().into())
+        let failed = |error: StoreError| read_failed(&error);
+        let Some(row) = self.logs.store().get(Table::Handles, &handle_key(name)).map_err(failed)? else {
+            return Ok(None);
+        };
+        let HandleRecord { account } = decode(Table::Handles, row).map_err(failed)?;
+        let account = AccountId::parse(&account, "handle").map_err(|_| failed(corrupt(Table::Handles)))?;
+        self.manifest_by_account(account)
     }
 
-    /// The bytes of the signed manifest of an account that has its home here.
+    /// The bytes of the signed manifest of an account that has signed up here.
     pub fn manifest_by_account(&self, account: AccountId) -> Result<Option<Bytes>, DirectoryError> {
-        Err(crate::Refusal::internal().into())
+        let failed = |error: StoreError| read_failed(&error);
+        let Some(row) = self.logs.store().get(Table::Accounts, &account_key(account)).map_err(failed)? else {
+            return Ok(None);
+        };
+        let AccountRecord { manifest, handle: _, signed_up_ms: _ } = decode(Table::Accounts, row).map_err(failed)?;
+        Ok(Some(manifest))
     }
 
-    /// A newer manifest. `inbox_seats` are the seats for devices that came with it.
+    /// A newer manifest; the same again is fine. `inbox_seats` are the seats for devices that came with it, or all of them
+    /// when the inbox moves here. The seats of devices that went are dropped at the inbox, with their drop secret.
     pub fn put_manifest(&self, manifest: Manifest, inbox_seats: Vec<Seat>) -> Answer<(), DirectoryError> {
-        Answer::refused(crate::Refusal::internal().into())
+        let (server_name, server_url) = (&self.settings.server_name, &self.settings.server_url);
+        let here = manifest.homes().iter().filter(|home| home.handle.server() == server_name && home.server == *server_url);
+        let handles = here.map(|home| handle_key(home.handle.name())).collect();
+        let (inbox, manifest) = (self.inbox(&manifest, inbox_seats), Box::new(manifest));
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutManifest { handles, manifest, inbox, reply })))
     }
 
-    /// Stores KeyPackages of a device; those it has already are not stored twice. An empty `last_resort` leaves the old one.
+    /// Stores KeyPackages of a device; those it has already, and those handed out before, are not stored again. An empty
+    /// `last_resort` leaves the old one. Answers how many there are now.
     pub fn put_key_packages(
         &self,
         account: AccountId,
@@ -91,16 +130,39 @@ impl<S: Store> Directory<S> {
         last_resort: Bytes,
         one_time: Vec<Bytes>,
     ) -> Answer<KeyPackageCount, DirectoryError> {
-        Answer::refused(crate::Refusal::internal().into())
+        if one_time.len() > limits::ONE_TIME_KEY_PACKAGES {
+            return Answer::known(Err(DirectoryError::TooManyKeyPackages { limit: limits::ONE_TIME_KEY_PACKAGES }));
+        }
+        let fits = |key_package: &Bytes| (1..=limits::KEY_PACKAGE).contains(&key_package.len());
+        if !one_time.iter().all(fits) || last_resort.len() > limits::KEY_PACKAGE {
+            return Answer::known(Err(DirectoryError::KeyPackageSize { limit: limits::KEY_PACKAGE }));
+        }
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutKeyPackages { account, device, last_resort, one_time, reply })))
     }
 
-    /// One KeyPackage of each device: a one-time one, which is gone then, else the last resort.
+    /// One KeyPackage of each device: a one-time one, which is gone then, else the last resort. A device that has none is
+    /// left out.
     pub fn claim_key_packages(&self, account: AccountId) -> Answer<Vec<ClaimedKeyPackage>, DirectoryError> {
-        Answer::refused(crate::Refusal::internal().into())
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::ClaimKeyPackages { account, reply })))
     }
 
     /// What is left of a device's KeyPackages.
     pub fn key_package_count(&self, account: AccountId, device: DeviceId) -> Result<KeyPackageCount, DirectoryError> {
-        Err(crate::Refusal::internal().into())
+        let failed = |error: StoreError| read_failed(&error);
+        let store = self.logs.store();
+        let last_resort = store.get(Table::KeyPackages, &key_packages_prefix(account, device, KeyPackageKind::LastResort));
+        let prefix = key_packages_prefix(account, device, KeyPackageKind::OneTime);
+        let one_time = store.range(Table::KeyPackages, &prefix, &RowKey::after_prefix(&prefix)).map_err(failed)?;
+        Ok(KeyPackageCount { last_resort: last_resort.map_err(failed)?.is_some(), one_time: one_time.count() })
+    }
+
+    /// The manifest names the handle, and this server with it.
+    fn is_home(&self, manifest: &Manifest, handle: &Handle) -> bool {
+        manifest.homes().iter().any(|home| home.handle == *handle && home.server == self.settings.server_url)
+    }
+
+    /// The inbox's seats, if the inbox is here.
+    fn inbox(&self, manifest: &Manifest, seats: Vec<Seat>) -> Option<Vec<Seat>> {
+        (manifest.inbox().server == self.settings.server_url).then_some(seats)
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode, Slice,
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode, Readable, Slice,
     config::CompressionPolicy,
 };
 
@@ -109,7 +109,8 @@ impl Store for EmbeddedStore {
             if from >= to {
                 return Ok(Box::new(std::iter::empty()) as Rows<'_>);
             }
-            let rows = keyspace.range(from..to).map(|row| {
+            // A snapshot: a plain range would show a batch while it is being applied.
+            let rows = engine.database.snapshot().range(&keyspace, from..to).map(|row| {
                 let (key, value) = row.into_inner().map_err(error_of)?;
                 Ok((RowKey::of(&[&key]), bytes_of(value)))
             });

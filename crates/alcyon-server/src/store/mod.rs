@@ -29,8 +29,8 @@ pub type Rows<'a> = Box<dyn Iterator<Item = Result<Row, StoreError>> + Send + 'a
 
 /// Ordered bytes in tables.
 ///
-/// A table that was never written is empty. Reads see whole batches or nothing of them; they may go on in any thread
-/// while one thread writes.
+/// A table that was never written is empty. A range shows a table at one moment, with whole batches or nothing of them; two
+/// reads may show two moments. Reads may go on in any thread while one thread writes.
 pub trait Store: Send + Sync + 'static {
     /// The value under a key.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError>;

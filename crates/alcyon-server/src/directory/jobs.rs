@@ -1,0 +1,57 @@
+use std::collections::HashMap;
+
+use alcyon_identity::Manifest;
+use alcyon_wire::{AccountId, DeviceId, HandleName, Seat};
+use bytes::Bytes;
+
+use super::{ClaimedKeyPackage, DirectoryError, KeyPackageCount};
+use crate::{
+    Refusal,
+    logs::requests::Reply,
+    store::{RowKey, Table},
+};
+
+/// A request of the directory to the writer.
+pub(crate) enum DirectoryJob {
+    SignUp {
+        name: HandleName,
+        manifest: Box<Manifest>,
+        inbox: Option<Vec<Seat>>,
+        reply: Reply<(), DirectoryError>,
+    },
+    /// `handles` are the keys of the handles here that the manifest names.
+    PutManifest {
+        handles: Vec<RowKey>,
+        manifest: Box<Manifest>,
+        inbox: Option<Vec<Seat>>,
+        reply: Reply<(), DirectoryError>,
+    },
+    PutKeyPackages {
+        account: AccountId,
+        device: DeviceId,
+        last_resort: Bytes,
+        one_time: Vec<Bytes>,
+        reply: Reply<KeyPackageCount, DirectoryError>,
+    },
+    ClaimKeyPackages {
+        account: AccountId,
+        reply: Reply<Vec<ClaimedKeyPackage>, DirectoryError>,
+    },
+}
+
+impl DirectoryJob {
+    /// Answers without trying.
+    pub fn refuse(self, refusal: &Refusal) {
+        fn send<T>(reply: Reply<T, DirectoryError>, refusal: &Refusal) {
+            let _ = reply.send(Err(refusal.clone().into()));
+        }
+        match self {
+            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } => send(reply, refusal),
+            Self::PutKeyPackages { reply, .. } => send(reply, refusal),
+            Self::ClaimKeyPackages { reply, .. } => send(reply, refusal),
+        }
+    }
+}
+
+/// Rows that this group of requests has changed and that later ones of it must see; none: removed.
+pub(crate) type Overlay = HashMap<(Table, Vec<u8>), Option<Bytes>>;

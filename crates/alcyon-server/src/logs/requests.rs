@@ -1,0 +1,187 @@
+//! What is asked of the writer, and how it answers.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use alcyon_wire::{
+    DoorId, DoorSecretHash, DropHash, EntryId, EntryKind, LogId, PassHash, PayloadHash, Seat, SeatChanges, SeatId, payload_hash,
+};
+use bytes::Bytes;
+use prost::Message;
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::{AddressBand, Receipt, TreeChunk, sweep::SweepStep};
+use crate::{Refusal, directory::DirectoryJob};
+
+/// Where an answer goes. Nobody may wait for it any more; the work is done all the same.
+pub(crate) type Reply<T, E = Refusal> = oneshot::Sender<Result<T, E>>;
+
+/// One request to the writer. Hashing is done by whoever asks, not by the writer.
+pub(crate) enum Job {
+    Append(Append, Reply<Receipt>),
+    Entry(Box<EntryRequest>, Reply<Receipt>),
+    Create(Box<CreateRequest>, Reply<Receipt>),
+    SetPasses(Box<PassesRequest>, Reply<()>),
+    PutTree(Box<TreeRequest>, Reply<()>),
+    Directory(Box<DirectoryJob>),
+    Sweep(SweepStep, Reply<Option<SweepStep>>),
+    /// Answered when all before it is durable.
+    Barrier(Reply<()>),
+}
+
+impl Job {
+    /// Payload bytes, to bound a group.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Append(append, _) => append.payload.len(),
+            Self::Entry(entry, _) => entry.payload.len() + entry.group_info.len(),
+            Self::PutTree(tree, _) => tree.chunk.payload.len() + tree.chunk.group_info.len(),
+            Self::Create(..) | Self::SetPasses(..) | Self::Directory(_) | Self::Sweep(..) | Self::Barrier(_) => 0,
+        }
+    }
+}
+
+/// The commonest request, kept small.
+pub(crate) struct Append {
+    pub log: LogId,
+    pub seat: SeatId,
+    pub entry_id: EntryId,
+    pub payload: Bytes,
+    pub payload_hash: PayloadHash,
+    pub commit_count: u64,
+}
+
+/// All other requests that append an entry.
+pub(crate) struct EntryRequest {
+    pub log: LogId,
+    pub by: By,
+    pub kind: EntryKind,
+    pub entry_id: EntryId,
+    pub payload: Bytes,
+    pub payload_hash: PayloadHash,
+    /// Not for leaves and knocks.
+    pub commit_count: Option<u64>,
+    pub changes: SeatChanges,
+    /// Hashes of the drop secrets that were shown.
+    pub shown: Vec<DropHash>,
+    pub group_info: Bytes,
+}
+
+/// By what right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Seat(SeatId),
+    Door(DoorId, DoorSecretHash),
+    Pass(PassHash),
+    Stranger,
+}
+
+pub(crate) struct CreateRequest {
+    pub log: LogId,
+    pub seats: Vec<Seat>,
+    pub band: AddressBand,
+}
+
+pub(crate) struct PassesRequest {
+    pub log: LogId,
+    pub seat: SeatId,
+    pub added: Vec<PassHash>,
+    pub dropped: Vec<PassHash>,
+}
+
+pub(crate) struct TreeRequest {
+    pub log: LogId,
+    pub seat: SeatId,
+    pub chunk: TreeChunk,
+}
+
+/// 16 bytes of a hash over what was asked under an entry id.
+pub(crate) type Fingerprint = (u64, u64);
+
+fn halves(hash: &[u8; 32]) -> Fingerprint {
+    let [high, low] = [0, 8].map(|from| u64::from_be_bytes(hash[from..from + 8].try_into().expect("eight bytes")));
+    (high, low)
+}
+
+impl Append {
+    pub fn new(log: LogId, seat: SeatId, entry_id: EntryId, payload: Bytes, commit_count: u64) -> Self {
+        let payload_hash = payload_hash(&payload);
+        Self { log, seat, entry_id, payload, payload_hash, commit_count }
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        halves(self.payload_hash.as_bytes())
+    }
+}
+
+impl EntryRequest {
+    pub fn fingerprint(&self) -> Fingerprint {
+        let hash = Sha256::new()
+            .chain_update("alcyon entry request v1")
+            .chain_update(i32::from(self.kind).to_be_bytes())
+            .chain_update(self.payload_hash.as_bytes())
+            .chain_update(match &self.by {
+                By::Door(id, _) => id.as_bytes(),
+                By::Seat(_) | By::Pass(_) | By::Stranger => &[] as &[u8],
+            })
+            .chain_update([u8::from(matches!(self.by, By::Door(..)))])
+            .chain_update(self.changes.to_field().unwrap_or_default().encode_to_vec());
+        halves(&hash.finalize().into())
+    }
+}
+
+/// Digest of the first seats of a log: the same request again gets the same answer.
+pub(crate) fn created_as(seats: &[Seat]) -> Bytes {
+    let changes = SeatChanges { seats_added: seats.to_vec(), ..SeatChanges::default() };
+    let hash: [u8; 32] = Sha256::digest(changes.to_field().unwrap_or_default().encode_to_vec()).into();
+    Bytes::copy_from_slice(&hash[..16])
+}
+
+/// The answer to a request, a future. The request took its place in the writer's queue when the method was called, unless
+/// that was full; then it does when this is polled and there is room. Dropping it does not call the request back.
+#[must_use = "the answer says whether it was accepted"]
+pub struct Answer<T, E = Refusal> {
+    /// Set until the request has its place.
+    queueing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    outcome: Outcome<T, E>,
+}
+
+enum Outcome<T, E> {
+    Known(Option<Result<T, E>>),
+    Waiting(oneshot::Receiver<Result<T, E>>),
+}
+
+impl<T, E> Answer<T, E> {
+    pub(crate) fn known(result: Result<T, E>) -> Self {
+        Self { queueing: None, outcome: Outcome::Known(Some(result)) }
+    }
+
+    pub(crate) fn waiting(receiver: oneshot::Receiver<Result<T, E>>) -> Self {
+        Self { queueing: None, outcome: Outcome::Waiting(receiver) }
+    }
+
+    /// `queueing` ends when the request has its place, or when the writer is gone.
+    pub(crate) fn queueing(queueing: Pin<Box<dyn Future<Output = ()> + Send>>, receiver: oneshot::Receiver<Result<T, E>>) -> Self {
+        Self { queueing: Some(queueing), outcome: Outcome::Waiting(receiver) }
+    }
+}
+
+impl<T: Unpin, E: From<Refusal> + Unpin> Future for Answer<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(queueing) = &mut self.queueing {
+            ready!(queueing.as_mut().poll(context));
+            self.queueing = None;
+        }
+        Poll::Ready(match &mut self.outcome {
+            Outcome::Known(result) => result.take().expect("an answer is given once"),
+            // The writer is gone without an answer: it has stopped, or the process is about to.
+            Outcome::Waiting(receiver) => ready!(Pin::new(receiver).poll(context)).unwrap_or_else(|_| Err(Refusal::internal().into())),
+        })
+    }
+}

@@ -1,0 +1,224 @@
+//! Who may do what at a log: pure functions over its state.
+
+use std::{collections::HashSet, sync::Arc};
+
+use alcyon_wire::{DoorId, DoorKind, DoorSecretHash, DropHash, PassHash, RefusalCode, Seat, SeatChanges, SeatId};
+
+use super::{
+    LogSettings,
+    state::{DoorState, LogState, SeatState},
+};
+use crate::Refusal;
+
+/// The seat that asks, if the log has or had it.
+pub(crate) fn known_seat(state: &LogState, id: SeatId) -> Result<&SeatState, Refusal> {
+    state.seats.get(id).ok_or_else(|| Refusal::never(RefusalCode::WrongSeat, "the log has no such seat"))
+}
+
+/// Refuses a seat that was dropped.
+pub(crate) fn live(seat: &SeatState) -> Result<(), Refusal> {
+    if seat.is_live() { Ok(()) } else { Err(seat_dropped()) }
+}
+
+/// The refusal of a dropped seat.
+pub(crate) fn seat_dropped() -> Refusal {
+    Refusal::never(RefusalCode::SeatDropped, "the seat was dropped: it reads up to the entry that dropped it")
+}
+
+/// The door that is shown, open or gone.
+pub(crate) fn known_door(state: &LogState, id: DoorId, secret: DoorSecretHash) -> Result<&DoorState, Refusal> {
+    state.doors.get(&id).filter(|door| door.secret_hash == secret).ok_or_else(wrong_door)
+}
+
+/// Refuses a door that was used up or dropped.
+pub(crate) fn open_door(door: &DoorState) -> Result<(), Refusal> {
+    if door.is_open() { Ok(()) } else { Err(wrong_door()) }
+}
+
+fn wrong_door() -> Refusal {
+    Refusal::never(RefusalCode::WrongDoor, "the log has no such open door")
+}
+
+/// Refuses a knock at what is no inbox.
+pub(crate) fn inbox(state: &LogState) -> Result<(), Refusal> {
+    if state.head.inbox { Ok(()) } else { Err(Refusal::never(RefusalCode::NotInbox, "this log is no inbox")) }
+}
+
+/// Refuses a pass that the inbox does not know, or no longer.
+pub(crate) fn known_pass(state: &LogState, pass: PassHash) -> Result<(), Refusal> {
+    if state.passes.contains(&pass) { Ok(()) } else { Err(Refusal::never(RefusalCode::WrongPass, "this pass is not good here")) }
+}
+
+/// Refuses what comes after the last entry.
+pub(crate) fn not_closed(state: &LogState) -> Result<(), Refusal> {
+    if state.head.closed { Err(Refusal::never(RefusalCode::Closed, "the log is closed")) } else { Ok(()) }
+}
+
+/// Compare and append: the sender knows all commits.
+pub(crate) fn same_commit_count(state: &LogState, commit_count: u64) -> Result<(), Refusal> {
+    if state.head.commit_count == commit_count { Ok(()) } else { Err(Refusal::stale(state.head.commit_count, state.head.sequence)) }
+}
+
+/// Refuses who lacks *keep*.
+pub(crate) fn keeper(seat: &SeatState) -> Result<(), Refusal> {
+    if seat.keep { Ok(()) } else { Err(no_right("this seat may not do that: it lacks the right to keep")) }
+}
+
+fn no_right(message: &'static str) -> Refusal {
+    Refusal::never(RefusalCode::NoRight, message)
+}
+
+/// Whether the changes of a commit by a seat are within its rights.
+pub(crate) fn check_seat_commit(
+    state: &LogState,
+    settings: &LogSettings,
+    seat: &SeatState,
+    changes: &SeatChanges,
+    shown: &[DropHash],
+) -> Result<(), Refusal> {
+    let SeatChanges { seats_added, seats_dropped, doors_added, doors_dropped } = changes;
+    check_form(state, settings, changes)?;
+    if !seat.keep {
+        if !seats_added.is_empty() {
+            return Err(no_right("adding seats needs the right to keep"));
+        }
+        if !doors_dropped.is_empty() {
+            return Err(no_right("dropping doors needs the right to keep"));
+        }
+        if !doors_added.is_empty() && !seat.invite {
+            return Err(no_right("adding doors needs the right to invite or to keep"));
+        }
+        check_drops(state, Some(seat.id), seats_dropped, shown)?;
+    }
+    Ok(())
+}
+
+/// Whether the changes of a commit by a door are what a joiner may do: one seat without rights, and dropping seats whose
+/// drop secret is shown.
+pub(crate) fn check_door_commit(
+    state: &LogState,
+    settings: &LogSettings,
+    changes: &SeatChanges,
+    shown: &[DropHash],
+) -> Result<(), Refusal> {
+    let SeatChanges { seats_added, seats_dropped, doors_added, doors_dropped } = changes;
+    check_form(state, settings, changes)?;
+    match &seats_added[..] {
+        [Seat { keep: false, invite: false, .. }] => {}
+        [_] => return Err(no_right("a door lets in a seat without rights only")),
+        _ => return Err(Refusal::malformed("changes.seats_added", "a door lets in exactly one seat")),
+    }
+    if !doors_added.is_empty() || !doors_dropped.is_empty() {
+        return Err(no_right("a joiner may not change doors"));
+    }
+    check_drops(state, None, seats_dropped, shown)
+}
+
+/// Whether those seats may leave: the own one, and those whose drop secret is shown. At least one must still be there.
+pub(crate) fn check_leave(state: &LogState, seat: &SeatState, seats_dropped: &[SeatId], shown: &[DropHash]) -> Result<(), Refusal> {
+    const FIELD: &str = "leave.seats_dropped";
+    distinct(seats_dropped.iter(), FIELD)?;
+    for id in seats_dropped {
+        known(state, *id, FIELD)?;
+    }
+    if !seats_dropped.iter().any(|id| state.seats.get(*id).is_some_and(SeatState::is_live)) {
+        return Err(Refusal::malformed(FIELD, "names no seat that is there"));
+    }
+    check_drops(state, Some(seat.id), seats_dropped, shown)
+}
+
+/// The first seats of a log.
+pub(crate) fn check_first_seats(seats: &[Seat]) -> Result<(), Refusal> {
+    if seats.is_empty() {
+        return Err(Refusal::malformed("create.seats", "a log needs a seat"));
+    }
+    distinct(seats.iter().map(|seat| &seat.id), "create.seats")
+}
+
+fn check_drops(state: &LogState, own: Option<SeatId>, dropped: &[SeatId], shown: &[DropHash]) -> Result<(), Refusal> {
+    for id in dropped {
+        // One that has gone already may be named again: a leave can come in between, without a commit.
+        let allowed =
+            Some(*id) == own || state.seats.get(*id).is_some_and(|seat| seat.drop_hash.is_none_or(|drop_hash| shown.contains(&drop_hash)));
+        if !allowed {
+            return Err(no_right("dropping another's seat needs its drop secret or the right to keep"));
+        }
+    }
+    Ok(())
+}
+
+/// What must hold of all changes, whoever makes them.
+fn check_form(state: &LogState, settings: &LogSettings, changes: &SeatChanges) -> Result<(), Refusal> {
+    let SeatChanges { seats_added, seats_dropped, doors_added, doors_dropped } = changes;
+    distinct(seats_added.iter().map(|seat| &seat.id), "changes.seats_added")?;
+    distinct(seats_dropped.iter(), "changes.seats_dropped")?;
+    distinct(doors_added.iter().map(|door| &door.id), "changes.doors_added")?;
+    distinct(doors_dropped.iter(), "changes.doors_dropped")?;
+    if seats_added.iter().any(|seat| state.seats.get(seat.id).is_some()) {
+        return Err(Refusal::malformed("changes.seats_added", "the log has or had such a seat"));
+    }
+    if doors_added.iter().any(|door| state.doors.contains_key(&door.id)) {
+        return Err(Refusal::malformed("changes.doors_added", "the log has or had such a door"));
+    }
+    for id in seats_dropped {
+        known(state, *id, "changes.seats_dropped")?;
+    }
+    if doors_dropped.iter().any(|id| !state.doors.contains_key(id)) {
+        return Err(Refusal::malformed("changes.doors_dropped", "the log has no such door"));
+    }
+    if !seats_added.is_empty() && state.seats.live().count() + seats_added.len() > settings.seats {
+        return Err(Refusal::never(RefusalCode::TooMany, "the log has as many seats as it may"));
+    }
+    if !doors_added.is_empty() && state.doors.values().filter(|door| door.is_open()).count() + doors_added.len() > settings.doors {
+        return Err(Refusal::never(RefusalCode::TooMany, "the log has as many doors as it may"));
+    }
+    Ok(())
+}
+
+fn known(state: &LogState, id: SeatId, field: &'static str) -> Result<(), Refusal> {
+    state.seats.get(id).map(|_| ()).ok_or_else(|| Refusal::malformed(field, "names a seat that the log never had"))
+}
+
+fn distinct<'a, T: Eq + std::hash::Hash + 'a>(items: impl Iterator<Item = &'a T>, field: &'static str) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    for item in items {
+        if !seen.insert(item) {
+            return Err(Refusal::malformed(field, "names something twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Carries out what was checked. Returns the seats that this entry dropped, those that were gone before left out.
+pub(crate) fn apply(state: &mut LogState, changes: &SeatChanges, door: Option<DoorId>, sequence: u64) -> Vec<SeatId> {
+    let SeatChanges { seats_added, seats_dropped, doors_added, doors_dropped } = changes;
+    let mut dropped_now = Vec::new();
+    if !seats_added.is_empty() || !seats_dropped.is_empty() {
+        let seats = Arc::make_mut(&mut state.seats);
+        for Seat { id, drop_hash, keep, invite } in seats_added {
+            let (keep, invite) = (*keep, *invite);
+            seats.insert(SeatState { id: *id, drop_hash: Some(*drop_hash), keep, invite, added_at: sequence, dropped_at: 0 });
+        }
+        for id in seats_dropped {
+            if let Some(seat) = seats.get_mut(*id).filter(|seat| seat.is_live()) {
+                seat.dropped_at = sequence;
+                seat.drop_hash = None;
+                dropped_now.push(*id);
+            }
+        }
+    }
+    let used = door.filter(|id| state.doors.get(id).is_some_and(|door| door.kind == DoorKind::Account));
+    if !doors_added.is_empty() || !doors_dropped.is_empty() || used.is_some() {
+        let doors = Arc::make_mut(&mut state.doors);
+        for added in doors_added {
+            let door = DoorState { secret_hash: added.secret_hash, kind: added.kind, added_at: sequence, gone_at: 0 };
+            doors.insert(added.id, door);
+        }
+        for id in doors_dropped.iter().chain(&used) {
+            if let Some(door) = doors.get_mut(id).filter(|door| door.is_open()) {
+                door.gone_at = sequence;
+            }
+        }
+    }
+    dropped_now
+}

@@ -1,0 +1,185 @@
+use super::*;
+
+#[tokio::test]
+async fn strange_seats_and_logs_are_told_apart() {
+    let server = Server::new();
+    let (ann, _) = server.log_of_two().await;
+    assert_eq!(code(server.append(&key(log_id(9), 1), 1, 0).await), RefusalCode::UnknownLog);
+    assert_eq!(code(server.append(&key(ann.log, 9), 1, 0).await), RefusalCode::WrongSeat);
+    server.logs.create(log_id(8), vec![seat(log_id(8), 3, true, true)], band()).await.unwrap();
+    let foreign = SeatKey { log: ann.log, secret: key(log_id(8), 3).secret };
+    assert_eq!(code(server.append(&foreign, 1, 0).await), RefusalCode::WrongSeat);
+    assert_eq!(code(server.logs.ack(&foreign, 0)), RefusalCode::WrongSeat);
+    assert_eq!(code(server.logs.publish(&foreign, Bytes::new())), RefusalCode::WrongSeat);
+    assert_eq!(code(server.logs.subscribe(&Subscription { seat: foreign.clone(), after: 0 })), RefusalCode::WrongSeat);
+    assert_eq!(code(server.logs.tree(&Authority::Seat(foreign)).map(|_| ())), RefusalCode::WrongSeat);
+}
+
+#[tokio::test]
+async fn rights_are_kept() {
+    let server = Server::new();
+    let log = log_id(7);
+    let seats = vec![seat(log, 1, true, false), seat(log, 2, false, true), seat(log, 3, false, false)];
+    server.logs.create(log, seats, band()).await.unwrap();
+    let [keeper, inviter, plain] = [1, 2, 3].map(|n| key(log, n));
+    let add = adding(vec![seat(log, 4, false, false)]);
+    let open = opening(vec![door(log, 1, DoorKind::Link)]);
+    let shut = SeatChanges { doors_dropped: vec![door(log, 1, DoorKind::Link).id], ..SeatChanges::default() };
+    for (who, changes) in [(&inviter, &add), (&plain, &add), (&plain, &open)] {
+        assert_eq!(code(server.commit(who, 1, 0, changes.clone()).await), RefusalCode::NoRight);
+    }
+    assert_eq!(code(server.commit(&plain, 1, 0, dropping(vec![keeper.seat_id()])).await), RefusalCode::NoRight);
+    server.commit(&inviter, 1, 0, open).await.unwrap();
+    assert_eq!(code(server.commit(&inviter, 2, 1, shut.clone()).await), RefusalCode::NoRight);
+    server.commit(&keeper, 2, 1, shut).await.unwrap();
+    server.commit(&keeper, 3, 2, add).await.unwrap();
+    server.commit(&keeper, 4, 3, dropping(vec![plain.seat_id()])).await.unwrap();
+    let facts = server.read_all(&keeper).pop().unwrap().0;
+    assert_eq!(facts.changes, dropping(vec![plain.seat_id()]), "the header names the change");
+}
+
+#[tokio::test]
+async fn everybody_may_drop_itself_and_those_whose_drop_secret_it_shows() {
+    let server = Server::new();
+    let log = log_id(7);
+    let seats = (1..=4).map(|n| seat(log, n, n == 1, false)).collect();
+    server.logs.create(log, seats, band()).await.unwrap();
+    let [_, two, three, four] = [1, 2, 3, 4].map(|n| key(log, n));
+    let by = |key: &SeatKey| Authority::Seat(key.clone());
+    let both = dropping(vec![two.seat_id(), three.seat_id()]);
+    assert_eq!(code(server.commit_by(&by(&two), 1, 0, both.clone(), &[drop_secret(4)]).await), RefusalCode::NoRight);
+    server.commit_by(&by(&two), 1, 0, both, &[drop_secret(3)]).await.unwrap();
+    let answer = server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[]).await.unwrap();
+    assert_eq!(server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[]).await.unwrap(), answer, "sent again");
+    assert_eq!(code(server.append(&four, 3, 1).await), RefusalCode::SeatDropped);
+    server.append(&key(log, 1), 4, 1).await.expect("a leave is no commit");
+    let kinds: Vec<_> = server.read_all(&key(log, 1)).into_iter().map(|(facts, _)| facts.kind).collect();
+    assert_eq!(kinds, [EntryKind::Commit, EntryKind::Leave, EntryKind::Application]);
+}
+
+#[tokio::test]
+async fn a_leave_drops_a_sibling_by_its_drop_secret_and_must_drop_somebody() {
+    let server = Server::new();
+    let (ann, bob) = server.log_of_two().await;
+    let leave =
+        async |n: u64, seats: Vec<SeatId>, shown: &[DropSecret]| server.logs.leave(&bob, entry_id(n), payload(n), seats, shown).await;
+    assert_eq!(code(leave(1, vec![], &[]).await), RefusalCode::Malformed);
+    assert_eq!(code(leave(1, vec![key(ann.log, 9).seat_id()], &[]).await), RefusalCode::Malformed);
+    assert_eq!(code(leave(1, vec![ann.seat_id()], &[]).await), RefusalCode::NoRight);
+    leave(1, vec![ann.seat_id()], &[drop_secret(1)]).await.unwrap();
+    assert_eq!(code(leave(2, vec![ann.seat_id()], &[drop_secret(1)]).await), RefusalCode::Malformed, "gone already");
+    assert_eq!(code(server.append(&ann, 3, 0).await), RefusalCode::SeatDropped);
+}
+
+#[tokio::test]
+async fn a_dropped_seat_reads_up_to_the_entry_that_dropped_it() {
+    let server = Server::new();
+    let (ann, bob) = server.log_of_two().await;
+    server.append(&ann, 1, 0).await.unwrap();
+    server.commit(&ann, 2, 0, dropping(vec![bob.seat_id()])).await.unwrap();
+    server.append(&ann, 3, 1).await.unwrap();
+    for server in [server.restart()] {
+        assert_eq!(server.read_all(&bob).len(), 2);
+        let subscribe = |after| server.logs.subscribe(&Subscription { seat: bob.clone(), after });
+        let subscribed = subscribe(1).unwrap();
+        assert_eq!((subscribed.head, subscribed.readable_until), (2, Some(2)));
+        let refusal = subscribe(3).unwrap_err();
+        assert_eq!((refusal.code, refusal.head), (RefusalCode::BeyondHead, 2));
+        assert_eq!(code(server.logs.read(bob.log, bob.seat_id(), 2, 9, 9)), RefusalCode::SeatDropped);
+        assert_eq!(code(server.logs.ack(&bob, 2)), RefusalCode::SeatDropped);
+        assert_eq!(code(server.logs.publish(&bob, Bytes::new())), RefusalCode::SeatDropped);
+        assert_eq!(code(server.logs.follow(&server.logs.follower(), bob.log, bob.seat_id())), RefusalCode::SeatDropped);
+        assert_eq!(server.read_all(&ann).len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_seat_comes_once_and_never_again() {
+    let server = Server::new();
+    let (ann, bob) = server.log_of_two().await;
+    let bobs = seat(ann.log, 2, false, false);
+    let malformed = async |changes| code(server.commit(&ann, 1, 0, changes).await) == RefusalCode::Malformed;
+    assert!(malformed(adding(vec![bobs.clone()])).await, "it is there");
+    assert!(malformed(adding(vec![seat(ann.log, 3, true, true), seat(ann.log, 3, false, false)])).await, "twice");
+    assert!(malformed(dropping(vec![key(ann.log, 9).seat_id()])).await, "never was there");
+    server.commit(&ann, 1, 0, dropping(vec![bob.seat_id()])).await.unwrap();
+    assert_eq!(code(server.commit(&ann, 2, 1, adding(vec![bobs])).await), RefusalCode::Malformed, "was there");
+    server.commit(&ann, 2, 1, dropping(vec![bob.seat_id()])).await.expect("gone already: no harm");
+    assert_eq!(server.head(&bob), 1, "it still ends where it was dropped first");
+}
+
+#[tokio::test]
+async fn an_account_door_lets_in_one_seat_once() {
+    let server = Server::new();
+    let (ann, _) = server.log_of_two().await;
+    let log = ann.log;
+    server.commit(&ann, 1, 0, opening(vec![door(log, 5, DoorKind::Account)])).await.unwrap();
+    let by = Authority::Door(door_key(log, 5));
+    let wrong = Authority::Door(DoorKey { secret: DoorSecret::from([6; 32]), ..door_key(log, 5) });
+    let joiner = adding(vec![seat(log, 6, false, false)]);
+    assert_eq!(code(server.commit_by(&wrong, 2, 1, joiner.clone(), &[]).await), RefusalCode::WrongDoor);
+    for (changes, expected) in [
+        (SeatChanges::default(), RefusalCode::Malformed),
+        (adding(vec![seat(log, 6, false, false), seat(log, 7, false, false)]), RefusalCode::Malformed),
+        (adding(vec![seat(log, 6, true, false)]), RefusalCode::NoRight),
+        (adding(vec![seat(log, 6, false, true)]), RefusalCode::NoRight),
+        (SeatChanges { doors_added: vec![door(log, 9, DoorKind::Link)], ..joiner.clone() }, RefusalCode::NoRight),
+        (SeatChanges { doors_dropped: vec![door(log, 5, DoorKind::Link).id], ..joiner.clone() }, RefusalCode::NoRight),
+        (SeatChanges { seats_dropped: vec![key(log, 2).seat_id()], ..joiner.clone() }, RefusalCode::NoRight),
+    ] {
+        assert_eq!(code(server.commit_by(&by, 2, 1, changes, &[]).await), expected);
+    }
+    assert_eq!(code(server.commit_by(&by, 2, 0, joiner.clone(), &[]).await), RefusalCode::Stale);
+    let receipt = server.commit_by(&by, 2, 1, joiner.clone(), &[]).await.unwrap();
+    let server = server.restart();
+    assert_eq!(server.commit_by(&by, 2, 1, joiner, &[]).await.unwrap(), receipt, "sent again");
+    let another = adding(vec![seat(log, 7, false, false)]);
+    assert_eq!(code(server.commit_by(&by, 3, 2, another, &[]).await), RefusalCode::WrongDoor);
+    server.append(&key(log, 6), 4, 2).await.expect("it is in");
+    assert_eq!(server.read_all(&ann)[1].0.door, Some(door(log, 5, DoorKind::Account).id));
+}
+
+#[tokio::test]
+async fn a_link_lets_in_one_seat_a_commit_until_it_is_dropped() {
+    let server = Server::new();
+    let (ann, _) = server.log_of_two().await;
+    let log = ann.log;
+    server.commit(&ann, 1, 0, opening(vec![door(log, 5, DoorKind::Link)])).await.unwrap();
+    let by = Authority::Door(door_key(log, 5));
+    server.commit_by(&by, 2, 1, adding(vec![seat(log, 6, false, false)]), &[]).await.unwrap();
+    let replacing = SeatChanges { seats_dropped: vec![key(log, 6).seat_id()], ..adding(vec![seat(log, 7, false, false)]) };
+    server.commit_by(&by, 3, 2, replacing, &[drop_secret(6)]).await.unwrap();
+    assert_eq!(code(server.append(&key(log, 6), 9, 3).await), RefusalCode::SeatDropped);
+    let shut = SeatChanges { doors_dropped: vec![door(log, 5, DoorKind::Link).id], ..SeatChanges::default() };
+    server.commit(&ann, 4, 3, shut).await.unwrap();
+    let another = adding(vec![seat(log, 8, false, false)]);
+    assert_eq!(code(server.commit_by(&by, 5, 4, another, &[]).await), RefusalCode::WrongDoor);
+}
+
+#[tokio::test]
+async fn seats_doors_and_entry_change_together_or_not_at_all() {
+    let server = Server::new();
+    let (ann, bob) = server.log_of_two().await;
+    let changes = SeatChanges {
+        seats_added: vec![seat(ann.log, 3, false, false)],
+        seats_dropped: vec![bob.seat_id()],
+        doors_added: vec![door(ann.log, 1, DoorKind::Link)],
+        doors_dropped: vec![],
+    };
+    assert_eq!(code(server.commit(&ann, 1, 1, changes.clone()).await), RefusalCode::Stale);
+    server.append(&bob, 2, 0).await.expect("still there");
+    let before = server.store.writes();
+    server.commit(&ann, 1, 0, changes).await.unwrap();
+    assert_eq!(server.store.writes(), before + 1);
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_seats_and_doors() {
+    let server = Server::with(LogSettings { seats: 3, doors: 1, ..inline() });
+    let (ann, _) = server.log_of_two().await;
+    let seats = |from: u8, count: u8| adding((from..from + count).map(|n| seat(ann.log, n, false, false)).collect());
+    assert_eq!(code(server.commit(&ann, 1, 0, seats(3, 2)).await), RefusalCode::TooMany);
+    server.commit(&ann, 1, 0, seats(3, 1)).await.unwrap();
+    let doors = opening(vec![door(ann.log, 1, DoorKind::Link), door(ann.log, 2, DoorKind::Link)]);
+    assert_eq!(code(server.commit(&ann, 2, 1, doors).await), RefusalCode::TooMany);
+}
