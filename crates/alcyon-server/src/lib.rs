@@ -17,6 +17,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod any_store;
 pub mod config;
 pub mod directory;

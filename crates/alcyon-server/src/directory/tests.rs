@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use alcyon_identity::{DeviceKey, Era, EraKey, Home, Inbox, Manifest, ManifestDraft, RecoveryWords};

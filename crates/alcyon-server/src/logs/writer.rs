@@ -26,14 +26,14 @@ pub(crate) enum Writer<S> {
         sender: Option<mpsc::Sender<Job>>,
         thread: Option<JoinHandle<()>>,
     },
-    Inline(Mutex<Engine<S>>),
+    Inline(Box<Mutex<Engine<S>>>),
 }
 
 impl<S: Store> Writer<S> {
     pub fn start(shared: &Arc<Shared<S>>) -> Result<Self, StoreError> {
         let engine = Engine::new(shared.clone());
         match shared.settings.writer {
-            WriterMode::Inline => Ok(Self::Inline(Mutex::new(engine))),
+            WriterMode::Inline => Ok(Self::Inline(Box::new(Mutex::new(engine)))),
             WriterMode::Thread => {
                 let (sender, receiver) = mpsc::channel(shared.settings.queue.max(1));
                 let settings = shared.settings.clone();
@@ -45,10 +45,7 @@ impl<S: Store> Writer<S> {
     }
 
     /// Asks the writer. The request has its place in the queue when this returns, if there is one.
-    pub fn ask<T: Send + 'static, E: Send + 'static>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Answer<T, E>
-    where
-        E: From<Refusal>,
-    {
+    pub fn ask<T: Send + 'static, E: From<Refusal> + Send + 'static>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Answer<T, E> {
         let (reply, receiver) = oneshot::channel();
         let job = job(reply);
         match self {

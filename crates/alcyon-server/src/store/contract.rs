@@ -1,5 +1,4 @@
 //! What every store has to do, run against each of them.
-#![allow(clippy::unwrap_used)]
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -150,7 +149,7 @@ fn readers_see_whole_batches(factory: &impl Factory) {
             let mut last = 0;
             while last < 200 {
                 let found = rows(&*store, Table::Heads, b"", b"z");
-                assert!(found.len() % 3 == 0, "{}", found.len());
+                assert!(found.is_empty() || found.len() == 3);
                 assert!(found.windows(2).all(|pair| pair[0].1 == pair[1].1));
                 last = found.first().map_or(0, |(_, value)| u32::from_be_bytes(value[..].try_into().unwrap()));
             }

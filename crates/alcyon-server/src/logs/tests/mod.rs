@@ -1,5 +1,4 @@
 //! Tests of the logs over the memory store, with a clock that is turned by hand.
-#![allow(clippy::unwrap_used)]
 
 mod entries;
 mod faults;
@@ -150,7 +149,7 @@ pub fn seat(log: LogId, n: u8, keep: bool, invite: bool) -> Seat {
     Seat { id: key(log, n).seat_id(), drop_hash: drop_secret(n).hash(log), keep, invite }
 }
 
-pub fn door_key(log: LogId, n: u8) -> DoorKey {
+pub fn door_shown(log: LogId, n: u8) -> DoorKey {
     DoorKey { log, id: DoorId::from([n; 16]), secret: DoorSecret::from([n; 32]) }
 }
 

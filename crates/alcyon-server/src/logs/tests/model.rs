@@ -277,7 +277,7 @@ impl Run {
             (_, by) => {
                 let authority = match by {
                     Right::Seat(n) => Authority::Seat(key(log, n)),
-                    Right::Door(n) => Authority::Door(door_key(log, n)),
+                    Right::Door(n) => Authority::Door(door_shown(log, n)),
                 };
                 logs.commit(&authority, id, bytes, count, changes_of(ask.change), &shown, "info".into()).await
             }

@@ -34,11 +34,10 @@ async fn commits_and_messages_of_several_weeks_are_read_in_order() {
         server.commit(&bob, n, commits, SeatChanges::default()).await.unwrap();
         server.clock.advance(7 * DAY_MS);
     }
-    for server in [server.restart()] {
-        let read = server.read_all(&bob);
-        let payloads: Vec<_> = (1..=n).map(payload).collect();
-        assert_eq!(read.into_iter().map(|(_, payload)| payload).collect::<Vec<_>>(), payloads);
-    }
+    let server = server.restart();
+    let read = server.read_all(&bob);
+    let payloads: Vec<_> = (1..=n).map(payload).collect();
+    assert_eq!(read.into_iter().map(|(_, payload)| payload).collect::<Vec<_>>(), payloads);
 }
 
 #[tokio::test]
@@ -48,13 +47,11 @@ async fn who_listens_is_woken_and_reads_the_same_as_from_the_store() {
     let follower = server.logs.follower();
     server.append(&ann, 0, 0).await.unwrap();
     server.logs.follow(&follower, bob.log, bob.seat_id()).unwrap();
-    let mut after = 1;
     for n in 1..50 {
         server.append(&ann, n, 0).await.unwrap();
         assert_eq!(follower.news().await, [News::Entries(bob.log)]);
-        let page = server.logs.read(bob.log, bob.seat_id(), after, 10, 1_000).unwrap();
+        let page = server.logs.read(bob.log, bob.seat_id(), n, 10, 1_000).unwrap();
         assert_eq!((page.entries.len(), &page.entries[0].payload), (1, &payload(n)));
-        after += 1;
     }
     assert_eq!(server.read_all(&bob).len(), 50);
     server.logs.unfollow(&follower, bob.log);

@@ -5,10 +5,7 @@ use data_encoding::HEXLOWER;
 use prost::Message;
 
 use super::{
-    super::{
-        records::{self as stored, *},
-        requests::created_as,
-    },
+    super::{records::*, requests::created_as},
     *,
 };
 use crate::{
@@ -67,7 +64,7 @@ fn stored_keys_stay_as_they_are() {
         ("entry", entry_key(log, 258).to_vec()),
         ("entry id", entry_id_key(log, [2; 16].into()).to_vec()),
         ("seat", seat_key(log, [3; 32].into()).to_vec()),
-        ("door", stored::door_key(log, [4; 16].into()).to_vec()),
+        ("door", door_key(log, [4; 16].into()).to_vec()),
         ("pass", pass_key(log, [5; 32].into()).to_vec()),
         ("chunk", chunk_key(log, [6; 16].into(), 7).to_vec()),
         ("created as", created_as(&[seat(log, 1, true, false)]).to_vec()),

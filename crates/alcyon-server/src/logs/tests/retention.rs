@@ -41,14 +41,13 @@ async fn entries_go_a_week_at_a_time_after_thirty_days_and_leave_a_gap_that_the_
 
     server.clock.advance(7 * DAY_MS);
     server.logs.sweep().await.unwrap();
-    for server in [server.restart()] {
-        let page = server.logs.read(bob.log, bob.seat_id(), 5, 9, 999).unwrap();
-        let gap = page.gap.clone().unwrap();
-        assert_eq!((gap.first, gap.last, page.entries.len()), (6, 7, 0), "nothing is left at the end");
-        assert_eq!(page.running_hash.as_bytes()[..], gap.running_hash[..]);
-        assert_eq!(server.append(&ann, 8, 1).await.unwrap().sequence, 8);
-        assert_eq!(server.read_all(&bob).len(), 2);
-    }
+    let server = server.restart();
+    let page = server.logs.read(bob.log, bob.seat_id(), 5, 9, 999).unwrap();
+    let gap = page.gap.clone().unwrap();
+    assert_eq!((gap.first, gap.last, page.entries.len()), (6, 7, 0), "nothing is left at the end");
+    assert_eq!(page.running_hash.as_bytes()[..], gap.running_hash[..]);
+    assert_eq!(server.append(&ann, 8, 1).await.unwrap().sequence, 8);
+    assert_eq!(server.read_all(&bob).len(), 2);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ async fn a_tree_stands_when_its_last_chunk_is_there() {
     let server = Server::new();
     let (ann, bob) = server.log_of_two().await;
     server.commit(&ann, 1, 0, opening(vec![door(ann.log, 5, DoorKind::Link)])).await.unwrap();
-    let by = Authority::Door(door_key(ann.log, 5));
+    let by = Authority::Door(door_shown(ann.log, 5));
     assert_eq!(code(server.logs.tree(&by).map(|_| ())), RefusalCode::NoTree);
     server.logs.put_tree(&bob, chunk(2, 1, 0, 2)).await.unwrap();
     server.logs.put_tree(&bob, chunk(2, 1, 0, 2)).await.expect("sent again");
