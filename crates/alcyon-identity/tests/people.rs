@@ -83,6 +83,17 @@ fn golden_safety_number() {
 }
 
 #[test]
+fn golden_derived_secret() {
+    // Computed apart from this code: HKDF-SHA-512, the label as salt, the context as info.
+    assert_eq!(
+        HEXLOWER.encode(&*device(2).derive("alcyon seat secret v1", b"context")),
+        "e90c0df334c0a26c434e093ea54fffeda653548cf5bcb854778578495083a3b6"
+    );
+    assert_ne!(*device(2).derive("a", b"b"), *device(2).derive("b", b"a"));
+    assert_ne!(*device(2).derive("a", b"b"), *device(3).derive("a", b"b"));
+}
+
+#[test]
 fn wrong_words_are_named() {
     let swap = |word: &str| WORDS.replacen("abandon about", &format!("{word} about"), 1);
     assert_eq!(RecoveryWords::parse(&swap("abandom")).unwrap_err(), IdentityError::UnknownWord { position: 11 });
