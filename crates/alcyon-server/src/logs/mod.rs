@@ -348,12 +348,13 @@ impl<S: Store> Logs<S> {
     }
 
     /// From now on `follower` is told the news of this log. Follow first, then read: so nothing falls between. When the
-    /// seat is dropped, it is told so once more, and then no longer.
+    /// seat is dropped, it is told so once more, and then no longer; one that was dropped before may read, but has no news.
     pub fn follow(&self, follower: &Follower, log: LogId, seat: SeatId) -> Result<(), Refusal> {
         let cell = self.cell(log)?;
         let published = cell.published();
-        rules::live(rules::known_seat(&published.state, seat)?)?;
-        cell.followers.add(follower, seat);
+        if rules::known_seat(&published.state, seat)?.is_live() {
+            cell.followers.add(follower, seat);
+        }
         Ok(())
     }
 
