@@ -54,7 +54,7 @@ impl<'a> LocalDevice<'a> {
         }
     }
 
-    /// What a leaf of ours can do: one version, one suite, one credential type, our two extensions, no proposal beyond
+    /// What a leaf of ours can do: one version, one suite, one credential type, our two extensions and that of last-resort packages, no proposal beyond
     /// those every implementation has.
     pub(crate) fn capabilities(&self) -> Capabilities {
         Capabilities::new(

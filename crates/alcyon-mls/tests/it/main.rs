@@ -1,0 +1,14 @@
+//! Groups as a whole: people, a log in memory, and what may go wrong between them.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod bridge;
+mod cast;
+mod crash;
+mod hostile;
+mod interop;
+mod log;
+mod pair;
+mod rejoin;
+mod sealed;
+mod snapshot;
+mod validity;
