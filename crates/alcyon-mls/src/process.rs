@@ -24,7 +24,7 @@ pub enum Processed {
     /// A member's message; still padded.
     Application {
         /// Who sent it.
-        by: Member,
+        by: Box<Member>,
         /// The padded plaintext.
         plaintext: Vec<u8>,
     },
@@ -153,7 +153,7 @@ impl Group {
                 ProcessedMessageContent::ApplicationMessage(_) if clear => Ok(Processed::SetAside(SetAside::ClearData)),
                 ProcessedMessageContent::ApplicationMessage(content) => {
                     let by = self.member(sender.into())?;
-                    Ok(Processed::Application { by, plaintext: content.into_bytes() })
+                    Ok(Processed::Application { by: Box::new(by), plaintext: content.into_bytes() })
                 }
                 _ => Ok(Processed::SetAside(SetAside::Malformed)),
             }

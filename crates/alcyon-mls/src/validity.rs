@@ -6,7 +6,7 @@
 //!
 //! Rule set 1 is for a *pair*: the two accounts of the first epoch, for ever. Its rules are the functions below, each
 //! with its number. A later rule set takes those it shares from here and brings its own for invites and links, which
-//! stand beside [`backed`].
+//! stand beside the leaf that backs a joiner (rule 6).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -112,7 +112,7 @@ fn the_header_may_make_a_commit_invalid_for_its_author_too() {
     // The server says that a seat came in which the leaf does not name.
     log.commit(&commit.message, Changes { added: vec![seat(66)], ..Changes::none() }).unwrap();
     let refused = Processed::Commit(Verdict::Invalid(Invalid::Seats));
-    assert_eq!(ann.catch_up(&log), [refused.clone()]);
+    assert_eq!(ann.catch_up(&log), std::slice::from_ref(&refused));
     assert_eq!(bob.catch_up(&log), [refused]);
     assert_eq!((ann.epoch(), bob.epoch()), (2, 2));
     assert!(!ann.group().pending());
