@@ -14,7 +14,11 @@ use crate::{
 
 /// Requests that wait for the store.
 #[derive(Default)]
-pub(super) struct Answers(FuturesUnordered<Waiting>);
+pub(super) struct Answers {
+    waiting: FuturesUnordered<Waiting>,
+    /// The writer's queue was full: this one waits for its place there, and nothing of this connection may overtake it.
+    queueing: Option<Waiting>,
+}
 
 /// A request is answered.
 pub(super) struct Answered {
@@ -37,18 +41,47 @@ struct Waiting {
 
 impl Answers {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.waiting.len() + usize::from(self.queueing.is_some())
+    }
+
+    /// The last request has its place in the writer's queue: another one may be made.
+    pub(super) fn are_in_order(&self) -> bool {
+        self.queueing.is_none()
     }
 
     pub(super) fn add(&mut self, request: u64, kind: Kind) {
-        self.0.push(Waiting { request, since: Instant::now(), kind });
+        let waiting = Waiting { request, since: Instant::now(), kind };
+        if waiting.is_queueing() && self.queueing.is_none() {
+            self.queueing = Some(waiting);
+        } else {
+            self.waiting.push(waiting);
+        }
     }
 
     /// The next one that is answered.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Option<Answered> {
-        match self.0.poll_next_unpin(cx) {
+        if let Some(mut queueing) = self.queueing.take() {
+            if let Poll::Ready(answered) = Pin::new(&mut queueing).poll(cx) {
+                return Some(answered);
+            }
+            if queueing.is_queueing() {
+                self.queueing = Some(queueing);
+            } else {
+                self.waiting.push(queueing);
+            }
+        }
+        match self.waiting.poll_next_unpin(cx) {
             Poll::Ready(answered) => answered,
             Poll::Pending => None,
+        }
+    }
+}
+
+impl Waiting {
+    fn is_queueing(&self) -> bool {
+        match &self.kind {
+            Kind::Receipt(answer) => answer.is_queueing(),
+            Kind::Done(answer) => answer.is_queueing(),
         }
     }
 }

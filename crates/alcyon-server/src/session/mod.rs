@@ -297,3 +297,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
 /// The connection is no more.
 struct Lost;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::{config::Config, edge::connection::Connection, logs::SystemClock, store::MemoryStore};
+
+    /// Ten thousand idle connections are ten thousand of these: a buffer or a large future inside would be seen here.
+    #[tokio::test]
+    async fn an_idle_session_is_small() {
+        let config = Config::default();
+        let metrics = Arc::new(Metrics::new());
+        let clock: Arc<dyn ServerClock> = Arc::new(SystemClock);
+        let store = Arc::new(AnyStore(Arc::new(MemoryStore::default())));
+        let sessions = Arc::new(Sessions {
+            logs: Logs::open(store, config.logs.clone(), clock.clone()).unwrap(),
+            clock,
+            metrics: metrics.clone(),
+            lifecycle: Lifecycle::new(metrics),
+            limits: config.limits,
+        });
+        fn size<F: Future>(_: impl FnOnce(Connection) -> F) -> usize {
+            size_of::<F>()
+        }
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        let size = size(|io| serve(sessions, io, Bytes::new(), peer));
+        assert!(size <= 1024, "{size} bytes");
+    }
+}

@@ -67,7 +67,7 @@ impl Work {
 
     /// Another request may be taken.
     pub(super) fn has_room(&self) -> bool {
-        self.answers.len() + self.trees.len() < self.sessions.limits.requests_in_flight as usize
+        self.answers.are_in_order() && self.answers.len() + self.trees.len() < self.sessions.limits.requests_in_flight as usize
     }
 
     /// The server drains and everything accepted is answered.

@@ -1,0 +1,94 @@
+//! `/openapi.json` tells the truth: real answers are held against it. (That it names exactly the routes there are is
+//! tested next to the routes.)
+
+use serde_json::Value;
+
+use crate::{
+    client::start,
+    http::{Person, ask, get, signed},
+};
+
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(path) => document.pointer(path.strip_prefix('#').unwrap()).unwrap(),
+        None => value,
+    }
+}
+
+/// Holds a value against the part of JSON Schema that the document uses.
+fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
+    let schema = resolve(document, schema);
+    match schema["type"].as_str() {
+        Some("object") => {
+            let object = value.as_object().unwrap_or_else(|| panic!("{place} is no object"));
+            for name in schema["required"].as_array().into_iter().flatten() {
+                assert!(object.contains_key(name.as_str().unwrap()), "{place}.{name} is missing");
+            }
+            if schema["additionalProperties"] == false {
+                for (name, value) in object {
+                    let property = &schema["properties"][name];
+                    assert!(!property.is_null(), "{place}.{name} is not described");
+                    check(document, property, value, &format!("{place}.{name}"));
+                }
+            }
+        }
+        Some("array") => {
+            for value in value.as_array().unwrap_or_else(|| panic!("{place} is no list")) {
+                check(document, &schema["items"], value, place);
+            }
+        }
+        Some("string") => {
+            let text = value.as_str().unwrap_or_else(|| panic!("{place} is no string"));
+            if let Some(words) = schema["enum"].as_array() {
+                assert!(words.iter().any(|word| word == text), "{place} is {text}");
+            }
+        }
+        Some("integer") => assert!(value.is_u64(), "{place} is {value}"),
+        Some("boolean") => assert!(value.is_boolean(), "{place} is {value}"),
+        other => panic!("{place} has type {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn answers_are_as_described() {
+    let server = start().await;
+    let address = server.address();
+    let document = get(address, "/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let ann = Person::new("ann");
+    let account = ann.account();
+    let sign_up = ann.sign_up_body(&server).to_string();
+    let packages = r#"{"last_resort":"AAAA","one_time":["AAAB"]}"#;
+    let path = |end: &str| format!("/v1/accounts/{account}/{end}");
+    let template = |end: &str| format!("/v1/accounts/{{account}}/{end}");
+    let (manifest, put, count, claim) = (path("manifest"), path("key-packages"), path("key-packages/count"), path("key-packages/claim"));
+    let device = &ann.device;
+    let answers = [
+        ("get", "/v1/server".to_owned(), get(address, "/v1/server").await),
+        ("get", "/v1/handles/{name}".to_owned(), get(address, "/v1/handles/ann").await),
+        ("get", "/v1/handles/{name}".to_owned(), get(address, "/v1/handles/A").await),
+        ("post", "/v1/accounts".to_owned(), signed(address, device, "POST", "/v1/accounts", &sign_up).await),
+        ("post", "/v1/accounts".to_owned(), signed(address, device, "POST", "/v1/accounts", &sign_up).await),
+        ("post", "/v1/accounts".to_owned(), signed(address, device, "POST", "/v1/accounts", "{}").await),
+        ("post", "/v1/accounts".to_owned(), ask(address, "POST", "/v1/accounts", &[], b"{}").await),
+        ("get", "/v1/handles/{name}".to_owned(), get(address, "/v1/handles/ann").await),
+        ("get", template("manifest"), get(address, &manifest).await),
+        ("put", template("manifest"), ann.put_manifest(&server, 2).await),
+        ("put", template("manifest"), ann.put_manifest(&server, 1).await),
+        ("put", template("key-packages"), signed(address, device, "PUT", &put, packages).await),
+        ("get", template("key-packages/count"), signed(address, device, "GET", &count, "").await),
+        ("post", template("key-packages/claim"), ask(address, "POST", &claim, &[], b"").await),
+        ("get", "/v1/logs".to_owned(), get(address, "/v1/logs").await),
+        ("get", "/healthz".to_owned(), get(address, "/healthz").await),
+        ("get", "/readyz".to_owned(), get(address, "/readyz").await),
+    ];
+    for (method, path, answer) in answers {
+        let operation = &document["paths"][&path][method];
+        assert!(!operation.is_null(), "{method} {path} is not described");
+        let response = resolve(&document, &operation["responses"][answer.status.to_string()]);
+        assert!(!response.is_null(), "{method} {path}: {answer:?} is not described");
+        assert!(answer.head.contains("content-type: application/json"), "{answer:?}");
+        let schema = &response["content"]["application/json"]["schema"];
+        check(&document, schema, &answer.json(), &format!("{method} {path} {}", answer.status));
+    }
+}

@@ -1,0 +1,64 @@
+//! As many connections as there is room for; one more is turned away, the others go on.
+
+use alcyon_wire::proto::server_frame::Body;
+
+use crate::{
+    client::{Client, Place, start_with},
+    http::get,
+};
+
+#[tokio::test]
+async fn the_next_connection_is_refused_and_the_rest_is_kept() {
+    let server = start_with(|config| config.limits.connections = 3).await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        clients.push(Client::open(server.address()).await);
+    }
+    for _ in 0..2 {
+        let refused = get(server.address(), "/healthz").await;
+        assert_eq!(refused.problem(), (503, "too_many".into(), String::new()));
+    }
+    for client in &mut clients {
+        client.alive().await;
+    }
+    clients.pop().unwrap().close().await;
+    // The place is free once the server has seen the end.
+    let mut answer = get(server.address(), "/healthz").await;
+    while answer.status == 503 {
+        answer = get(server.address(), "/healthz").await;
+    }
+    assert_eq!(answer.status, 200);
+    assert!(get(server.address(), "/metrics").await.text.contains("alcyon_connections_refused_total{reason=\"limit\"} "));
+    for client in &mut clients {
+        client.alive().await;
+    }
+}
+
+#[tokio::test]
+async fn more_requests_than_may_be_in_flight_wait_and_are_all_answered() {
+    let server = start_with(|config| config.limits.requests_in_flight = 2).await;
+    let mut client = Client::open(server.address()).await;
+    let place = Place::new();
+    client.accepted(place.create()).await;
+    let requests = client.send_all((0..100).map(|number| place.append(format!("{number}")))).await;
+    for (request, sequence) in requests.into_iter().zip(1..) {
+        match client.answer(request).await {
+            Body::Receipt(receipt) => assert_eq!(receipt.sequence, sequence),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_given_up() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = start_with(|config| config.limits.handshake_time = std::time::Duration::from_millis(50)).await;
+    for beginning in [b"".as_slice(), b"GET / HTTP/1.1\r\nhost: "] {
+        let mut stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+        stream.write_all(beginning).await.unwrap();
+        let mut answer = Vec::new();
+        // It ends; with an answer or without.
+        let _reset = stream.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP/1.1 2"));
+    }
+}
