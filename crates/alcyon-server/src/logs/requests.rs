@@ -164,6 +164,12 @@ impl<T, E> Answer<T, E> {
         Self { queueing: None, outcome: Outcome::Waiting(receiver) }
     }
 
+    /// The request has no place in the writer's queue yet: another one could overtake it.
+    #[must_use]
+    pub fn is_queueing(&self) -> bool {
+        self.queueing.is_some()
+    }
+
     /// `queueing` ends when the request has its place, or when the writer is gone.
     pub(crate) fn queueing(queueing: Pin<Box<dyn Future<Output = ()> + Send>>, receiver: oneshot::Receiver<Result<T, E>>) -> Self {
         Self { queueing: Some(queueing), outcome: Outcome::Waiting(receiver) }

@@ -262,7 +262,17 @@ impl Work {
             return Err(Refusal::never(RefusalCode::TooMany, message));
         }
         let engine = &self.sessions.logs;
-        let subscribed = engine.follow(&self.follower, log, seat_id).and_then(|()| engine.subscribe(subscription));
+        let followed = match engine.follow(&self.follower, log, seat_id) {
+            // It reads what is left for it; there will be no news.
+            Err(refusal) if refusal.code == RefusalCode::SeatDropped => Ok(()),
+            followed => followed,
+        };
+        let subscribed = followed.and_then(|()| engine.subscribe(subscription)).and_then(|subscribed| match subscribed.readable_until {
+            Some(until) if *after >= until => {
+                Err(Refusal { head: until, ..Refusal::never(RefusalCode::SeatDropped, "the seat was dropped and has read all it may") })
+            }
+            _ => Ok(subscribed),
+        });
         match subscribed {
             Ok(subscribed) => {
                 self.delivery.follow(log, seat_id, *after);
@@ -304,7 +314,7 @@ impl Work {
                 return true;
             }
         };
-        let crate::logs::Page { gap, entries, head, running_hash, readable_until: _ } = page;
+        let crate::logs::Page { gap, entries, head, running_hash, readable_until } = page;
         let bytes = entries.iter().map(|entry| entry.payload.len() as u64).sum();
         if bytes > turn.fits {
             self.delivery.hold(turn.log);
@@ -319,6 +329,10 @@ impl Work {
             outbox.frame(0, Body::Entries(frame));
         }
         self.delivery.sent(turn.log, count, bytes, after, after > turn.after && after < head);
+        if readable_until.is_some_and(|until| after >= until) {
+            // The seat was dropped, and this was the last of it: the header of an entry has said so.
+            self.unfollow(turn.log);
+        }
         true
     }
 

@@ -76,6 +76,27 @@ async fn a_dropped_seat_reads_to_its_end_and_writes_no_more() {
     assert_eq!((news.len(), news[0].head), (1, 2));
     let entries = client.entries().await;
     assert_eq!((entries.entries.len(), entries.head), (2, 2));
+    let news = client.subscribe(vec![guest.subscribe(2)]).await;
+    assert_eq!(news[0].refusal.as_ref().unwrap().code(), RefusalCode::SeatDropped, "there will never be more");
+}
+
+#[tokio::test]
+async fn a_seat_that_is_dropped_while_it_listens_hears_of_it_and_then_no_more() {
+    let server = start().await;
+    let (mut client, mut listener) = (Client::open(server.address()).await, Client::open(server.address()).await);
+    let place = Place::new();
+    let guest = Place::at(place.log);
+    client.accepted(Ask::Create(proto::Create { log: place.log.to_field(), seats: vec![place.seat(), guest.seat()] })).await;
+    listener.subscribe(vec![guest.subscribe(0)]).await;
+    let drop = proto::SeatChanges { seats_dropped: vec![guest.secret.seat_id(guest.log).to_field()], ..Default::default() };
+    client.accepted(Ask::Commit(commit(&place, 0, drop))).await;
+    let entries = listener.entries().await;
+    let facts = alcyon_wire::HeaderFacts::parse(&entries.entries[0].header).unwrap();
+    assert_eq!(facts.changes.seats_dropped, [guest.secret.seat_id(guest.log)]);
+    let after = proto::Append { seat: place.key(), entry_id: entry_id(), payload: "secret".into(), commit_count: 1 };
+    client.accepted(Ask::Append(after)).await;
+    listener.alive().await;
+    assert!(listener.pushed.is_empty());
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::header;
+use http::{StatusCode, header};
 use serde_json::json;
 
 use super::{Problem, answer::json_body, routes::App};
-use crate::edge::lifecycle::Phase;
+use crate::{edge::lifecycle::Phase, logs::Health};
 
 /// `GET /v1/server`
 pub(super) async fn server(State(app): State<Arc<App>>) -> Response {
@@ -47,7 +47,12 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
     if app.lifecycle.phase() > Phase::Running {
         return Err(Problem::draining());
     }
-    Ok(json_body(&json!({ "ready": true })).into_response())
+    let unable = |code, message| Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, code, message, 5_000));
+    match app.sessions.logs.health() {
+        Health::Writing => Ok(json_body(&json!({ "ready": true })).into_response()),
+        Health::DiskFull => unable("disk_full", "the disk is full: nothing is accepted, reads go on"),
+        Health::Failed => unable("internal", "a write has failed: nothing is accepted until the store works again, reads go on"),
+    }
 }
 
 /// `GET /metrics`
