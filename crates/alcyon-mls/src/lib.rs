@@ -92,6 +92,8 @@ mod rows;
 mod storage;
 mod suite;
 pub mod validity;
+#[cfg(test)]
+mod vectors;
 
 pub use commit::{Lost, PreparedCommit};
 pub use device::LocalDevice;
