@@ -10,6 +10,7 @@ use alcyon_wire::ServerUrl;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
+    sync::oneshot,
     task::JoinHandle,
     time::{Instant, MissedTickBehavior},
 };
@@ -77,13 +78,15 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server;
 
-/// A server that is up.
+/// A server that is up. Dropped without [`RunningServer::stop`], it ends at once, as if the process had died: what was
+/// acknowledged is kept, the rest gets no answer.
 pub struct RunningServer {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
     tls: bool,
     lifecycle: Arc<Lifecycle>,
-    logs: Logs<AnyStore>,
+    logs: Option<Logs<AnyStore>>,
+    store_let_go: oneshot::Receiver<()>,
     drain_time: Duration,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -108,7 +111,8 @@ impl Server {
             Some(url) => url.clone(),
             None => public_url(tls.is_some(), &name).ok_or(StartError::PublicUrl)?,
         };
-        let logs = Logs::open(Arc::new(AnyStore(store)), config.logs.clone(), clock.clone())
+        let (store, store_let_go) = AnyStore::new(store);
+        let logs = Logs::open(Arc::new(store), config.logs.clone(), clock.clone())
             .map_err(|source| StartError::Store { path: config.data.clone(), source })?;
         let settings = DirectorySettings { server_name: name.clone(), server_url: url.clone() };
         let directory = Directory::new(logs.clone(), settings);
@@ -155,7 +159,16 @@ impl Server {
             event!(WARN, "the server has no public name: set `name`, handles carry it");
         }
         event!(INFO, "started", address = OwnAddress(address), tls = has_tls);
-        Ok(RunningServer { address, metrics_address, tls: has_tls, lifecycle, logs, drain_time: config.drain_time, tasks })
+        Ok(RunningServer {
+            address,
+            metrics_address,
+            tls: has_tls,
+            lifecycle,
+            logs: Some(logs),
+            store_let_go,
+            drain_time: config.drain_time,
+            tasks,
+        })
     }
 }
 
@@ -180,24 +193,38 @@ impl RunningServer {
 
     /// Drains and ends: no new connections, every client is told when to come back, what was accepted becomes durable and
     /// is answered. True if all that was done within the drain time; else the rest was cut off, unacknowledged.
-    pub async fn stop(self) -> bool {
-        let Self { address: _, metrics_address: _, tls: _, lifecycle, logs, drain_time, tasks } = self;
+    pub async fn stop(mut self) -> bool {
         event!(INFO, "draining");
-        let deadline = Instant::now() + drain_time;
-        lifecycle.advance(Phase::Draining);
-        let emptied = lifecycle.emptied_within(drain_time).await;
-        let written = tokio::time::timeout_at(deadline, logs.drain()).await.is_ok();
-        let in_time = emptied && written;
-        lifecycle.advance(Phase::Ended);
-        lifecycle.emptied_within(Duration::from_secs(1)).await;
-        for task in tasks {
+        let deadline = Instant::now() + self.drain_time;
+        self.lifecycle.advance(Phase::Draining);
+        let emptied = self.lifecycle.emptied_within(self.drain_time).await;
+        let written = match self.logs.take() {
+            Some(logs) => tokio::time::timeout_at(deadline, logs.drain()).await.is_ok(),
+            None => true,
+        };
+        self.lifecycle.advance(Phase::Ended);
+        self.lifecycle.emptied_within(LET_GO).await;
+        for task in self.tasks.drain(..) {
+            task.abort();
             // A task of ours does not panic; if one did, the panic was told when it happened.
-            let _panicked = task.await;
+            let _aborted = task.await;
         }
+        // So that the data directory can be opened again at once.
+        let _let_go = tokio::time::timeout(LET_GO, &mut self.store_let_go).await;
+        let in_time = emptied && written;
         event!(INFO, "stopped", in_time = in_time);
         in_time
     }
 }
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        self.lifecycle.advance(Phase::Ended);
+    }
+}
+
+/// For connections that were cut off, and for the store, to be let go of.
+const LET_GO: Duration = Duration::from_secs(5);
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })

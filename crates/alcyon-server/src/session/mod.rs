@@ -110,7 +110,6 @@ enum Step {
 }
 
 struct Session<IO> {
-    io: IO,
     decoder: Decoder,
     /// Read, but to be looked at when there is room for more requests.
     unread: Vec<u8>,
@@ -124,6 +123,8 @@ struct Session<IO> {
     idle_time: Duration,
     /// The last frame is in the outbox.
     closing: bool,
+    /// Dropped last: with it the server counts the connection as gone.
+    io: IO,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
@@ -311,7 +312,7 @@ mod tests {
         let config = Config::default();
         let metrics = Arc::new(Metrics::new());
         let clock: Arc<dyn ServerClock> = Arc::new(SystemClock);
-        let store = Arc::new(AnyStore(Arc::new(MemoryStore::default())));
+        let store = Arc::new(AnyStore::new(Arc::new(MemoryStore::default())).0);
         let sessions = Arc::new(Sessions {
             logs: Logs::open(store, config.logs.clone(), clock.clone()).unwrap(),
             clock,

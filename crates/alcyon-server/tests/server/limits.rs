@@ -62,3 +62,27 @@ async fn a_head_that_does_not_end_is_given_up() {
         assert!(!answer.starts_with(b"HTTP/1.1 2"));
     }
 }
+
+#[tokio::test]
+async fn a_stopped_server_has_let_go_of_its_data_and_a_dropped_one_ends_its_connections() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = || {
+        start_with(|config| {
+            config.store = alcyon_server::config::StoreKind::Embedded;
+            config.data = directory.path().join("data");
+        })
+    };
+    let place = Place::new();
+    for round in 0..3 {
+        let server = start().await;
+        let mut client = Client::open(server.address()).await;
+        client.accepted(place.create()).await;
+        assert_eq!(client.accepted(place.append(format!("{round}"))).await, round + 1);
+        assert!(server.stop().await);
+    }
+    let server = start().await;
+    let mut client = Client::open(server.address()).await;
+    assert_eq!(client.subscribe(vec![place.subscribe(0)]).await[0].head, 3);
+    drop(server);
+    while client.message().await.is_some() {}
+}
