@@ -4,9 +4,7 @@
 use std::{fs, path::Path};
 
 use alcyon_fuzz::{LOG, device, join, rules};
-use alcyon_mls::{
-    Created, Group, KeyPackageUse, LocalDevice, MemoryRows, Seen, StoredTree, Suite, judge_key_package, key_package, pad,
-};
+use alcyon_mls::{Created, Group, KeyPackageUse, LocalDevice, MemoryRows, Seen, StoredTree, Suite, judge_key_package, key_package, pad};
 use alcyon_wire::{LogId, RunningHash, SeatId};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
