@@ -233,8 +233,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             match self.decoder.decode(&mut bytes) {
                 Ok(None) => return,
                 Ok(Some(Incoming::Binary(frame))) => {
+                    let agreed_before = self.work.is_agreed();
                     if let Err(code) = self.work.take_frame(frame, &mut self.outbox) {
                         return self.close(code);
+                    }
+                    if self.work.is_agreed() && !agreed_before {
+                        self.timer.as_mut().reset(self.heard + self.idle_time);
                     }
                 }
                 Ok(Some(Incoming::TooLarge)) => self.work.refuse_too_large(&mut self.outbox),
@@ -303,23 +307,88 @@ struct Lost;
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use alcyon_wire::proto::{ClientFrame, Hello, client_frame::Body};
+    use prost::Message;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
     use super::*;
-    use crate::{config::Config, edge::connection::Connection, logs::SystemClock, store::MemoryStore};
+    use crate::{
+        config::Config,
+        edge::connection::Connection,
+        logs::{LogSettings, SystemClock, WriterMode},
+        store::MemoryStore,
+    };
+
+    fn sessions() -> Arc<Sessions> {
+        let metrics = Arc::new(Metrics::new());
+        let clock: Arc<dyn ServerClock> = Arc::new(SystemClock);
+        let store = Arc::new(AnyStore::new(Arc::new(MemoryStore::default())).0);
+        let settings = LogSettings { writer: WriterMode::Inline, ..LogSettings::default() };
+        Arc::new(Sessions {
+            logs: Logs::open(store, settings, clock.clone()).unwrap(),
+            clock,
+            metrics: metrics.clone(),
+            lifecycle: Lifecycle::new(metrics),
+            limits: Config::default().limits,
+        })
+    }
+
+    /// The client's end of a session, in memory, so that a paused clock moves only when both ends wait.
+    fn connect(sessions: &Arc<Sessions>) -> DuplexStream {
+        let (here, there) = duplex(64 * 1024);
+        tokio::spawn(serve(sessions.clone(), there, Bytes::new(), IpAddr::from([127, 0, 0, 1])));
+        here
+    }
+
+    /// A short frame with a mask of zeros.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        [&[first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0], payload].concat()
+    }
+
+    async fn agree(client: &mut DuplexStream) {
+        let hello = ClientFrame { request: 1, body: Some(Body::Hello(Hello { versions: vec![1] })) };
+        client.write_all(&frame(0x82, &hello.encode_to_vec())).await.unwrap();
+        let mut answer = [0; 2];
+        client.read_exact(&mut answer).await.unwrap();
+        client.read_exact(&mut vec![0; usize::from(answer[1])]).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_nothing_is_let_go() {
+        let sessions = sessions();
+        let mut client = connect(&sessions);
+        let begin = Instant::now();
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, [0x88, 2, 0x0f, 0xa0], "a close with 4000");
+        assert_eq!(begin.elapsed().as_secs(), sessions.limits.handshake_time.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_silent_is_asked_and_stays_while_it_answers() {
+        let sessions = sessions();
+        let mut client = connect(&sessions);
+        agree(&mut client).await;
+        let idle_time = sessions.limits.idle_time;
+        for _ in 0..3 {
+            let begin = Instant::now();
+            let mut ping = [0; 2];
+            client.read_exact(&mut ping).await.unwrap();
+            assert_eq!(ping, [0x89, 0]);
+            assert_eq!(begin.elapsed().as_secs(), idle_time.as_secs());
+            client.write_all(&frame(0x8a, b"")).await.unwrap();
+        }
+        let begin = Instant::now();
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, [0x89, 0, 0x88, 2, 0x0f, 0xa1], "a ping, then a close with 4001");
+        assert_eq!(begin.elapsed().as_secs(), 2 * idle_time.as_secs());
+    }
 
     /// Ten thousand idle connections are ten thousand of these: a buffer or a large future inside would be seen here.
     #[tokio::test]
     async fn an_idle_session_is_small() {
-        let config = Config::default();
-        let metrics = Arc::new(Metrics::new());
-        let clock: Arc<dyn ServerClock> = Arc::new(SystemClock);
-        let store = Arc::new(AnyStore::new(Arc::new(MemoryStore::default())).0);
-        let sessions = Arc::new(Sessions {
-            logs: Logs::open(store, config.logs.clone(), clock.clone()).unwrap(),
-            clock,
-            metrics: metrics.clone(),
-            lifecycle: Lifecycle::new(metrics),
-            limits: config.limits,
-        });
+        let sessions = sessions();
         fn size<F: Future>(_: impl FnOnce(Connection) -> F) -> usize {
             size_of::<F>()
         }

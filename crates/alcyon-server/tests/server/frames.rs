@@ -1,7 +1,5 @@
 //! Frames that are none, and the way a connection begins and ends.
 
-use std::time::Duration;
-
 use alcyon_wire::{
     RefusalCode, Verdict, limits,
     proto::{self, client_frame::Body as Ask, server_frame::Body},
@@ -9,7 +7,7 @@ use alcyon_wire::{
 use prost::Message as _;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::{Client, Place, start, start_with};
+use crate::client::{Client, Place, start};
 
 fn refusal(body: Body) -> proto::Refusal {
     match body {
@@ -130,34 +128,4 @@ async fn pings_of_the_protocol_beneath_are_answered_with_the_same_bytes() {
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::Pong(vec![1, 2, 3].into()));
     socket.close(None).await.unwrap();
     assert!(matches!(socket.next().await, Some(Ok(Message::Close(Some(close)))) if u16::from(close.code) == 1000));
-}
-
-#[tokio::test]
-async fn whoever_says_nothing_is_let_go() {
-    let server = start_with(|config| config.limits.handshake_time = Duration::from_millis(50)).await;
-    let mut client = Client::connect(server.address()).await;
-    assert_eq!(client.close_code().await, 4000);
-}
-
-#[tokio::test]
-async fn whoever_is_silent_is_asked_and_then_let_go() {
-    use futures::StreamExt;
-    let server = start_with(|config| config.limits.idle_time = Duration::from_millis(50)).await;
-    let mut client = Client::open(server.address()).await;
-    // The client's library answers pings as long as it is read from.
-    let many_times_over = tokio::time::timeout(Duration::from_millis(400), client.message()).await;
-    assert!(many_times_over.is_err(), "a client that answers pings stays: {many_times_over:?}");
-    // A bare socket never answers.
-    let mut stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
-    let url = format!("ws://{}/v1/logs", server.address());
-    let (mut socket, _) = tokio_tungstenite::client_async(url, &mut stream).await.unwrap();
-    use futures::SinkExt;
-    let hello = proto::ClientFrame { request: 1, body: Some(Ask::Hello(proto::Hello { versions: vec![1] })) };
-    socket.send(Message::Binary(hello.encode_to_vec().into())).await.unwrap();
-    socket.next().await.unwrap().unwrap();
-    drop(socket);
-    let mut rest = Vec::new();
-    tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await.unwrap();
-    assert_eq!(rest[..2], [0x89, 0x00], "a ping");
-    assert_eq!(rest[rest.len() - 4..], [0x88, 0x02, 0x0f, 0xa1], "a close with 4001");
 }
