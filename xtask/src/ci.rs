@@ -12,7 +12,7 @@ pub fn run(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
     steps.call("system packages", || system::install(&system::ALL))?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--features", test::FEATURES, "--", "-D", "warnings"];
     steps.run("lints", &mut workspace.cargo(clippy))?;
-    let documentation = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+    let documentation = ["doc", "--workspace", "--no-deps", "--features", test::FEATURES];
     steps.run("documentation", workspace.cargo(documentation).env("RUSTDOCFLAGS", "-D warnings"))?;
     test::run(workspace, steps, &test::Options { full: false })
 }

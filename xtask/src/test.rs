@@ -29,7 +29,7 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Resul
 
     let mut tests = if nextest { workspace.cargo(["nextest", "run"]) } else { workspace.cargo(["test"]) };
     let rounds = env::var("ALCYON_KILL_ROUNDS").unwrap_or_else(|_| if options.full { "200" } else { "20" }.to_owned());
-    tests.args(all).env("ALCYON_KILL_ROUNDS", rounds).env("ALCYON_WEB", web).env("ALCYON_BIN", workspace.target.join("debug"));
+    tests.args(all).env("ALCYON_KILL_ROUNDS", rounds).env("ALCYON_WEB", web).env("ALCYON_BIN_DIR", workspace.target.join("debug"));
     tests.env("CHROMIUM", system::chromium()?);
     steps.run("tests", &mut tests)?;
 

@@ -22,7 +22,10 @@ impl Clock for BrowserClock {
 /// Waits; dropped, it takes its timer with it.
 pub(crate) async fn sleep(duration: Duration) {
     let (done, waiting) = oneshot::channel();
-    let callback = Closure::once(move || drop(done.send(())));
+    // Who no longer waits need not be woken.
+    let callback = Closure::once(move || {
+        let _ = done.send(());
+    });
     // Timers count in signed 32 bits of milliseconds (24 days): who waits longer is woken early, and asks the clock.
     let milliseconds = i32::try_from(duration.as_millis()).unwrap_or(i32::MAX);
     let timer = scope().set_timeout_with_callback_and_timeout_and_arguments_0(callback.as_ref().unchecked_ref(), milliseconds);

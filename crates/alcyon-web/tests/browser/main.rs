@@ -2,7 +2,7 @@
 //! private file system.
 //!
 //! `cargo xtask test` builds all that this needs and tells where it is: `ALCYON_WEB` is the folder of the built client,
-//! `ALCYON_BIN` that of the programs, `CHROMIUM` the browser.
+//! `ALCYON_BIN_DIR` that of the programs, `CHROMIUM` the browser.
 #![allow(clippy::unwrap_used)]
 
 mod page_server;
@@ -73,7 +73,7 @@ fn setting(name: &str) -> PathBuf {
 }
 
 fn server(data: &Path) -> (Running, String) {
-    let mut command = Command::new(setting("ALCYON_BIN").join("alcyon-server"));
+    let mut command = Command::new(setting("ALCYON_BIN_DIR").join("alcyon-server"));
     command.arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped());
     let mut server = Running(command.spawn().unwrap());
     let mut line = String::new();
@@ -98,7 +98,7 @@ struct Terminal {
 impl Terminal {
     /// Runs a command and reads the objects that it prints.
     fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        let mut command = Command::new(setting("ALCYON_BIN").join("alcyon"));
+        let mut command = Command::new(setting("ALCYON_BIN_DIR").join("alcyon"));
         command.arg("--profile").arg(&self.profile).arg("--json").args(arguments).env("ALCYON_PASSPHRASE", "browser test");
         let output = command.stdin(Stdio::null()).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
