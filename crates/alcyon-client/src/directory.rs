@@ -5,7 +5,7 @@ use alcyon_wire::{AccountId, DeviceId, Handle, HandleName, RefusalCode, Seat, Se
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ClientError, HttpMethod, HttpRequest, HttpResponse, RefusalKind, Transport, local::Local};
+use crate::{ClientError, HttpMethod, HttpRequest, HttpResponse, RefusalKind, Transport, TransportError, local::Local};
 
 #[derive(Deserialize)]
 pub(crate) struct ServerInfo {
@@ -96,7 +96,14 @@ pub(crate) async fn sign_up<T: Transport>(
 pub(crate) async fn manifest_of<T: Transport>(transport: &T, handle: &Handle) -> Result<Manifest, ClientError> {
     let server = ServerUrl::of_handle_server(handle.server())?;
     let path = format!("/v1/handles/{}", handle.name().as_str());
-    let answer = transport.request(HttpRequest { server, method: HttpMethod::Get, path, headers: Vec::new(), body: Vec::new() }).await?;
+    let request = |server| HttpRequest { server, method: HttpMethod::Get, path: path.clone(), headers: Vec::new(), body: Vec::new() };
+    let answer = match transport.request(request(server.clone())).await {
+        // A handle does not say whether a server on this machine has TLS.
+        Err(TransportError::Unreachable(_) | TransportError::Closed) if !server.is_tls() => {
+            transport.request(request(server.with_tls())).await?
+        }
+        answer => answer?,
+    };
     if answer.status == 404 {
         return Err(ClientError::NoSuchHandle(handle.to_text()));
     }

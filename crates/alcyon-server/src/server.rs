@@ -1,5 +1,5 @@
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,6 +9,7 @@ use std::{
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
 use tokio::{
+    io::DuplexStream,
     net::TcpListener,
     sync::oneshot,
     task::JoinHandle,
@@ -20,7 +21,7 @@ use crate::{
     config::{Config, MetricsListen, StoreKind},
     directory::{Directory, DirectorySettings},
     edge::{
-        accept::Acceptor,
+        accept::{Acceptor, Served},
         http::{App, app, metrics_app},
         lifecycle::{Lifecycle, Phase},
         tls,
@@ -86,6 +87,7 @@ pub struct RunningServer {
     tls: bool,
     lifecycle: Arc<Lifecycle>,
     logs: Option<Logs<AnyStore>>,
+    served: Option<Served>,
     store_let_go: oneshot::Receiver<()>,
     drain_time: Duration,
     tasks: Vec<JoinHandle<()>>,
@@ -152,7 +154,9 @@ impl Server {
             tasks.push(tokio::spawn(acceptor(listener, None, metrics_app(state.clone())).run()));
         }
         let has_tls = tls.is_some();
-        tasks.push(tokio::spawn(acceptor(listener, tls, app(state)).run()));
+        let router = app(state);
+        let served = Served { router: router.clone(), limits: config.limits, lifecycle: lifecycle.clone(), metrics: metrics.clone() };
+        tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
         if address.ip().is_unspecified() && config.name.is_none() {
@@ -165,6 +169,7 @@ impl Server {
             tls: has_tls,
             lifecycle,
             logs: Some(logs),
+            served: Some(served),
             store_let_go,
             drain_time: config.drain_time,
             tasks,
@@ -191,6 +196,21 @@ impl RunningServer {
         format!("{}://{}", if self.tls { "https" } else { "http" }, self.address)
     }
 
+    /// A connection without a socket, as if it had come from `peer`: for simulations, and for programs that bring a server
+    /// and its clients in one process. None if there is no place for it.
+    #[must_use]
+    pub fn connect(&self, peer: IpAddr) -> Option<DuplexStream> {
+        self.served.as_ref()?.pipe(peer)
+    }
+
+    /// Ends at once and unheard, as a process that is killed: what is not durable is gone.
+    pub fn abort(mut self) {
+        self.lifecycle.advance(Phase::Ended);
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+    }
+
     /// Drains and ends: no new connections, every client is told when to come back, what was accepted becomes durable and
     /// is answered. True if all that was done within the drain time; else the rest was cut off, unacknowledged.
     pub async fn stop(mut self) -> bool {
@@ -210,6 +230,7 @@ impl RunningServer {
             let _aborted = task.await;
         }
         // So that the data directory can be opened again at once.
+        self.served = None;
         let _let_go = tokio::time::timeout(LET_GO, &mut self.store_let_go).await;
         let in_time = emptied && written;
         event!(INFO, "stopped", in_time = in_time);

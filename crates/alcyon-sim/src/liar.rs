@@ -2,7 +2,7 @@
 //!
 //! A clumsy liar leaves the running hash as it was, and is found out at once. A clever one computes it anew, so that its
 //! story hangs together; then the client's own chain is whole, and only a message of somebody who was told another story
-//! gives it away. [`Liar::clever`] chooses.
+//! gives it away. [`Liar::become_clever`] chooses.
 
 use std::{
     cell::RefCell,
@@ -68,12 +68,9 @@ impl Liar {
         Self::default()
     }
 
-    /// Computes running hashes anew after a lie.
-    #[must_use]
-    pub fn clever() -> Self {
-        let liar = Self::default();
-        liar.0.borrow_mut().clever = true;
-        liar
+    /// From now on computes running hashes anew after a lie.
+    pub fn become_clever(&self) {
+        self.0.borrow_mut().clever = true;
     }
 
     /// The next chance is taken.

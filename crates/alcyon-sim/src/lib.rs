@@ -15,9 +15,11 @@
 
 pub mod fault;
 pub mod http;
+pub mod inprocess;
 pub mod liar;
 pub mod light;
 pub mod person;
 pub mod process;
 pub mod seed;
 pub mod tls;
+pub mod world;

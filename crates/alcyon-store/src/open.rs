@@ -17,6 +17,8 @@ fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {
         pragma.push_str(&format!("{byte:02x}"));
     }
     pragma.push_str("'\"");
+    // A wrong key is told by an error; SQLCipher would write about it to the terminal besides.
+    connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
     connection.execute_batch(&pragma)?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection

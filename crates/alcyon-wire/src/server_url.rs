@@ -44,6 +44,12 @@ impl ServerUrl {
         Ok(Self { tls: !url.is_loopback(), ..url })
     }
 
+    /// The same host and port with TLS.
+    #[must_use]
+    pub fn with_tls(&self) -> Self {
+        Self { tls: true, authority: self.authority.clone() }
+    }
+
     /// As text, without a slash at the end.
     #[must_use]
     pub fn to_text(&self) -> String {

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::fd::AsRawFd,
     sync::{
         Arc,
@@ -16,7 +16,7 @@ use axum::Router;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -104,14 +104,27 @@ impl Acceptor {
     }
 }
 
-struct Served {
-    router: Router,
-    limits: Limits,
-    lifecycle: Arc<Lifecycle>,
-    metrics: Arc<Metrics>,
+/// What a connection needs to be served.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
+/// Bytes on their way through a pipe in one direction.
+const PIPE: usize = 64 * 1024;
+
 impl Served {
+    /// Serves a pipe as if it had been accepted; None if there is no place.
+    pub(crate) fn pipe(&self, peer: IpAddr) -> Option<DuplexStream> {
+        let place = self.lifecycle.take_place(self.limits.connections)?;
+        let (theirs, ours) = tokio::io::duplex(PIPE);
+        tokio::spawn(self.clone().until_the_end(Connection::memory(ours, peer, place)));
+        Some(theirs)
+    }
+
     async fn connection(self, stream: TcpStream, peer: SocketAddr, place: Place, tls: Option<TlsAcceptor>) {
         // Answers are written whole; waiting to fill packets would only delay them.
         let _not_supported = stream.set_nodelay(true);
@@ -126,6 +139,10 @@ impl Served {
                 }
             },
         };
+        self.until_the_end(connection).await;
+    }
+
+    async fn until_the_end(self, connection: Connection) {
         let ended = self.lifecycle.clone();
         tokio::select! {
             () = self.http(connection) => {}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
@@ -24,6 +24,8 @@ enum Stream {
     Plain(TcpStream),
     /// Boxed: rustls' state is a kilobyte, and plain connections don't pay for it.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A pipe within the process.
+    Memory(DuplexStream),
 }
 
 impl Connection {
@@ -33,6 +35,10 @@ impl Connection {
 
     pub(crate) fn tls(stream: TlsStream<TcpStream>, peer: IpAddr, place: Place) -> Self {
         Self { stream: Stream::Tls(Box::new(stream)), peer, _place: place }
+    }
+
+    pub(crate) fn memory(stream: DuplexStream, peer: IpAddr, place: Place) -> Self {
+        Self { stream: Stream::Memory(stream), peer, _place: place }
     }
 
     /// Where it comes from; for limits, never for the log.
@@ -46,6 +52,7 @@ impl AsyncRead for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
+            Stream::Memory(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -55,6 +62,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+            Stream::Memory(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -62,6 +70,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Stream::Memory(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -69,6 +78,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Stream::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
@@ -76,6 +86,7 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bytes),
+            Stream::Memory(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
         }
     }
 
@@ -83,6 +94,7 @@ impl AsyncWrite for Connection {
         match &self.stream {
             Stream::Plain(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Memory(stream) => stream.is_write_vectored(),
         }
     }
 }

@@ -1,5 +1,3 @@
-use std::time::{Duration, SystemTime};
-
 use alcyon_identity::{
     IdentityError,
     http_signature::{self, Headers},
@@ -31,7 +29,7 @@ pub(super) async fn signed(app: &App, request: Request, limit: usize) -> Result<
         signature: text(&parts.headers, "signature")?,
         content_digest: text(&parts.headers, "content-digest")?,
     };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).as_ref().map_or(0, Duration::as_secs);
+    let now = app.sessions.clock.now_ms() / 1000;
     match http_signature::verify(&request, &headers, now) {
         Ok(device) => Ok((device, body)),
         Err(error @ IdentityError::Clock { .. }) => {

@@ -1,6 +1,12 @@
 //! Sign-ups: everything is signed before the watch starts, so that the generator keeps up.
 
-use alcyon_identity::{DeviceKey, Era, EraKey, Home, Inbox, ManifestDraft, RecoveryWords};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alcyon_client::HttpResponse;
+use alcyon_identity::{
+    DeviceKey, Era, EraKey, Home, Inbox, ManifestDraft, RecoveryWords,
+    http_signature::{Request, sign},
+};
 use alcyon_sim::{
     http::HttpConnection,
     light::{LightLog, random_bytes},
@@ -19,22 +25,22 @@ pub async fn run(server: &ServerProcess, run: usize, operations: usize, keep_ali
     let each = operations / CONNECTIONS;
     let mut lanes = Vec::new();
     for lane in 0..CONNECTIONS {
-        let bodies = (0..each).map(|index| newcomer(server, &format!("p{run}-{lane}-{index}"))).collect::<Result<Vec<_>, _>>()?;
-        lanes.push((lane, bodies));
+        let newcomers = (0..each).map(|index| newcomer(server, &format!("p{run}-{lane}-{index}"))).collect::<Result<Vec<_>, _>>()?;
+        lanes.push((lane, newcomers));
     }
     let mut open = Vec::new();
     for lane in 0..CONNECTIONS {
         open.push(HttpConnection::connect(server.url(), None, origin(run, lane)).await?);
     }
     let watch = Stopwatch::start(server)?;
-    try_join_all(lanes.into_iter().zip(&mut open).map(async |((lane, bodies), open)| {
-        for (index, body) in bodies.into_iter().enumerate() {
+    try_join_all(lanes.into_iter().zip(&mut open).map(async |((lane, newcomers), open)| {
+        for (index, newcomer) in newcomers.into_iter().enumerate() {
             let answer = if keep_alive {
-                open.request("POST", "/v1/accounts", &[], body).await?
+                sign_up(open, newcomer).await?
             } else {
                 // Newcomers come from everywhere.
                 let mut fresh = HttpConnection::connect(server.url(), None, origin(run * CONNECTIONS + lane, index)).await?;
-                fresh.request("POST", "/v1/accounts", &[], body).await?
+                sign_up(&mut fresh, newcomer).await?
             };
             ensure!((200..300).contains(&answer.status), "status {}: {}", answer.status, String::from_utf8_lossy(&answer.body));
         }
@@ -44,7 +50,20 @@ pub async fn run(server: &ServerProcess, run: usize, operations: usize, keep_ali
     watch.stop()
 }
 
-fn newcomer(server: &ServerProcess, name: &str) -> anyhow::Result<Vec<u8>> {
+const PATH: &str = "/v1/accounts";
+
+/// A request, ready to go.
+struct Newcomer {
+    headers: [(&'static str, String); 3],
+    body: Vec<u8>,
+}
+
+async fn sign_up(connection: &mut HttpConnection, newcomer: Newcomer) -> anyhow::Result<HttpResponse> {
+    let headers: Vec<(&str, &str)> = newcomer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    connection.request("POST", PATH, &headers, newcomer.body).await
+}
+
+fn newcomer(server: &ServerProcess, name: &str) -> anyhow::Result<Newcomer> {
     let root = RecoveryWords::generate().root();
     let key = EraKey::generate();
     let era = Era::new(root.sign_era(1, &key), key)?;
@@ -67,5 +86,8 @@ fn newcomer(server: &ServerProcess, name: &str) -> anyhow::Result<Vec<u8>> {
             "invite": seat.invite,
         }],
     });
-    Ok(serde_json::to_vec(&body)?)
+    let body = serde_json::to_vec(&body)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let headers = sign(&Request::new("POST", server.url().authority(), PATH, &body)?, &device, now).into_pairs();
+    Ok(Newcomer { headers, body })
 }

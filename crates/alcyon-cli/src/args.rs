@@ -1,0 +1,314 @@
+//! What may be typed: one source for parsing, help, shell completions and man pages.
+
+use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
+
+use alcyon_client::{AccountId, ConversationId, Handle, HandleName, ServerUrl};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand,
+    builder::styling::{AnsiColor, Styles},
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use clap_complete::Shell;
+
+use crate::failure::{Failure, print_json};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Cyan.on_default().bold())
+    .usage(AnsiColor::Cyan.on_default().bold())
+    .literal(AnsiColor::Green.on_default())
+    .error(AnsiColor::Red.on_default().bold());
+
+/// Alcyon: a private messenger that stays up.
+///
+/// Messages are encrypted on this device for the devices of the people you talk with; servers move sealed entries and
+/// cannot read them. Without a command, the full-screen chat opens.
+#[derive(Debug, Parser)]
+#[command(name = "alcyon", version, styles = STYLES, max_term_width = 100, subcommand_help_heading = "Commands")]
+#[command(after_help = "Examples:
+  alcyon register ann --server https://chat.example.org
+  alcyon start ben@chat.example.org \"Hello Ben, it's Ann\"
+  alcyon send ben@chat.example.org see you at eight
+  alcyon                                     opens the chat
+
+Exit codes: 0 done or queued, 1 failed, 2 wrong usage.
+Profile key: ALCYON_PASSPHRASE if set, else the system keyring, else alcyon asks.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// One JSON object a line instead of text; errors too, on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Tell on standard error what goes on; never what is written (finer: ALCYON_LOG=FILTER)
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Where a profile is, and how it reaches servers.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The directory of the profile: its database and nothing else [default: the system's place for data, in `alcyon`]
+    #[arg(long, global = true, value_name = "DIR", env = "ALCYON_PROFILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// Allow plain HTTP to other machines (tests and closed networks only)
+    #[arg(long, global = true, hide = true, env = "ALCYON_INSECURE_HTTP", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) insecure_http: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an account on a server, and a profile for it
+    ///
+    /// Prints twelve recovery words, this once. Write them down: they are the account.
+    #[command(after_help = "Example:\n  alcyon register ann --server https://chat.example.org")]
+    Register {
+        /// The part of the handle before the @: 3 to 32 of a-z 0-9 . _ -
+        name: HandleName,
+        /// The server: https://HOST[:PORT], or http:// on this machine
+        #[arg(long, value_name = "URL")]
+        server: ServerUrl,
+    },
+    /// Show the handle and the account of this profile
+    Whoami,
+    /// List conversations, the newest first
+    Conversations,
+    /// Show the number to compare with the other side, to be sure that nobody sits in between
+    #[command(after_help = "Compare all sixty digits, or scan the code, over a way that you trust: side by side, or in a call.")]
+    SafetyNumber {
+        /// The other side
+        handle: Handle,
+    },
+    /// Open a conversation: the other side sees a message request
+    ///
+    /// Writes into the conversation there is, if there is one.
+    #[command(after_help = "Examples:
+  alcyon start ben@chat.example.org \"Hello Ben, it's Ann\"
+  alcyon start ben@chat.example.org#ACCOUNT hello     only if the handle names that very account
+  echo hello | alcyon start ben@chat.example.org -")]
+    Start {
+        /// The other side: HANDLE, or HANDLE#ACCOUNT, which can't be spoofed
+        #[arg(value_name = "HANDLE[#ACCOUNT]", value_parser = parse_handle)]
+        handle: (Handle, Option<AccountId>),
+        /// The first words, joined by spaces; - reads standard input
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        text: Vec<String>,
+    },
+    /// List those who would like to talk with you
+    Requests,
+    /// Accept a request
+    Accept {
+        /// The id that `requests` shows
+        #[arg(value_parser = parse_id)]
+        id: ConversationId,
+    },
+    /// Decline a request; the other side is not told why
+    Decline {
+        /// The id that `requests` shows
+        #[arg(value_parser = parse_id)]
+        id: ConversationId,
+    },
+    /// Hear nothing more from somebody
+    Block {
+        /// Whom
+        handle: Handle,
+    },
+    /// The reverse of block
+    Unblock {
+        /// Whom
+        handle: Handle,
+    },
+    /// Write a message
+    ///
+    /// Everything after WHO is the text, whatever it looks like. If the server can't be reached, the message is queued: it
+    /// goes out with the next command that connects, once.
+    #[command(after_help = "Examples:
+  alcyon send ben@chat.example.org see you at eight
+  alcyon send ben@chat.example.org - < letter.txt")]
+    Send {
+        /// A handle, or a conversation's id
+        who: String,
+        /// The text, words joined by spaces; - reads standard input
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        text: Vec<String>,
+    },
+    /// Fetch and print what is new from others, send what is queued, and exit
+    Sync,
+    /// The same until interrupted, an event a line
+    Listen,
+    /// Print a conversation, the oldest message first
+    History {
+        /// A handle, or a conversation's id
+        who: String,
+        /// Only the newest N messages
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+    },
+    /// Open the full-screen chat
+    Chat,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  alcyon completions bash > ~/.local/share/bash-completion/completions/alcyon")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, of one command if it is named
+    #[command(after_help = "Example:\n  alcyon man | man -l -")]
+    Man {
+        /// Which command
+        command: Option<String>,
+    },
+}
+
+fn parse_handle(text: &str) -> Result<(Handle, Option<AccountId>), alcyon_wire::WireError> {
+    Handle::parse_with_account(text)
+}
+
+fn parse_id(text: &str) -> Result<ConversationId, alcyon_wire::WireError> {
+    ConversationId::from_text(text, "id")
+}
+
+/// The program as clap knows it, for documents that are made from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+pub(crate) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(guard_text(words))
+}
+
+/// Whatever follows WHO is text, even if it looks like a flag of ours: a `--` before it says so to clap.
+fn guard_text(words: &[OsString]) -> Vec<OsString> {
+    let mut guarded = words.to_vec();
+    // The program, the command and WHO are the words that are no flags; only `--profile` and `--server` have a value apart.
+    let mut plain = (0..words.len()).filter(|at| {
+        let before = at.checked_sub(1).and_then(|before| words.get(before));
+        let is_value = before.is_some_and(|word| word == "--profile" || word == "--server");
+        !is_value && words.get(*at).and_then(|word| word.to_str()).is_none_or(|word| !word.starts_with('-'))
+    });
+    let (command, who) = (plain.nth(1), plain.next());
+    let writes = command.and_then(|at| words.get(at)).is_some_and(|word| word == "send" || word == "start");
+    if let Some(text) = who.map(|who| who + 1).filter(|_| writes)
+        // A `--` that somebody has put there is one, unless it is all there is.
+        && words.get(text).is_some_and(|word| word != "--" || words.len() == text + 1)
+    {
+        guarded.insert(text, "--".into());
+    }
+    guarded
+}
+
+/// Whether a command line that can't be parsed asks for JSON: the flag stands before the command, or right behind it.
+pub(crate) fn wants_json(words: &[OsString]) -> bool {
+    guard_text(words).iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json")
+}
+
+/// Help, version or a usage error. Returns the exit code.
+pub(crate) fn complain(error: &clap::Error, json: bool) -> ExitCode {
+    if !error.use_stderr() {
+        // A reader that went away (`alcyon --help | head -1`) has seen enough.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        let field = error.context().find_map(|(kind, value)| match (kind, value) {
+            (ContextKind::InvalidArg, ContextValue::String(argument)) => Some(field_of(argument)),
+            (ContextKind::InvalidArg, ContextValue::Strings(arguments)) => arguments.first().map(|argument| field_of(argument)),
+            (ContextKind::InvalidSubcommand, _) => Some("command".to_owned()),
+            _ => None,
+        });
+        let code = if error.kind() == ErrorKind::ValueValidation { "invalid" } else { "usage" };
+        print_json(code, &summary(error), field.as_deref());
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(2)
+}
+
+/// What bare `alcyon` says where there is no terminal to open the chat on.
+pub(crate) fn no_command() -> clap::Error {
+    let mut command = Arguments::command();
+    command.error(ErrorKind::MissingSubcommand, "a command is needed here: the chat opens on a terminal only")
+}
+
+/// `--server <URL>` is `server`, `<HANDLE[#ACCOUNT]>` is `handle`.
+fn field_of(argument: &str) -> String {
+    let word = argument.split_whitespace().next().unwrap_or(argument);
+    let word = word.trim_start_matches('-').trim_start_matches('<');
+    word.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>().to_ascii_lowercase()
+}
+
+/// The first paragraph of clap's message, without its `error:` and colours.
+fn summary(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or(&text);
+    first.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+pub(crate) fn print_completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "alcyon", &mut script);
+    Ok(std::io::stdout().write_all(&script)?)
+}
+
+pub(crate) fn print_man(name: Option<&str>) -> Result<(), Failure> {
+    let mut command = command();
+    command.build();
+    let command = match name {
+        None => command,
+        Some(name) => command.find_subcommand(name).cloned().ok_or_else(|| Failure::NoSuchCommand(name.to_owned()))?,
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    Ok(std::io::stdout().write_all(&page)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Arguments {
+        parse(&words.iter().map(OsString::from).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn whatever_follows_who_is_text() {
+        for words in [&["--json", "-x"][..], &["-"], &["--"], &["-v"], &["--help"], &["a", "--limit", "--json"], &["", ""]] {
+            for before in [&["send"][..], &["--json", "send"], &["--profile", "send", "send", "--json"]] {
+                let line = [&["alcyon"], before, &["ben@x.example"], words].concat();
+                let arguments = parsed(&line);
+                assert_eq!(arguments.json, before.contains(&"--json"), "{line:?}");
+                let Some(Command::Send { who, text }) = arguments.command else { panic!("not send: {line:?}") };
+                assert_eq!(who, "ben@x.example", "{line:?}");
+                assert_eq!(text, words, "{line:?}");
+            }
+        }
+        let Some(Command::Send { text, .. }) = parsed(&["alcyon", "send", "ben@x.example", "--", "-a", "b"]).command else {
+            panic!("not send")
+        };
+        assert_eq!(text, ["-a", "b"], "a guard of one's own is no text");
+    }
+
+    #[test]
+    fn flags_stand_before_or_behind_the_command() {
+        assert!(parsed(&["alcyon", "--json", "whoami"]).json);
+        assert!(parsed(&["alcyon", "whoami", "--json"]).json);
+        assert!(parsed(&["alcyon", "send", "--json", "ben@x.example", "text"]).json);
+        assert_eq!(parsed(&["alcyon", "sync", "--profile", "p"]).place.profile, Some(PathBuf::from("p")));
+    }
+
+    #[test]
+    fn an_argument_is_named_as_a_field() {
+        assert_eq!(field_of("--server <URL>"), "server");
+        assert_eq!(field_of("<HANDLE[#ACCOUNT]>"), "handle");
+        assert_eq!(field_of("<TEXT>..."), "text");
+        assert_eq!(field_of("--limit"), "limit");
+    }
+}

@@ -1,0 +1,249 @@
+//! The full-screen chat. State and what keys do to it ([`state`], [`input`]) know no terminal and no client; drawing
+//! ([`draw`]) changes nothing but its own caches; this file joins them with the client, on one thread.
+
+mod composer;
+mod dialog;
+mod dialogs;
+mod draw;
+mod input;
+mod layout;
+mod rows;
+mod screen;
+mod state;
+#[cfg(test)]
+mod tests;
+mod theme;
+
+use std::{
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use alcyon_client::{ClientError, Clock as _, ConnectionState, ConversationId, Event, MessageId, SendOutcome};
+use alcyon_net::SystemClock;
+use crossterm::event::EventStream;
+use futures::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
+use tokio::sync::mpsc;
+
+use self::{
+    screen::Screen,
+    state::{Chat, Done, Effect},
+};
+use crate::{
+    args::Place,
+    commands::{Native, block_on, open},
+    failure::Failure,
+    listening::interrupted,
+    look::Look,
+    moments::Zone,
+};
+
+/// Messages read at a time.
+const PAGE: u32 = 200;
+
+/// Opens the profile, making it if it is not there, and stays until somebody quits.
+pub(crate) fn run(place: &Place, look: Look) -> Result<(), Failure> {
+    // Before the screen is taken: a passphrase may have to be typed.
+    let client = open(place, true, look)?;
+    block_on(converse(&client, look))
+}
+
+/// The client's own work, once there is an account.
+type Listening<'a> = Pin<Box<dyn Future<Output = Result<(), ClientError>> + 'a>>;
+
+async fn converse(client: &Native, look: Look) -> Result<(), Failure> {
+    let me = match client.me() {
+        Ok(me) => Some(me.handle.to_text()),
+        Err(ClientError::NoAccount) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut interrupted = pin!(interrupted()?);
+    let mut screen = Screen::enter()?;
+    let mut keys = EventStream::new();
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let mut listening: Option<Listening<'_>> = None;
+    let mut session =
+        Session { client, chat: Chat::new(look, Zone::System, SystemClock.now_ms(), me), work: FuturesUnordered::new(), shown: Vec::new() };
+    if session.chat.me.is_some() {
+        session.refresh()?;
+    }
+    loop {
+        if listening.is_none() && session.chat.me.is_some() {
+            let sender = sender.clone();
+            listening = Some(Box::pin(client.listen(move |event| {
+                let _ = sender.send(event);
+            })));
+        }
+        session.chat.now_ms = SystemClock.now_ms();
+        session.chat.waiting = session.work.len();
+        screen.draw(&mut session.chat)?;
+        session.note_shown()?;
+        let effects = tokio::select! {
+            biased;
+            () = &mut interrupted => return Ok(()),
+            key = keys.next() => match key {
+                Some(key) => session.chat.input(key?),
+                // The terminal is gone.
+                None => return Ok(()),
+            },
+            Some(event) = events.recv() => session.heard(event, &mut events)?,
+            Some(done) = session.work.next(), if !session.work.is_empty() => session.finished(done)?,
+            ended = run_if_there(&mut listening) => return ended.map_err(Failure::from),
+            () = tokio::time::sleep(tick(&session.chat)) => Vec::new(),
+        };
+        if session.perform(effects)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Never ready while there is nothing to run.
+async fn run_if_there(listening: &mut Option<Listening<'_>>) -> Result<(), ClientError> {
+    match listening {
+        Some(listening) => listening.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long the screen stays right by itself: seconds are counted down, and at midnight today becomes yesterday.
+fn tick(chat: &Chat) -> Duration {
+    match chat.connection {
+        ConnectionState::Waiting { .. } if chat.next_try_ms > chat.now_ms => {
+            Duration::from_millis((chat.next_try_ms - chat.now_ms) % 1000 + 1)
+        }
+        _ => Duration::from_secs(30),
+    }
+}
+
+struct Session<'a> {
+    client: &'a Native,
+    chat: Chat,
+    /// Calls that wait for servers.
+    work: FuturesUnordered<LocalBoxFuture<'a, Done>>,
+    /// Messages that are in the state, and on the screen or in the counts with the next drawing.
+    shown: Vec<(ConversationId, MessageId)>,
+}
+
+impl<'a> Session<'a> {
+    fn explain(&self, error: ClientError) -> String {
+        Failure::from(error).explain(self.chat.look.language)
+    }
+
+    /// Reads the lists anew and shows what that leads to.
+    fn refresh(&mut self) -> Result<(), Failure> {
+        let effects = self.chat.refresh(self.client.conversations()?, self.client.requests()?);
+        if !effects.is_empty() {
+            self.perform(effects)?;
+        }
+        Ok(())
+    }
+
+    /// Takes this event and all that came with it.
+    fn heard(&mut self, event: Event, more: &mut mpsc::UnboundedReceiver<Event>) -> Result<Vec<Effect>, Failure> {
+        let mut effects = Vec::new();
+        let mut next = Some(event);
+        while let Some(event) = next {
+            if let Event::Message(message) = &event {
+                self.shown.push((message.conversation, message.id));
+            }
+            effects.extend(self.chat.heard(event));
+            next = more.try_recv().ok();
+        }
+        self.refresh()?;
+        Ok(effects)
+    }
+
+    /// Tells the client what has been drawn.
+    fn note_shown(&mut self) -> Result<(), Failure> {
+        for (conversation, id) in self.shown.drain(..) {
+            self.client.shown(conversation, id)?;
+        }
+        Ok(())
+    }
+
+    fn finished(&mut self, done: Done) -> Result<Vec<Effect>, Failure> {
+        // The lists first: what is chosen next has to be among them.
+        if self.chat.me.is_some() {
+            self.refresh()?;
+        }
+        Ok(self.chat.done(done))
+    }
+
+    /// Does what was asked for, and what follows from it. Returns whether to quit.
+    fn perform(&mut self, effects: Vec<Effect>) -> Result<bool, Failure> {
+        let mut effects = std::collections::VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            let done = match effect {
+                Effect::Quit => return Ok(true),
+                Effect::Load(conversation) => {
+                    let messages = self.client.history(conversation, None, Some(PAGE))?;
+                    let complete = messages.len() < page();
+                    Done::Loaded { conversation, messages, alarms: self.client.alarms(conversation)?, complete }
+                }
+                Effect::LoadOlder(conversation, before) => {
+                    let messages = self.client.history(conversation, Some(before), Some(PAGE))?;
+                    let complete = messages.len() < page();
+                    Done::OlderLoaded { conversation, messages, complete }
+                }
+                Effect::MarkRead(conversation) => {
+                    self.client.mark_read(conversation)?;
+                    self.refresh()?;
+                    Done::Quietly
+                }
+                Effect::WordsConfirmed => {
+                    self.client.words_confirmed()?;
+                    Done::Quietly
+                }
+                Effect::Write(conversation, text) => {
+                    let done = match self.client.enqueue(conversation, &text) {
+                        Ok(message) => Done::Written(message),
+                        Err(error) => Done::NotWritten { conversation, text, problem: self.explain(error) },
+                    };
+                    self.refresh()?;
+                    done
+                }
+                waits => {
+                    self.begin(waits);
+                    continue;
+                }
+            };
+            effects.extend(self.chat.done(done));
+        }
+        Ok(false)
+    }
+
+    /// Starts what has to wait for a server.
+    fn begin(&mut self, effect: Effect) {
+        let client = self.client;
+        let language = self.chat.look.language;
+        let problem = move |error: ClientError| Failure::from(error).explain(language);
+        let quietly = move |done: Result<(), ClientError>| done.map_or_else(|error| Done::Failed(problem(error)), |()| Done::Quietly);
+        self.work.push(match effect {
+            Effect::Accept(id) => {
+                Box::pin(async move { client.accept(id).await.map_or_else(|error| Done::Failed(problem(error)), Done::Accepted) })
+            }
+            Effect::Decline(id) => Box::pin(async move { quietly(client.decline(id).await) }),
+            Effect::Block(handle) => Box::pin(async move { quietly(client.block(&handle).await) }),
+            Effect::Unblock(handle) => Box::pin(async move { quietly(client.unblock(&handle).await) }),
+            Effect::Start { handle, account, text } => Box::pin(async move {
+                match client.start(&handle, account, &text).await {
+                    Ok(SendOutcome::Sent { conversation, .. } | SendOutcome::Queued { conversation, .. }) => Done::Started(conversation),
+                    Err(error) => Done::NotStarted(problem(error)),
+                }
+            }),
+            Effect::SafetyNumber(handle) => Box::pin(async move {
+                client.safety_number(&handle).await.map_or_else(|error| Done::Failed(problem(error)), Done::SafetyNumber)
+            }),
+            Effect::Register { name, server } => Box::pin(async move {
+                client.register(&name, &server).await.map_or_else(|error| Done::NotRegistered(problem(error)), Done::Registered)
+            }),
+            Effect::Quit | Effect::Load(_) | Effect::LoadOlder(..) | Effect::MarkRead(_) | Effect::WordsConfirmed | Effect::Write(..) => {
+                return;
+            }
+        });
+    }
+}
+
+fn page() -> usize {
+    usize::try_from(PAGE).unwrap_or(usize::MAX)
+}

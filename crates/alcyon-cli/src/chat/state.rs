@@ -1,0 +1,418 @@
+//! All that the chat knows and shows. Nothing here draws, waits or fails; what has to be done outside is an [`Effect`].
+
+use std::collections::HashMap;
+
+use alcyon_client::{
+    AccountId, Alarm, ConnectionState, ConversationId, ConversationSummary, Delivery, Event, Handle, HandleName, KnockRequest, Message,
+    Position, Registered, SafetyNumberView, ServerUrl, Standing,
+};
+use ratatui::text::Line;
+
+use super::{
+    composer::Composer,
+    dialog::{Dialog, Form, Words},
+    layout::Layout,
+};
+use crate::{harmless::harmless_line, look::Look, moments::Zone};
+
+/// What the interface asks of the world outside.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Effect {
+    /// Read the newest messages.
+    Load(ConversationId),
+    /// Read those before.
+    LoadOlder(ConversationId, Position),
+    MarkRead(ConversationId),
+    /// The recovery words are written down: no device keeps them.
+    WordsConfirmed,
+    Write(ConversationId, String),
+    Accept(ConversationId),
+    Decline(ConversationId),
+    Block(Handle),
+    Unblock(Handle),
+    Start {
+        handle: Handle,
+        account: Option<AccountId>,
+        text: String,
+    },
+    SafetyNumber(Handle),
+    Register {
+        name: HandleName,
+        server: ServerUrl,
+    },
+    Quit,
+}
+
+/// What came of an [`Effect`].
+#[derive(Debug)]
+pub(super) enum Done {
+    Loaded {
+        conversation: ConversationId,
+        messages: Vec<Message>,
+        alarms: Vec<Alarm>,
+        complete: bool,
+    },
+    OlderLoaded {
+        conversation: ConversationId,
+        messages: Vec<Message>,
+        complete: bool,
+    },
+    Written(Message),
+    /// The text goes back to where it was written.
+    NotWritten {
+        conversation: ConversationId,
+        text: String,
+        problem: String,
+    },
+    Accepted(ConversationId),
+    Started(ConversationId),
+    NotStarted(String),
+    SafetyNumber(SafetyNumberView),
+    Registered(Registered),
+    NotRegistered(String),
+    /// Done, and there is nothing to say about it.
+    Quietly,
+    Failed(String),
+}
+
+/// A row of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    Request(ConversationId),
+    Conversation(ConversationId),
+}
+
+/// Where keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Focus {
+    List,
+    /// The conversation with its composer, or the request.
+    Main,
+}
+
+/// The conversation in the main pane.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) id: ConversationId,
+    pub(super) messages: Vec<Message>,
+    pub(super) alarms: Vec<Alarm>,
+    /// There is nothing older.
+    pub(super) complete: bool,
+    /// Older ones have been asked for.
+    pub(super) loading: bool,
+    /// Rows between the lowest that is shown and the last there is.
+    pub(super) scroll: usize,
+    /// Messages that came while the last ones were out of sight.
+    pub(super) below: usize,
+    /// How many were unread when it was opened: a line stands above them.
+    pub(super) unread: u64,
+    /// Laid out, for the width and the day they were laid out for.
+    pub(super) rows: Rows,
+}
+
+/// A cache.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) lines: Vec<Line<'static>>,
+    /// Width, and day by ordinal date; `None` if messages changed since.
+    pub(super) laid_out_for: Option<(u16, i32)>,
+    /// Something was added at the end since.
+    pub(super) grew: bool,
+}
+
+/// The whole interface.
+#[derive(Debug)]
+pub(super) struct Chat {
+    pub(super) look: Look,
+    pub(super) zone: Zone,
+    pub(super) now_ms: u64,
+    /// The own handle, once there is an account.
+    pub(super) me: Option<String>,
+    pub(super) conversations: Vec<ConversationSummary>,
+    pub(super) requests: Vec<KnockRequest>,
+    pub(super) chosen: Option<Choice>,
+    pub(super) open: Option<Open>,
+    pub(super) focus: Focus,
+    pub(super) dialog: Option<Dialog>,
+    pub(super) connection: ConnectionState,
+    /// When the next try is due, if one is waited for.
+    pub(super) next_try_ms: u64,
+    /// One line, until the next key.
+    pub(super) notice: Option<String>,
+    /// Calls under way that somebody waits for.
+    pub(super) waiting: usize,
+    pub(super) drafts: HashMap<ConversationId, Composer>,
+    /// The terminal is in front.
+    pub(super) attentive: bool,
+    /// Where things were drawn last.
+    pub(super) layout: Layout,
+}
+
+impl Chat {
+    pub(super) fn new(look: Look, zone: Zone, now_ms: u64, me: Option<String>) -> Self {
+        let dialog = if me.is_none() { Some(Dialog::Welcome(Form::default())) } else { None };
+        Self {
+            look,
+            zone,
+            now_ms,
+            me,
+            conversations: Vec::new(),
+            requests: Vec::new(),
+            chosen: None,
+            open: None,
+            focus: Focus::List,
+            dialog,
+            connection: ConnectionState::Connecting,
+            next_try_ms: 0,
+            notice: None,
+            waiting: 0,
+            drafts: HashMap::new(),
+            attentive: true,
+            layout: Layout::default(),
+        }
+    }
+
+    /// The list from top to bottom.
+    pub(super) fn choices(&self) -> Vec<Choice> {
+        let requests = self.requests.iter().map(|request| Choice::Request(request.id));
+        requests.chain(self.conversations.iter().map(|one| Choice::Conversation(one.conversation))).collect()
+    }
+
+    pub(super) fn summary(&self, id: ConversationId) -> Option<&ConversationSummary> {
+        self.conversations.iter().find(|one| one.conversation == id)
+    }
+
+    pub(super) fn chosen_conversation(&self) -> Option<&ConversationSummary> {
+        match self.chosen {
+            Some(Choice::Conversation(id)) => self.summary(id),
+            _ => None,
+        }
+    }
+
+    pub(super) fn chosen_request(&self) -> Option<&KnockRequest> {
+        match self.chosen {
+            Some(Choice::Request(id)) => self.requests.iter().find(|request| request.id == id),
+            _ => None,
+        }
+    }
+
+    /// The other side of the chosen row, where it is known by a handle.
+    pub(super) fn chosen_handle(&self) -> Option<Handle> {
+        match self.chosen_request() {
+            Some(request) => Some(request.from.clone()),
+            None => self.chosen_conversation().and_then(|one| one.title.parse().ok()),
+        }
+    }
+
+    /// Nothing can be written to it.
+    pub(super) fn is_closed(&self, id: ConversationId) -> bool {
+        self.summary(id).is_none_or(|one| one.blocked || one.standing == Standing::Left)
+    }
+
+    /// Written and not sent.
+    pub(super) fn has_drafts(&self) -> bool {
+        self.drafts.values().any(|draft| !draft.is_blank())
+    }
+
+    /// Own texts of the open conversation, the newest first.
+    pub(super) fn older_texts(&self) -> Vec<&str> {
+        let Some(open) = &self.open else { return Vec::new() };
+        let mut texts: Vec<&str> = open.messages.iter().rev().filter(|message| message.own).map(|message| message.text.as_str()).collect();
+        texts.dedup();
+        texts
+    }
+
+    /// New lists from the database. The choice stays with what was chosen, or falls on its neighbour.
+    pub(super) fn refresh(&mut self, conversations: Vec<ConversationSummary>, requests: Vec<KnockRequest>) -> Vec<Effect> {
+        let at = self.chosen.and_then(|chosen| self.choices().iter().position(|choice| *choice == chosen));
+        self.conversations = conversations;
+        self.requests = requests;
+        let choices = self.choices();
+        if self.chosen.is_some_and(|chosen| choices.contains(&chosen)) {
+            return Vec::new();
+        }
+        match choices.get(at.unwrap_or(0).min(choices.len().saturating_sub(1))) {
+            Some(choice) => self.choose(*choice),
+            None => {
+                self.chosen = None;
+                self.open = None;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Shows a row of the list in the main pane.
+    pub(super) fn choose(&mut self, choice: Choice) -> Vec<Effect> {
+        self.chosen = Some(choice);
+        match choice {
+            Choice::Conversation(id) if self.open.as_ref().is_none_or(|open| open.id != id) => {
+                self.open = None;
+                vec![Effect::Load(id)]
+            }
+            Choice::Conversation(_) => Vec::new(),
+            Choice::Request(_) => {
+                self.open = None;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Goes into the chosen row.
+    pub(super) fn enter(&mut self) -> Vec<Effect> {
+        if self.chosen.is_none() {
+            return Vec::new();
+        }
+        self.focus = Focus::Main;
+        self.read()
+    }
+
+    /// The newest messages are in front of somebody's eyes.
+    pub(super) fn read(&mut self) -> Vec<Effect> {
+        let Some(open) = &mut self.open else { return Vec::new() };
+        if self.focus != Focus::Main || !self.attentive || open.scroll > 0 {
+            return Vec::new();
+        }
+        open.below = 0;
+        vec![Effect::MarkRead(open.id)]
+    }
+
+    /// Something happened in the client.
+    pub(super) fn heard(&mut self, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Message(message) => self.arrived(message, true),
+            Event::Delivery(message) => {
+                if message.delivery == Delivery::Failed {
+                    self.notice = Some(self.look.language.say(crate::text::Text::NotSent { who: &self.title(message.conversation) }));
+                }
+                self.arrived(message, false)
+            }
+            Event::Alarm(alarm) => {
+                if let Some(open) = self.open.as_mut().filter(|open| alarm.conversation == Some(open.id))
+                    && !open.alarms.contains(&alarm)
+                {
+                    open.alarms.push(alarm);
+                } else if alarm.conversation.is_none() {
+                    self.notice = Some(self.look.language.say(crate::report::alarm_text(alarm.kind)));
+                }
+                Vec::new()
+            }
+            Event::Connection(state) => {
+                if let ConnectionState::Waiting { retry_in_ms } = state {
+                    self.next_try_ms = self.now_ms.saturating_add(retry_in_ms);
+                }
+                self.connection = state;
+                Vec::new()
+            }
+            // The lists are read anew after each event; they hold the rest.
+            _ => Vec::new(),
+        }
+    }
+
+    fn arrived(&mut self, message: Message, new: bool) -> Vec<Effect> {
+        let Some(open) = self.open.as_mut().filter(|open| open.id == message.conversation) else { return Vec::new() };
+        let grew = open.place(message);
+        if new && grew && open.scroll > 0 {
+            open.below += 1;
+        }
+        if new { self.read() } else { Vec::new() }
+    }
+
+    /// Something that was asked for is done.
+    pub(super) fn done(&mut self, done: Done) -> Vec<Effect> {
+        match done {
+            Done::Loaded { conversation, messages, alarms, complete } => {
+                if self.chosen != Some(Choice::Conversation(conversation)) {
+                    return Vec::new(); // meanwhile somebody has gone on
+                }
+                let unread = self.summary(conversation).map_or(0, |one| one.unread);
+                let rows = Rows::default();
+                self.open = Some(Open { id: conversation, messages, alarms, complete, loading: false, scroll: 0, below: 0, unread, rows });
+                self.read()
+            }
+            Done::OlderLoaded { conversation, messages, complete } => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.id == conversation) {
+                    open.loading = false;
+                    open.complete = complete;
+                    open.messages.splice(0..0, messages);
+                    open.rows.laid_out_for = None;
+                }
+                Vec::new()
+            }
+            Done::Written(message) => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.id == message.conversation) {
+                    open.scroll = 0;
+                    open.unread = 0;
+                    open.place(message);
+                }
+                self.read()
+            }
+            Done::NotWritten { conversation, text, problem } => {
+                let draft = self.drafts.entry(conversation).or_default();
+                if draft.is_blank() {
+                    *draft = Composer::of(&text);
+                }
+                self.notice = Some(problem);
+                Vec::new()
+            }
+            Done::Accepted(conversation) | Done::Started(conversation) => {
+                if matches!(self.dialog, Some(Dialog::New(_))) {
+                    self.dialog = None;
+                }
+                self.focus = Focus::Main;
+                self.choose(Choice::Conversation(conversation))
+            }
+            Done::NotStarted(problem) => {
+                if let Some(Dialog::New(form)) = &mut self.dialog {
+                    form.failed(problem);
+                } else {
+                    self.dialog = Some(Dialog::Problem(problem));
+                }
+                Vec::new()
+            }
+            Done::SafetyNumber(number) => {
+                if let Some(Dialog::Safety { number: shown, .. }) = &mut self.dialog {
+                    *shown = Some(number);
+                }
+                Vec::new()
+            }
+            Done::Registered(registered) => {
+                self.me = Some(registered.handle.to_text());
+                self.dialog = Some(Dialog::Words(Words { handle: registered.handle.to_text(), words: registered.words, sure: false }));
+                Vec::new()
+            }
+            Done::NotRegistered(problem) => {
+                if let Some(Dialog::Welcome(form)) = &mut self.dialog {
+                    form.failed(problem);
+                }
+                Vec::new()
+            }
+            Done::Quietly => Vec::new(),
+            Done::Failed(problem) => {
+                self.dialog = Some(Dialog::Problem(problem));
+                Vec::new()
+            }
+        }
+    }
+
+    /// What the other side is called.
+    pub(super) fn title(&self, id: ConversationId) -> String {
+        self.summary(id).map(|one| harmless_line(&one.title)).unwrap_or_default()
+    }
+}
+
+impl Open {
+    /// Puts a message where it belongs, in place of an older state of itself. Returns whether it is new here.
+    pub(super) fn place(&mut self, message: Message) -> bool {
+        let known = self.messages.iter().position(|one| one.id == message.id);
+        if let Some(slot) = known.and_then(|at| self.messages.get_mut(at)) {
+            *slot = message;
+        } else {
+            self.messages.push(message);
+            self.rows.grew = true;
+        }
+        // Own ones that wait have no position yet and stay last, in the order of writing.
+        self.messages.sort_by_key(|message| (message.position.is_none(), message.position));
+        self.rows.laid_out_for = None;
+        known.is_none()
+    }
+}

@@ -1,0 +1,134 @@
+//! One function a command: call the client, print what came of it.
+
+use std::io::{Read as _, Write, stdin};
+
+use alcyon_client::Client;
+use alcyon_net::{NetOptions, NetTransport, SystemClock};
+use alcyon_wire::limits;
+
+use crate::{
+    args::{Command, Place},
+    failure::Failure,
+    key::SystemSecrets,
+    listening::{listen, sync},
+    look::Look,
+    profile,
+    progress::with_progress,
+    report::Report,
+    text::Text,
+};
+
+/// The client over this machine's network and clock.
+pub(crate) type Native = Client<NetTransport, SystemClock>;
+
+/// Opens the profile. `create` makes one if there is none.
+pub(crate) fn open(place: &Place, create: bool, look: Look) -> Result<Native, Failure> {
+    let directory = place.profile.clone().unwrap_or_else(profile::default_directory);
+    let store = profile::open(&directory, create, &SystemSecrets { language: look.language })?;
+    let transport = NetTransport::new(NetOptions { insecure_http: place.insecure_http })?;
+    Ok(Client::open(store, transport, SystemClock)?)
+}
+
+/// Runs `work` to its end on this thread, for which alone the client is made.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // A name resolution that hangs must not keep a finished command.
+    runtime.shutdown_background();
+    done
+}
+
+pub(crate) fn run<W: Write>(command: Command, place: &Place, report: &mut Report<W>) -> Result<(), Failure> {
+    // Standard input first: the profile is not kept from others while somebody types.
+    let command = match command {
+        Command::Send { who, text } => Command::Send { who, text: vec![text_of(text)?] },
+        Command::Start { handle, text } => Command::Start { handle, text: vec![text_of(text)?] },
+        other => other,
+    };
+    let client = open(place, matches!(command, Command::Register { .. }), report.look())?;
+    block_on(execute(command, &client, report))
+}
+
+async fn execute<W: Write>(command: Command, client: &Native, report: &mut Report<W>) -> Result<(), Failure> {
+    let (look, json) = (report.look(), report.is_json());
+    match command {
+        Command::Register { name, server } => {
+            let registered = with_progress(look, json, Text::Registering, client.register(&name, &server)).await?;
+            report.registered(&registered)?;
+            // They are on the screen: from here on no device has them.
+            client.words_confirmed()?;
+        }
+        Command::Whoami => report.me(&client.me()?)?,
+        Command::Conversations => report.conversations(&client.conversations()?)?,
+        Command::SafetyNumber { handle } => {
+            let number = with_progress(look, json, Text::Contacting, client.safety_number(&handle)).await?;
+            report.safety_number(&handle.to_text(), &number)?;
+        }
+        Command::Start { handle: (handle, account), text } => {
+            let outcome = with_progress(look, json, Text::Sending, client.start(&handle, account, &text.concat())).await?;
+            report.outcome(&outcome)?;
+        }
+        Command::Requests => report.requests(&client.requests()?)?,
+        Command::Accept { id } => {
+            let conversation = with_progress(look, json, Text::Contacting, client.accept(id)).await?;
+            report.change("accepted", &conversation.to_text(), Text::AcceptedHere)?;
+        }
+        Command::Decline { id } => {
+            with_progress(look, json, Text::Contacting, client.decline(id)).await?;
+            report.change("declined", &id.to_text(), Text::Declined)?;
+        }
+        Command::Block { handle } => {
+            with_progress(look, json, Text::Contacting, client.block(&handle)).await?;
+            let who = handle.to_text();
+            report.contact("blocked", &who, Text::Blocked { who: &who })?;
+        }
+        Command::Unblock { handle } => {
+            with_progress(look, json, Text::Contacting, client.unblock(&handle)).await?;
+            let who = handle.to_text();
+            report.contact("unblocked", &who, Text::Unblocked { who: &who })?;
+        }
+        Command::Send { who, text } => {
+            let conversation = client.find(&who)?;
+            let outcome = with_progress(look, json, Text::Sending, client.send(conversation, &text.concat())).await?;
+            report.outcome(&outcome)?;
+        }
+        Command::Sync => sync(client, report).await?,
+        Command::Listen => listen(client, report).await?,
+        Command::History { who, limit } => {
+            let messages = client.history(client.find(&who)?, None, limit)?;
+            if messages.is_empty() {
+                report.no_messages()?;
+            }
+            for message in &messages {
+                report.message(message)?;
+            }
+        }
+        Command::Chat | Command::Completions { .. } | Command::Man { .. } => unreachable!("these need no profile opened here"),
+    }
+    Ok(())
+}
+
+/// Words joined by spaces; a single `-` is standard input, without the line end that editors and `echo` put last.
+fn text_of(words: Vec<String>) -> Result<String, Failure> {
+    if words != ["-"] {
+        return Ok(words.join(" "));
+    }
+    let mut bytes = Vec::new();
+    // One byte over the limit is enough to be told that it is too long, whatever is on the other end of the pipe.
+    let most = u64::try_from(limits::TEXT).unwrap_or(u64::MAX).saturating_add(2);
+    stdin().take(most).read_to_end(&mut bytes)?;
+    let cut = bytes.len() > limits::TEXT + 1;
+    let mut text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        // The limit may have cut a character in two.
+        Err(error) if cut => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        Err(_) => return Err(Failure::InputNotText),
+    };
+    if text.ends_with('\n') && !cut {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}

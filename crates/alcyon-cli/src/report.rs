@@ -1,0 +1,498 @@
+//! What commands print: JSON with a fixed order of fields, or lines for people.
+
+use std::io::{self, Write};
+
+use alcyon_client::{
+    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, KnockRequest, Me, Message, Registered, RequestKind,
+    SafetyNumberView, SendOutcome, Standing,
+};
+use serde::Serialize;
+
+use crate::{
+    harmless,
+    harmless::harmless_line,
+    look::Look,
+    moments::{Zone, rfc3339},
+    qr,
+    text::Text,
+};
+
+/// Standard output, in one of the two forms. Each object or line is flushed, so that a reader at a pipe has it at once.
+pub(crate) struct Report<W> {
+    out: W,
+    look: Look,
+    json: bool,
+    zone: Zone,
+    /// The output is a terminal that knows colours.
+    colours: bool,
+}
+
+impl<W: Write> Report<W> {
+    pub(crate) fn new(out: W, look: Look, json: bool, colours: bool) -> Self {
+        Self { out, look, json, zone: Zone::System, colours }
+    }
+
+    pub(crate) fn look(&self) -> Look {
+        self.look
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    fn object(&mut self, object: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_string(object)?;
+        line.push('\n');
+        // One write, so that a line is never torn between two.
+        self.out.write_all(line.as_bytes())?;
+        self.out.flush()
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        self.out.write_all(format!("{line}\n").as_bytes())?;
+        self.out.flush()
+    }
+
+    fn say(&mut self, text: Text<'_>) -> io::Result<()> {
+        self.line(&self.look.language.say(text))
+    }
+
+    pub(crate) fn registered(&mut self, registered: &Registered) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            handle: String,
+            account: String,
+            words: &'a str,
+        }
+        let (handle, account) = (registered.handle.to_text(), registered.account.to_text());
+        if self.json {
+            return self.object(&Line { handle, account, words: &registered.words });
+        }
+        self.say(Text::Welcome { handle: &handle })?;
+        self.line("")?;
+        for line in boxed_words(&registered.words, self.look) {
+            self.line(&line)?;
+        }
+        self.line("")?;
+        self.say(Text::WordsAdvice)?;
+        self.line("")?;
+        self.say(Text::NextSteps { handle: &handle })
+    }
+
+    pub(crate) fn me(&mut self, me: &Me) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            handle: String,
+            account: String,
+        }
+        let line = Line { handle: me.handle.to_text(), account: me.account.to_text() };
+        if self.json {
+            return self.object(&line);
+        }
+        self.line(&line.handle)?;
+        self.say(Text::AccountIs { account: &line.account })
+    }
+
+    pub(crate) fn conversations(&mut self, conversations: &[ConversationSummary]) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            conversation: String,
+            title: &'a str,
+            unread: u64,
+            standing: &'static str,
+            account: Option<String>,
+            blocked: bool,
+            alarm: Option<&'static str>,
+        }
+        if conversations.is_empty() && !self.json {
+            return self.say(Text::NoConversations);
+        }
+        for ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm } in conversations {
+            if self.json {
+                self.object(&Line {
+                    conversation: conversation.to_text(),
+                    title,
+                    unread: *unread,
+                    standing: standing_word(*standing),
+                    account: peer.map(alcyon_client::AccountId::to_text),
+                    blocked: *blocked,
+                    alarm: alarm.as_ref().map(|alarm| alarm.kind.code()),
+                })?;
+                continue;
+            }
+            let say = |text| self.look.language.say(text);
+            let mut notes = Vec::new();
+            if *unread > 0 {
+                notes.push(say(Text::Unread { count: *unread }));
+            }
+            notes.extend(standing_text(*standing).map(say));
+            if *blocked {
+                notes.push(say(Text::StandingBlocked));
+            }
+            let mut line = harmless_line(title);
+            if !notes.is_empty() {
+                line.push_str(&format!("  ({})", notes.join(", ")));
+            }
+            self.line(&line)?;
+            if let Some(last) = last {
+                let line = self.message_line(last);
+                self.line(&format!("    {}", line.lines().next().unwrap_or_default()))?;
+            }
+            if let Some(alarm) = alarm {
+                self.line(&format!("    ! {}", self.look.language.say(alarm_text(alarm.kind))))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn requests(&mut self, requests: &[KnockRequest]) -> io::Result<()> {
+        if requests.is_empty() && !self.json {
+            return self.say(Text::NoRequests);
+        }
+        for request in requests {
+            if self.json {
+                self.object(&RequestLine::of(None, request))?;
+            } else {
+                self.request_lines(request)?;
+            }
+        }
+        if !self.json {
+            self.line("")?;
+            self.say(Text::RequestHint)?;
+        }
+        Ok(())
+    }
+
+    fn request_lines(&mut self, request: &KnockRequest) -> io::Result<()> {
+        let KnockRequest { id, from, account, confirmed, kind: RequestKind::Knock, introduction, sent_at_ms } = request;
+        let say = |text| self.look.language.say(text);
+        let who = from.to_text();
+        let confirmed = if *confirmed { say(Text::RequestConfirmed) } else { say(Text::RequestUnconfirmed) };
+        let mut text = format!("[{}] {}\n", self.zone.date_and_clock(*sent_at_ms), say(Text::RequestFrom { who: &who }));
+        if !introduction.is_empty() {
+            text.push_str(&indented(&format!("“{}”", harmless(introduction)), self.look));
+        }
+        text.push_str(&format!("    {}\n    {confirmed}\n    id {}", say(Text::AccountIs { account: &account.to_text() }), id.to_text()));
+        self.line(&text)
+    }
+
+    pub(crate) fn outcome(&mut self, outcome: &SendOutcome) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            id: String,
+            conversation: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            position: Option<u64>,
+        }
+        let (event, id, conversation, position) = match outcome {
+            SendOutcome::Sent { id, conversation, position } => ("sent", id, conversation, Some(position.as_number())),
+            SendOutcome::Queued { id, conversation } => ("queued", id, conversation, None),
+        };
+        if self.json {
+            self.object(&Line { event, id: id.to_text(), conversation: conversation.to_text(), position })
+        } else if position.is_some() {
+            self.say(Text::Sent)
+        } else {
+            self.say(Text::Queued)
+        }
+    }
+
+    pub(crate) fn message(&mut self, message: &Message) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            conversation: String,
+            id: String,
+            sender: String,
+            text: &'a str,
+            position: Option<u64>,
+            sent_at: String,
+        }
+        if self.json {
+            let Message { conversation, id, sender, sender_handle, own: _, text, position, sent_at_ms, delivery: _ } = message;
+            self.object(&Line {
+                event: "message",
+                conversation: conversation.to_text(),
+                id: id.to_text(),
+                sender: sender_handle.as_ref().map_or_else(|| sender.to_text(), alcyon_client::Handle::to_text),
+                text,
+                position: position.map(alcyon_client::Position::as_number),
+                sent_at: rfc3339(*sent_at_ms),
+            })
+        } else {
+            let line = self.message_line(message);
+            self.line(&line)
+        }
+    }
+
+    /// `[2026-01-05 14:03] ben@server: text`, further lines indented, how far an own one has got at the end.
+    fn message_line(&self, message: &Message) -> String {
+        let Message { sender, sender_handle, own, text, sent_at_ms, delivery, .. } = message;
+        let who = match sender_handle {
+            _ if *own => self.look.language.say(Text::You),
+            Some(handle) => handle.to_text(),
+            None => sender.to_text().chars().take(8).collect(),
+        };
+        let mark = if *own { format!("  {}", delivery_mark(*delivery, self.look)) } else { String::new() };
+        format!("[{}] {who}: {}{mark}", self.zone.date_and_clock(*sent_at_ms), harmless(text).replace('\n', "\n    "))
+    }
+
+    /// One event of `listen` or `sync`; `who` names its conversation.
+    pub(crate) fn event(&mut self, event: &Event, who: &str) -> io::Result<()> {
+        match event {
+            Event::Message(message) => self.message(message),
+            Event::Delivery(message) => self.delivery(message, who),
+            Event::Request(request) if self.json => self.object(&RequestLine::of(Some("request"), request)),
+            Event::Request(request) => self.request_lines(request),
+            Event::Accepted { conversation } => self.change("accepted", &conversation.to_text(), Text::Accepted { who }),
+            Event::Left { conversation } => self.change("left", &conversation.to_text(), Text::HasLeft { who }),
+            Event::Alarm(alarm) => self.alarm(alarm, who),
+            Event::Connection(state) => self.connection(state),
+            // An event that is newer than this program is nothing that it could show.
+            _ => Ok(()),
+        }
+    }
+
+    /// Something happened to a conversation.
+    pub(crate) fn change(&mut self, event: &'static str, conversation: &str, text: Text<'_>) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            conversation: &'a str,
+        }
+        if self.json { self.object(&Line { event, conversation }) } else { self.say(text) }
+    }
+
+    /// Something happened to a contact.
+    pub(crate) fn contact(&mut self, event: &'static str, handle: &str, text: Text<'_>) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            handle: &'a str,
+        }
+        if self.json { self.object(&Line { event, handle }) } else { self.say(text) }
+    }
+
+    fn delivery(&mut self, message: &Message, who: &str) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            conversation: String,
+            id: String,
+            delivery: &'static str,
+            position: Option<u64>,
+        }
+        if self.json {
+            let position = message.position.map(alcyon_client::Position::as_number);
+            let (conversation, id) = (message.conversation.to_text(), message.id.to_text());
+            return self.object(&Line { event: "delivery", conversation, id, delivery: delivery_word(message.delivery), position });
+        }
+        match message.delivery {
+            Delivery::Delivered => self.say(Text::DeliveredTo { who }),
+            Delivery::Failed => self.say(Text::NotSent { who }),
+            // Told when it was written.
+            Delivery::Queued | Delivery::Sent => Ok(()),
+        }
+    }
+
+    fn alarm(&mut self, alarm: &Alarm, who: &str) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            conversation: Option<String>,
+            kind: &'static str,
+            sequence: u64,
+        }
+        let Alarm { conversation, kind, sequence } = alarm;
+        if self.json {
+            let conversation = conversation.map(alcyon_client::ConversationId::to_text);
+            return self.object(&Line { event: "alarm", conversation, kind: kind.code(), sequence: *sequence });
+        }
+        let place = if conversation.is_some() { who.to_owned() } else { self.look.language.say(Text::AlarmInInbox) };
+        let text = self.look.language.say(alarm_text(*kind));
+        self.line(&format!("! {place}: {text}"))
+    }
+
+    fn connection(&mut self, state: &ConnectionState) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            state: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            retry_in_ms: Option<u64>,
+        }
+        let (word, retry_in_ms, text) = match state {
+            ConnectionState::Connecting => ("connecting", None, Text::Connecting),
+            ConnectionState::Online => ("online", None, Text::Online),
+            ConnectionState::Waiting { retry_in_ms } => {
+                ("waiting", Some(*retry_in_ms), Text::WaitingSeconds { seconds: retry_in_ms.div_ceil(1000) })
+            }
+        };
+        if self.json {
+            self.object(&Line { event: "connection", state: word, retry_in_ms })
+        } else {
+            let text = self.look.language.say(text);
+            self.line(&format!("-- {text}"))
+        }
+    }
+
+    pub(crate) fn safety_number(&mut self, who: &str, view: &SafetyNumberView) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            safety_number: &'a str,
+        }
+        if self.json {
+            return self.object(&Line { safety_number: &view.digits });
+        }
+        self.say(Text::CompareNumbers { who })?;
+        self.line("")?;
+        for row in digit_rows(&view.digits) {
+            self.line(&format!("    {row}"))?;
+        }
+        if self.look.unicode
+            && let Some(rows) = qr::half_blocks(&view.qr_text)
+        {
+            self.line("")?;
+            // Dark on light, whatever colours the terminal has: some cameras want it so.
+            let (before, after) = if self.colours { ("\u{1b}[97;40m", "\u{1b}[0m") } else { ("", "") };
+            for row in rows {
+                self.line(&format!("    {before}{row}{after}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn nothing_new(&mut self) -> io::Result<()> {
+        if self.json { Ok(()) } else { self.say(Text::NothingNew) }
+    }
+
+    pub(crate) fn still_queued(&mut self, count: usize) -> io::Result<()> {
+        if self.json || count == 0 { Ok(()) } else { self.say(Text::StillQueued { count }) }
+    }
+
+    pub(crate) fn no_messages(&mut self) -> io::Result<()> {
+        if self.json { Ok(()) } else { self.say(Text::NoMessages) }
+    }
+
+    pub(crate) fn listening(&mut self) -> io::Result<()> {
+        if self.json { Ok(()) } else { self.say(Text::Listening) }
+    }
+}
+
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    id: String,
+    from: String,
+    kind: &'static str,
+    account: String,
+    confirmed: bool,
+    text: &'a str,
+    sent_at: String,
+}
+
+impl<'a> RequestLine<'a> {
+    fn of(event: Option<&'static str>, request: &'a KnockRequest) -> Self {
+        let KnockRequest { id, from, account, confirmed, kind, introduction, sent_at_ms } = request;
+        let kind = match kind {
+            RequestKind::Knock => "knock",
+        };
+        let (id, from, account) = (id.to_text(), from.to_text(), account.to_text());
+        Self { event, id, from, kind, account, confirmed: *confirmed, text: introduction, sent_at: rfc3339(*sent_at_ms) }
+    }
+}
+
+fn indented(text: &str, look: Look) -> String {
+    let text = if look.unicode { text.to_owned() } else { text.replace(['“', '”'], "\"") };
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+/// Twelve words, numbered, three columns in a frame.
+fn boxed_words(words: &str, look: Look) -> Vec<String> {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let rows = words.len().div_ceil(3);
+    let title = look.language.say(Text::WordsTitle);
+    let lines: Vec<String> = (0..rows)
+        .map(|row| {
+            let cell = |column: usize| {
+                let number = column * rows + row;
+                words.get(number).map_or_else(|| " ".repeat(15), |word| format!("{:>2}  {word:<11}", number + 1))
+            };
+            format!("  {} {} {}", cell(0), cell(1), cell(2))
+        })
+        .collect();
+    let inner = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).max(title.chars().count() + 4);
+    let [corner_a, corner_b, corner_c, corner_d, across, down] =
+        if look.unicode { ["┌", "┐", "└", "┘", "─", "│"] } else { ["+", "+", "+", "+", "-", "|"] };
+    let rest = inner - title.chars().count() - 3;
+    let mut boxed = vec![format!("  {corner_a}{across} {title} {}{corner_b}", across.repeat(rest))];
+    boxed.extend(lines.iter().map(|line| format!("  {down}{line:<inner$}{down}")));
+    boxed.push(format!("  {corner_c}{}{corner_d}", across.repeat(inner)));
+    boxed
+}
+
+/// Sixty digits in groups of five, three groups a row.
+pub(crate) fn digit_rows(digits: &str) -> Vec<String> {
+    let digits: Vec<char> = digits.chars().filter(char::is_ascii_digit).collect();
+    let groups: Vec<String> = digits.chunks(5).map(|group| group.iter().collect()).collect();
+    groups.chunks(3).map(|row| row.join("  ")).collect()
+}
+
+pub(crate) fn alarm_text(kind: AlarmKind) -> Text<'static> {
+    match kind {
+        AlarmKind::Broken => Text::AlarmBroken,
+        AlarmKind::Forked => Text::AlarmForked,
+        AlarmKind::ServerRestored => Text::AlarmServerRestored,
+        AlarmKind::ProfileRestored => Text::AlarmProfileRestored,
+        AlarmKind::HandleChanged => Text::AlarmHandleChanged,
+        AlarmKind::Gap => Text::AlarmGap,
+        AlarmKind::Unreadable => Text::AlarmUnreadable,
+        _ => Text::AlarmUnknown,
+    }
+}
+
+pub(crate) fn delivery_mark(delivery: Delivery, look: Look) -> &'static str {
+    match (delivery, look.unicode) {
+        (Delivery::Queued, true) => "⋯",
+        (Delivery::Queued, false) => "..",
+        (Delivery::Sent, true) => "✓",
+        (Delivery::Sent, false) => "v",
+        (Delivery::Delivered, true) => "✓✓",
+        (Delivery::Delivered, false) => "vv",
+        (Delivery::Failed, true) => "✗",
+        (Delivery::Failed, false) => "x",
+    }
+}
+
+fn delivery_word(delivery: Delivery) -> &'static str {
+    match delivery {
+        Delivery::Queued => "queued",
+        Delivery::Sent => "sent",
+        Delivery::Delivered => "delivered",
+        Delivery::Failed => "failed",
+    }
+}
+
+fn standing_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Asked => "asked",
+        Standing::Open => "open",
+        Standing::Left => "left",
+        Standing::Joining => "joining",
+    }
+}
+
+fn standing_text(standing: Standing) -> Option<Text<'static>> {
+    match standing {
+        Standing::Asked => Some(Text::StandingAsked),
+        Standing::Open => None,
+        Standing::Left => Some(Text::StandingLeft),
+        Standing::Joining => Some(Text::StandingJoining),
+    }
+}
+
+#[cfg(test)]
+mod tests;
