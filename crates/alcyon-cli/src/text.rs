@@ -14,6 +14,7 @@ pub(crate) enum Language {
 
 /// What can be said. What comes in has been made harmless.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::enum_variant_names)] // each is named for what it says
 pub(crate) enum Text<'a> {
     // commands
     Welcome { handle: &'a str },

@@ -205,7 +205,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         loop {
             let seen = self.core.work.count();
             self.errands().await?;
-            let events = self.core.store.transaction(|tx| announce_requests(tx))?;
+            let events = self.core.store.transaction(announce_requests)?;
             self.core.emit(events);
             let mut work = std::pin::pin!(self.core.work.after(seen).fuse());
             let mut sleep = std::pin::pin!(self.clock.sleep(Duration::from_millis(ERRANDS_MS)).fuse());

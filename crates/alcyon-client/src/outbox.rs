@@ -22,7 +22,7 @@ use crate::{
 /// What is to be done with an item at the head of its log's queue.
 pub(crate) enum Ready {
     /// Send these bytes, under a request number.
-    Send(proto::ClientFrame),
+    Send(Box<proto::ClientFrame>),
     /// The log's stored tree has to be fetched first.
     NeedsTree,
     /// Nothing now: it waits for something else.
@@ -46,7 +46,7 @@ impl Core {
             let Some(item) = tx.outbox_item(item.number)? else { return Ok(Ready::NotYet) };
             if let Some(frame) = &item.frame {
                 let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
-                return Ok(Ready::Send(frame));
+                return Ok(Ready::Send(Box::new(frame)));
             }
             let Some(mut term) = tx.term(item.log)? else { return Ok(Ready::NotYet) };
             let frame = match item.kind {
@@ -61,7 +61,7 @@ impl Core {
             let Some(frame) = frame else { return Ok(Ready::NotYet) };
             tx.set_outbox_frame(item.number, Some(&frame))?;
             let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
-            Ok(Ready::Send(frame))
+            Ok(Ready::Send(Box::new(frame)))
         })
     }
 

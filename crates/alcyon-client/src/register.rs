@@ -34,14 +34,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
         let local = self.core.unconfirmed().ok_or(ClientError::NoAccount)?;
         let seats = [Seat { id: local.inbox.seat_id(), drop_hash: local.inbox_drop.hash(local.inbox.log), keep: true, invite: false }];
-        if !local.registered {
-            if let Err(error) = directory::sign_up(&self.transport, &local, name, &seats, info.time_ms).await {
-                if matches!(error, ClientError::HandleTaken(_)) {
-                    self.core.store.transaction(|tx| tx.remove_account())?;
-                    self.core.reload()?;
-                }
-                return Err(error);
+        if !local.registered
+            && let Err(error) = directory::sign_up(&self.transport, &local, name, &seats, info.time_ms).await
+        {
+            if matches!(error, ClientError::HandleTaken(_)) {
+                self.core.store.transaction(|tx| tx.remove_account())?;
+                self.core.reload()?;
             }
+            return Err(error);
         }
         let words = self.core.store.transaction(|tx| {
             let mut record = tx.account()?.ok_or(ClientError::NoAccount)?;

@@ -15,6 +15,9 @@ pub struct ChainLink {
     pub running_hash: RunningHash,
 }
 
+/// Header and payload of an entry, as the bytes they came as.
+pub type RawEntry = (Vec<u8>, Vec<u8>);
+
 impl Tx<'_> {
     /// An entry was processed.
     pub fn add_chain(&self, log: LogId, link: ChainLink, entry_id: EntryId) -> Result<(), StoreError> {
@@ -56,7 +59,7 @@ impl Tx<'_> {
     }
 
     /// Entries set aside for one reason, in order: header and payload.
-    pub fn set_aside_for(&self, log: LogId, reason: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn set_aside_for(&self, log: LogId, reason: &str) -> Result<Vec<RawEntry>, StoreError> {
         let mut statement =
             self.sql.prepare_cached("SELECT header, payload FROM set_aside WHERE log = ?1 AND reason = ?2 ORDER BY sequence")?;
         let rows = statement.query_map(params![log.as_bytes(), reason], |row| Ok((row.get(0)?, row.get(1)?)))?;

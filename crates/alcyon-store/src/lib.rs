@@ -33,7 +33,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 pub use account::AccountRecord;
 pub use alarm::AlarmRecord;
-pub use chain::ChainLink;
+pub use chain::{ChainLink, RawEntry};
 pub use contact::ContactRecord;
 pub use conversation::{ConversationRecord, Standing, TermRecord, TermState};
 pub use error::StoreError;

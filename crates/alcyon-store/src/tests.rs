@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::Path};
 
 use alcyon_mls::{RowKind, Rows};
