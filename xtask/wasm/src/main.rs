@@ -11,10 +11,8 @@ use wasm_bindgen_cli_support::Bindgen;
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let (module, folder) = arguments.next().zip(arguments.next()).context("usage: xtask-wasm MODULE FOLDER")?;
-    Bindgen::new()
-        .input_path(&module)
-        .web(true)?
-        .typescript(true)
-        .generate(&folder)
-        .with_context(|| format!("no bindings for {}", module.display()))
+    let mut bindgen = Bindgen::new();
+    // The script finds the module beside itself.
+    bindgen.input_path(&module).web(true)?.omit_default_module_path(false).typescript(true);
+    bindgen.generate(&folder).with_context(|| format!("no bindings for {}", module.display()))
 }
