@@ -65,7 +65,7 @@ pub(crate) enum Command {
     Register {
         /// The part of the handle before the @: 3 to 32 of a-z 0-9 . _ -
         name: HandleName,
-        /// The server: https://HOST[:PORT], or http:// on this machine
+        /// The server: https://HOST:PORT, or http:// on this machine
         #[arg(long, value_name = "URL")]
         server: ServerUrl,
     },

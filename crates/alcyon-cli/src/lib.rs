@@ -2,7 +2,7 @@
 //!
 //! This crate turns what a person types into calls of [`alcyon_client::Client`] and what comes back into text, JSON or a
 //! picture of the screen. It decides nothing about conversations; it must not know the protocol, keys of MLS or SQL.
-//! What others write is made harmless before a terminal sees it ([`harmless`]).
+//! What others write is made harmless before a terminal sees it (`harmless`).
 //!
 //! ```
 //! assert_eq!(alcyon_cli::harmless("hello\u{1b}[2J"), "hello\u{fffd}[2J");

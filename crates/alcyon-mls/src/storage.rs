@@ -1,4 +1,4 @@
-//! OpenMLS's storage trait over [`Rows`].
+//! OpenMLS's storage trait over `Rows`.
 
 use openmls_traits::storage::{CURRENT_VERSION, StorageProvider, traits};
 use serde::{Serialize, de::DeserializeOwned};

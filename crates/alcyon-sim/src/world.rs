@@ -1,5 +1,5 @@
 //! People without a screen, in a simulated world: the real client core over simulated servers, with everything between them
-//! and below them failing on purpose. [`World::check`] holds what must be true whatever happens.
+//! and below them failing on purpose. [`check`] holds what must be true whatever happens.
 
 use std::{
     cell::{Cell, RefCell},
