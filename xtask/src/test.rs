@@ -1,6 +1,7 @@
 //! Every test.
 
 use std::env;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -24,7 +25,7 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Resul
     let nextest = steps.call("test runner", || Ok(has_nextest(workspace)))?;
     let all = ["--workspace", "--all-targets", "--features", FEATURES];
     steps.run("build", workspace.cargo(["build"]).args(all))?;
-    let web = wasm::build(workspace, steps, false)?;
+    let web = wasm::build(workspace, steps, false, Command::new(workspace.built(false, "xtask-wasm")))?;
     steps.run("documentation tests", &mut workspace.cargo(["test", "--doc", "--workspace", "--features", FEATURES]))?;
 
     let mut tests = if nextest { workspace.cargo(["nextest", "run"]) } else { workspace.cargo(["test"]) };

@@ -24,13 +24,14 @@ pub struct Options {
 
 pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Result<()> {
     steps.call("system packages", || system::install(&system::WEB))?;
-    let folder = build(workspace, steps, options.release)?;
+    let bindgen = workspace.cargo(["run", "--quiet", "--package", "xtask-wasm", "--"]);
+    let folder = build(workspace, steps, options.release, bindgen)?;
     println!("{}", folder.display());
     Ok(())
 }
 
-/// Builds the crates and what a page loads; tells the folder with the latter.
-pub fn build(workspace: &Workspace, steps: &mut Steps, release: bool) -> Result<PathBuf> {
+/// Builds the crates, and by `bindgen` (the program `xtask-wasm`) what a page loads; tells the folder with the latter.
+pub fn build(workspace: &Workspace, steps: &mut Steps, release: bool, mut bindgen: Command) -> Result<PathBuf> {
     let toolchain = steps.call("WebAssembly toolchain", || {
         let printed = output(&mut Command::new(workspace.root.join("scripts/wasm-toolchain")))?;
         Ok(printed.trim().to_owned())
@@ -50,7 +51,6 @@ pub fn build(workspace: &Workspace, steps: &mut Steps, release: bool) -> Result<
     let profile = if release { "release" } else { "debug" };
     let module = workspace.target.join(TARGET).join(profile).join("alcyon_web.wasm");
     let folder = workspace.target.join("web");
-    let mut bindgen = workspace.cargo(["run", "--quiet", "--package", "xtask-wasm", "--"]);
     steps.run("WebAssembly bindings", bindgen.arg(module).arg(&folder))?;
     Ok(folder)
 }
