@@ -22,6 +22,9 @@ use crate::{
 /// A leave with a payload up to this size is free: whoever wants to go can.
 const FREE_LEAVE_BYTES: usize = 4096;
 
+/// After so many entries the head is written, so that not many have to be read to know it.
+const HEAD_EVERY: u64 = 32;
+
 /// An entry that has passed all rules.
 pub(crate) struct NewEntry {
     pub kind: EntryKind,
@@ -64,8 +67,8 @@ impl<S: Store> Engine<S> {
 
     /// An application entry.
     pub fn append(&mut self, append: Append) -> Result<Receipt, Refusal> {
-        let fingerprint = append.fingerprint();
         let Append { log, seat, entry_id, payload, payload_hash, commit_count } = append;
+        let fingerprint = *payload_hash.as_bytes();
         let at = self.at(log)?;
         rules::known_seat(&self.staged[at].state, seat)?;
         if let Some(first) = self.first_answer(at, entry_id, fingerprint)? {
@@ -100,11 +103,8 @@ impl<S: Store> Engine<S> {
             return Ok(first);
         }
         self.check_entry(at, &request)?;
+        let door = request.door();
         let EntryRequest { log: _, by, kind, entry_id, payload, payload_hash, commit_count: _, changes, shown: _, group_info } = request;
-        let door = match by {
-            By::Door(id, _) => Some(id),
-            By::Seat(_) | By::Pass(_) | By::Stranger => None,
-        };
         let lane = match by {
             By::Pass(_) => Some(KnockLane::Pass),
             By::Stranger => Some(KnockLane::Stranger),
@@ -192,7 +192,7 @@ impl<S: Store> Engine<S> {
     /// Stages an entry that has passed all rules.
     fn accept(&mut self, at: usize, entry: NewEntry) -> Receipt {
         let NewEntry { kind, entry_id, fingerprint, payload, payload_hash, changes, door, lane } = entry;
-        let Staged { cell, state, keep_tail, moved, entries, dropped: _, change } = &mut self.staged[at];
+        let Staged { cell, state, keep_tail, moved, entries, dropped: _, change, head_due } = &mut self.staged[at];
         let head = &mut state.head;
         let log = cell.log;
         let sequence = head.sequence + 1;
@@ -222,7 +222,9 @@ impl<S: Store> Engine<S> {
             let oldest_week = self.shared.oldest_week.load(std::sync::atomic::Ordering::Acquire);
             head.weeks.retain(|one| one.week >= oldest_week);
             head.weeks.push(WeekRecord { week, first: sequence, bytes });
+            *head_due = true;
         }
+        *head_due |= kept || sequence - head.written >= HEAD_EVERY;
         if *change == StagedChange::None {
             *change = StagedChange::Changed;
         }
@@ -267,20 +269,16 @@ impl<S: Store> Engine<S> {
         let changes = SeatChanges { seats_added, ..SeatChanges::default() };
         let sequence = staged.state.head.sequence;
         rules::apply(&mut staged.state, &changes, None, sequence);
-        if staged.change == StagedChange::None {
-            staged.change = StagedChange::Changed;
-        }
+        staged.touch();
         self.write_changes(at, &changes, None);
     }
 
     /// Stores the GroupInfo of an epoch; the oldest one gives way.
     pub fn put_group_info(&mut self, at: usize, commit_count: u64, payload: Bytes) {
-        let Staged { cell, state, change, .. } = &mut self.staged[at];
+        self.staged[at].touch();
+        let Staged { cell, state, .. } = &mut self.staged[at];
         let number = state.head.group_infos;
         state.head.group_infos += 1;
-        if *change == StagedChange::None {
-            *change = StagedChange::Changed;
-        }
         put_record(&mut self.batch, Table::GroupInfos, &entry_key(cell.log, number), &GroupInfoRecord { commit_count, payload });
         if let Some(old) = number.checked_sub(limits::GROUP_INFOS_KEPT as u64) {
             self.batch.remove(Table::GroupInfos, &entry_key(cell.log, old));

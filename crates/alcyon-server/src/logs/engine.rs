@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use alcyon_wire::{EntryId, LogId, RefusalCode, SeatId};
+use alcyon_wire::{EntryId, HeaderFacts, LogId, RefusalCode, SeatId, payload_hash};
 use bytes::Bytes;
 use prost::Message;
 
@@ -17,8 +17,8 @@ use super::{
     AddressBand, LogSettings, Receipt, ServerClock,
     cells::{Cell, Cells, TailEntry},
     quota::Bucket,
-    records::{EntryIdRecord, decode, entry_id_key, head_key, period_of},
-    requests::{Fingerprint, Job, Reply},
+    records::{EntryIdRecord, EntryRecord, corrupt, decode, entry_id_key, entry_key, head_key, period_of},
+    requests::{Fingerprint, Job, Reply, fingerprint},
     state::LogState,
     sweep::SweepStep,
 };
@@ -88,6 +88,8 @@ pub(crate) struct Staged {
     pub entries: Vec<TailEntry>,
     pub dropped: Vec<SeatId>,
     pub change: StagedChange,
+    /// The head has to be written: more than a few entries have come, or something else has changed.
+    pub head_due: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +110,16 @@ struct Failure {
     next_probe_ms: u64,
     /// Logs whose staged changes may or may not be in the store.
     doubtful: Vec<Arc<Cell>>,
+}
+
+impl Staged {
+    /// Something other than an entry has changed.
+    pub fn touch(&mut self) {
+        if self.change == StagedChange::None {
+            self.change = StagedChange::Changed;
+        }
+        self.head_due = true;
+    }
 }
 
 /// An answer that waits for the commit of its group.
@@ -235,7 +247,16 @@ impl<S: Store> Engine<S> {
         let at = self.staged.len();
         self.index.insert(cell.log, at);
         let keep_tail = !cell.followers.is_empty();
-        self.staged.push(Staged { cell, state, keep_tail, moved: false, entries: Vec::new(), dropped: Vec::new(), change });
+        self.staged.push(Staged {
+            cell,
+            state,
+            keep_tail,
+            moved: false,
+            entries: Vec::new(),
+            dropped: Vec::new(),
+            change,
+            head_due: false,
+        });
         at
     }
 
@@ -253,6 +274,7 @@ impl<S: Store> Engine<S> {
 
     fn find_first_answer(&self, at: usize, entry_id: EntryId) -> Result<Option<FirstAnswer>, Refusal> {
         let Staged { cell, state, .. } = &self.staged[at];
+        let failed = |error: StoreError| read_failed(&error);
         if let Some(first) = self.entry_ids.get(&(cell.log, entry_id)) {
             return Ok(Some(*first));
         }
@@ -265,15 +287,28 @@ impl<S: Store> Engine<S> {
         let key = entry_id_key(cell.log, entry_id);
         for period in (period_of(since_ms)..=period_of(head.time_ms)).rev() {
             let table = Table::EntryIds(period);
-            let found = self.shared.store.get(table, &key).map_err(|error| read_failed(&error))?;
-            if let Some(record) = found {
-                let EntryIdRecord { sequence, time_ms, fingerprint_high, fingerprint_low } =
-                    decode(table, record).map_err(|error| read_failed(&error))?;
-                // From an earlier log of this id, which was swept away.
-                if time_ms >= head.created_ms {
-                    let receipt = Receipt { sequence, time_ms };
-                    return Ok(Some(FirstAnswer { receipt, fingerprint: (fingerprint_high, fingerprint_low) }));
-                }
+            if let Some(record) = self.shared.store.get(table, &key).map_err(failed)? {
+                let EntryIdRecord { sequence } = decode(table, record).map_err(failed)?;
+                return self.answer_of_entry(at, sequence, entry_id).map_err(failed);
+            }
+        }
+        Ok(None)
+    }
+
+    /// What was answered when an entry came; none if it is gone, or is another one (of an earlier log of this id).
+    fn answer_of_entry(&self, at: usize, sequence: u64, entry_id: EntryId) -> Result<Option<FirstAnswer>, StoreError> {
+        let Staged { cell, state, .. } = &self.staged[at];
+        if sequence > state.head.sequence {
+            return Ok(None);
+        }
+        let week = state.head.weeks.iter().rev().find(|week| week.first <= sequence).map(|week| Table::Entries(week.week));
+        for table in week.into_iter().chain([Table::Kept]) {
+            if let Some(record) = self.shared.store.get(table, &entry_key(cell.log, sequence))? {
+                let EntryRecord { header, payload, previous: _ } = decode(table, record)?;
+                let facts = HeaderFacts::parse(&header).map_err(|_| corrupt(table))?;
+                let receipt = Receipt { sequence, time_ms: facts.time_ms };
+                let fingerprint = fingerprint(facts.kind, &payload_hash(&payload), &facts.changes, facts.door);
+                return Ok((facts.entry_id == entry_id).then_some(FirstAnswer { receipt, fingerprint }));
             }
         }
         Ok(None)
@@ -281,8 +316,8 @@ impl<S: Store> Engine<S> {
 
     /// Remembers the first answer to an entry id.
     pub fn remember(&mut self, log: LogId, entry_id: EntryId, first: FirstAnswer) {
-        let FirstAnswer { receipt: Receipt { sequence, time_ms }, fingerprint: (fingerprint_high, fingerprint_low) } = first;
-        let record = EntryIdRecord { sequence, time_ms, fingerprint_high, fingerprint_low };
+        let Receipt { sequence, time_ms } = first.receipt;
+        let record = EntryIdRecord { sequence };
         put_record(&mut self.batch, Table::EntryIds(period_of(time_ms)), &entry_id_key(log, entry_id), &record);
         self.entry_ids.insert((log, entry_id), first);
     }
@@ -382,8 +417,9 @@ impl<S: Store> Engine<S> {
     }
 
     fn finish(&mut self) {
-        for Staged { cell, state, change, .. } in &self.staged {
-            if matches!(change, StagedChange::Changed | StagedChange::Created) {
+        for Staged { cell, state, change, head_due, .. } in &mut self.staged {
+            if *change == StagedChange::Created || *change == StagedChange::Changed && *head_due {
+                state.head.written = state.head.sequence;
                 put_record(&mut self.batch, Table::Heads, &head_key(cell.log), &state.head.to_record());
             }
         }
@@ -418,7 +454,7 @@ impl<S: Store> Engine<S> {
 
     /// Shows what is durable now, and wakes those who listen.
     fn publish(&mut self) {
-        for Staged { cell, state, keep_tail, moved, entries, dropped, change } in self.staged.drain(..) {
+        for Staged { cell, state, keep_tail, moved, entries, dropped, change, head_due: _ } in self.staged.drain(..) {
             match change {
                 StagedChange::None => continue,
                 StagedChange::Removed => {

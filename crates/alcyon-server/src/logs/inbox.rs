@@ -4,12 +4,7 @@ use std::sync::Arc;
 
 use alcyon_wire::RefusalCode;
 
-use super::{
-    engine::{Engine, StagedChange},
-    records::pass_key,
-    requests::PassesRequest,
-    rules,
-};
+use super::{engine::Engine, records::pass_key, requests::PassesRequest, rules};
 use crate::{
     Refusal,
     store::{Store, Table},
@@ -45,9 +40,7 @@ impl<S: Store> Engine<S> {
             }
         }
         staged.state.passes = Arc::new(passes);
-        if staged.change == StagedChange::None {
-            staged.change = StagedChange::Changed;
-        }
+        staged.touch();
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use alcyon_wire::{DoorId, DoorSecretHash, DropHash, EntryId, LogId, PassHash, RunningHash, SeatId};
 use bytes::Bytes;
 use prost::Message;
+use sha2::{Digest, Sha256};
 
 use crate::store::{RowKey, StoreError, Table};
 
@@ -12,7 +13,8 @@ const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Milliseconds in the span of one table of entry ids.
 const PERIOD_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
-/// The head of a log: all that an append needs, in one row.
+/// The head of a log: all that an append needs, in one row. It is not written with every entry: entries after it in the
+/// last week are read with it (`state`).
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct HeadRecord {
     /// The last sequence.
@@ -108,18 +110,11 @@ pub(crate) struct EntryRecord {
     pub previous: Bytes,
 }
 
-/// The first answer to an entry id.
+/// Where the entry of an id is. The entry itself says what was asked and answered.
 #[derive(Clone, Copy, PartialEq, Eq, Message)]
 pub(crate) struct EntryIdRecord {
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
-    #[prost(uint64, tag = "2")]
-    pub time_ms: u64,
-    /// 16 bytes of a hash over what was asked, in two numbers.
-    #[prost(fixed64, tag = "3")]
-    pub fingerprint_high: u64,
-    #[prost(fixed64, tag = "4")]
-    pub fingerprint_low: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -197,8 +192,11 @@ pub(crate) fn entry_key(log: LogId, sequence: u64) -> RowKey {
     RowKey::of(&[log.as_bytes(), &sequence.to_be_bytes()])
 }
 
+/// A hash, cut to what the engine keeps without an allocation. Two that fall together, which nobody can bring about, would
+/// make one of them forgotten: the entry it leads to is compared.
 pub(crate) fn entry_id_key(log: LogId, entry: EntryId) -> RowKey {
-    RowKey::of(&[log.as_bytes(), entry.as_bytes()])
+    let hash = Sha256::new().chain_update(log.as_bytes()).chain_update(entry.as_bytes()).finalize();
+    RowKey::of(&[&hash[..20]])
 }
 
 pub(crate) fn seat_key(log: LogId, seat: SeatId) -> RowKey {

@@ -99,12 +99,23 @@ pub(crate) struct TreeRequest {
     pub chunk: TreeChunk,
 }
 
-/// 16 bytes of a hash over what was asked under an entry id.
-pub(crate) type Fingerprint = (u64, u64);
+/// A hash over what was asked under an entry id; the entry that came of it gives the same.
+pub(crate) type Fingerprint = [u8; 32];
 
-fn halves(hash: &[u8; 32]) -> Fingerprint {
-    let [high, low] = [0, 8].map(|from| u64::from_be_bytes(hash[from..from + 8].try_into().expect("eight bytes")));
-    (high, low)
+/// The fingerprint of an entry, or of the request for it.
+pub(crate) fn fingerprint(kind: EntryKind, payload: &PayloadHash, changes: &SeatChanges, door: Option<DoorId>) -> Fingerprint {
+    if kind == EntryKind::Application {
+        return *payload.as_bytes();
+    }
+    Sha256::new()
+        .chain_update("alcyon entry request v1")
+        .chain_update(i32::from(kind).to_be_bytes())
+        .chain_update(payload.as_bytes())
+        .chain_update(door.as_ref().map_or(&[] as &[u8], |id| id.as_bytes()))
+        .chain_update([u8::from(door.is_some())])
+        .chain_update(changes.to_field().unwrap_or_default().encode_to_vec())
+        .finalize()
+        .into()
 }
 
 impl Append {
@@ -112,25 +123,19 @@ impl Append {
         let payload_hash = payload_hash(&payload);
         Self { log, seat, entry_id, payload, payload_hash, commit_count }
     }
-
-    pub fn fingerprint(&self) -> Fingerprint {
-        halves(self.payload_hash.as_bytes())
-    }
 }
 
 impl EntryRequest {
+    /// The door it comes in by.
+    pub fn door(&self) -> Option<DoorId> {
+        match self.by {
+            By::Door(id, _) => Some(id),
+            By::Seat(_) | By::Pass(_) | By::Stranger => None,
+        }
+    }
+
     pub fn fingerprint(&self) -> Fingerprint {
-        let hash = Sha256::new()
-            .chain_update("alcyon entry request v1")
-            .chain_update(i32::from(self.kind).to_be_bytes())
-            .chain_update(self.payload_hash.as_bytes())
-            .chain_update(match &self.by {
-                By::Door(id, _) => id.as_bytes(),
-                By::Seat(_) | By::Pass(_) | By::Stranger => &[] as &[u8],
-            })
-            .chain_update([u8::from(matches!(self.by, By::Door(..)))])
-            .chain_update(self.changes.to_field().unwrap_or_default().encode_to_vec());
-        halves(&hash.finalize().into())
+        fingerprint(self.kind, &self.payload_hash, &self.changes, self.door())
     }
 }
 

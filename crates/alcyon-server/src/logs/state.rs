@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use alcyon_wire::{DoorId, DoorKind, DoorSecretHash, DropHash, EntryId, HeaderFacts, KnockLane, LogId, PassHash, RunningHash, SeatId};
+use alcyon_wire::{
+    DoorId, DoorKind, DoorSecretHash, DropHash, EntryId, HeaderFacts, KnockLane, LogId, PassHash, RunningHash, SeatId, payload_hash,
+};
 use bytes::Bytes;
 
 use super::records::{
@@ -18,6 +20,8 @@ use crate::store::{RowKey, Store, StoreError, Table};
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub sequence: u64,
+    /// The sequence in the row that was written last.
+    pub written: u64,
     pub running_hash: RunningHash,
     pub commit_count: u64,
     pub time_ms: u64,
@@ -115,6 +119,7 @@ impl Head {
         let created_as = Bytes::copy_from_slice(&created_as);
         Ok(Self {
             sequence,
+            written: sequence,
             running_hash,
             commit_count,
             time_ms,
@@ -133,6 +138,7 @@ impl Head {
     pub fn to_record(&self) -> HeadRecord {
         let Self {
             sequence,
+            written: _,
             running_hash,
             commit_count,
             time_ms,
@@ -231,7 +237,8 @@ impl LogState {
         let Some(head) = store.get(Table::Heads, &head_key(log))? else {
             return Ok(None);
         };
-        let head = Head::from_record(decode(Table::Heads, head)?)?;
+        let mut head = Head::from_record(decode(Table::Heads, head)?)?;
+        catch_up(store, log, &mut head)?;
         let acks = load_acks(store, log)?;
         let pending = if head.inbox { load_pending(store, log, &head, &acks)? } else { VecDeque::new() };
         let tree = match store.get(Table::Trees, &head_key(log))? {
@@ -265,6 +272,28 @@ impl TreeState {
 /// The rows of one log in a table.
 pub(crate) fn rows_of<S: Store>(store: &S, table: Table, log: LogId) -> Result<crate::store::Rows<'_>, StoreError> {
     store.range(table, log.as_bytes(), &RowKey::after_prefix(log.as_bytes()))
+}
+
+/// Takes up the entries that came after the head was written: few, and all in its last week.
+fn catch_up<S: Store>(store: &S, log: LogId, head: &mut Head) -> Result<(), StoreError> {
+    let Some(week) = head.weeks.last_mut() else {
+        return Ok(());
+    };
+    let table = Table::Entries(week.week);
+    for row in store.range(table, &entry_key(log, head.sequence + 1), &entry_key(log, u64::MAX))? {
+        let (key, value) = row?;
+        let EntryRecord { header, payload, previous } = decode(table, value)?;
+        if number_of(table, &key)? != head.sequence + 1 || previous[..] != head.running_hash.as_bytes()[..] {
+            // Left over from an earlier log of this id.
+            break;
+        }
+        let facts = HeaderFacts::parse(&header).map_err(|_| corrupt(table))?;
+        head.running_hash = head.running_hash.next(&header, &payload_hash(&payload));
+        head.sequence += 1;
+        head.time_ms = facts.time_ms;
+        week.bytes += (header.len() + payload.len()) as u64;
+    }
+    Ok(())
 }
 
 fn load_seats<S: Store>(store: &S, log: LogId) -> Result<Seats, StoreError> {

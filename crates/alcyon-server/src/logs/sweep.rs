@@ -175,7 +175,7 @@ impl<S: Store> Engine<S> {
     fn trim_kept(&mut self, at: usize) -> Result<(), StoreError> {
         let retention_ms = self.shared.retention_ms();
         let commit_retention_ms = self.commit_retention_ms();
-        let Staged { cell, state, change, .. } = &mut self.staged[at];
+        let Staged { cell, state, change, head_due, .. } = &mut self.staged[at];
         let unneeded = last_unneeded(state, |seat| cell.ack_of(seat));
         let (log, head) = (cell.log, &mut state.head);
         let table = Table::Kept;
@@ -197,6 +197,7 @@ impl<S: Store> Engine<S> {
             head.kept -= 1;
             head.kept_bytes = head.kept_bytes.saturating_sub((header.len() + payload.len()) as u64);
             *change = StagedChange::Changed;
+            *head_due = true;
         }
         Ok(())
     }

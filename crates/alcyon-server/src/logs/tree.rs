@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     Logs, TreeChunk,
-    engine::{Engine, Staged, StagedChange, put_record, read_failed},
+    engine::{Engine, Staged, put_record, read_failed},
     records::{GroupInfoRecord, chunk_key, decode, entry_key, head_key},
     requests::TreeRequest,
     rules,
@@ -47,21 +47,17 @@ impl<S: Store> Engine<S> {
             let next = Upload { next: chunk + 1, touched_ms: self.now_ms, ..upload };
             let staged = &mut self.staged[at];
             staged.state.upload = Some(Arc::new(next));
-            if staged.change == StagedChange::None {
-                staged.change = StagedChange::Changed;
-            }
+            staged.touch();
             return Ok(());
         }
         if let Some(old) = self.staged[at].state.tree {
             remove_chunks(&mut self.batch, log, &old);
         }
         put_record(&mut self.batch, Table::Trees, &head_key(log), &upload.tree.to_record());
-        let Staged { state, change, .. } = &mut self.staged[at];
-        state.tree = Some(upload.tree);
-        state.upload = None;
-        if *change == StagedChange::None {
-            *change = StagedChange::Changed;
-        }
+        let staged = &mut self.staged[at];
+        staged.state.tree = Some(upload.tree);
+        staged.state.upload = None;
+        staged.touch();
         if !group_info.is_empty() {
             self.put_group_info(at, commit_count, group_info);
         }

@@ -34,7 +34,7 @@ pub enum Table {
     ClaimedPackages,
     /// Log id, sequence: application entries and knocks of one week, counted from the Unix epoch.
     Entries(u32),
-    /// Log id, entry id: the first answer to an entry, of one period of 30 days from the Unix epoch.
+    /// Hash of log id and entry id: where that entry is, of one period of 30 days from the Unix epoch.
     EntryIds(u32),
 }
 

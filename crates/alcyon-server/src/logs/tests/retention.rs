@@ -172,6 +172,50 @@ async fn a_log_with_one_seat_goes_after_thirty_days_of_silence_and_an_inbox_stay
 }
 
 #[tokio::test]
+async fn what_is_left_of_an_earlier_log_of_the_same_id_does_not_come_back() {
+    let server = Server::with(LogSettings { retention: std::time::Duration::from_secs(24 * 60 * 60), ..inline() });
+    let log = log_id(7);
+    let seats = vec![seat(log, 1, true, true)];
+    server.logs.create(log, seats.clone(), band()).await.unwrap();
+    for n in 1..=4 {
+        server.append(&key(log, 1), n, 0).await.unwrap();
+    }
+    server.clock.advance(DAY_MS);
+    server.logs.sweep().await.unwrap();
+    assert_eq!(code(server.append(&key(log, 1), 5, 0).await), RefusalCode::UnknownLog);
+    server.logs.create(log, seats, band()).await.unwrap();
+    server.append(&key(log, 1), 11, 0).await.unwrap();
+    let server = server.restart();
+    assert_eq!(server.read_all(&key(log, 1)).len(), 1, "the others lie in the same week");
+    assert_eq!(server.append(&key(log, 1), 3, 0).await.unwrap().sequence, 2, "and so do their ids");
+    let server = server.restart();
+    assert_eq!(server.read_all(&key(log, 1)).len(), 2);
+}
+
+#[tokio::test]
+async fn a_head_that_was_not_written_with_every_entry_is_found_all_the_same() {
+    let mut server = Server::with(LogSettings { seat_entries: Rate { burst: 1e6, per_second: 1.0 }, ..inline() });
+    server.log_of_two().await;
+    let ann = key(log_id(7), 1);
+    for n in 1..=100 {
+        assert_eq!(server.append(&ann, n, 0).await.unwrap().sequence, n);
+        if n % 7 == 0 {
+            server = server.restart();
+        }
+        if n % 40 == 0 {
+            server.clock.advance(7 * DAY_MS);
+        }
+        server.clock.advance(1);
+    }
+    let server = server.restart();
+    assert_eq!(server.read_all(&ann).len(), 100);
+    assert_eq!(server.append(&ann, 50, 0).await.unwrap().sequence, 50, "sent again");
+    let state = server.logs.cell(ann.log).unwrap().state();
+    let bytes: usize = server.read_all(&ann).iter().map(|(facts, payload)| facts.encode().len() + payload.len()).sum();
+    assert_eq!(state.head.stored_bytes(0), bytes as u64);
+}
+
+#[tokio::test]
 async fn sweeping_goes_through_more_logs_than_one_step_takes() {
     let server = Server::new();
     for n in 0..600_u128 {
