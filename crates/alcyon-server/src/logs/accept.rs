@@ -23,7 +23,7 @@ use crate::{
 const FREE_LEAVE_BYTES: usize = 4096;
 
 /// After so many entries the head is written, so that not many have to be read to know it.
-const HEAD_EVERY: u64 = 32;
+const HEAD_EVERY: u64 = 8;
 
 /// An entry that has passed all rules.
 pub(crate) struct NewEntry {
