@@ -25,6 +25,7 @@ use super::{
 use crate::{
     Refusal,
     directory::Overlay,
+    observe::event,
     store::{Batch, Store, StoreError, Table},
 };
 
@@ -361,7 +362,7 @@ impl<S: Store> Engine<S> {
         match self.recover() {
             Ok(()) => Ok(()),
             Err(error) => {
-                tracing::error!(%error, "the store does not work yet");
+                event!(ERROR, "the store does not work yet", error = &error);
                 self.failed(&error);
                 Err(refusal)
             }
@@ -382,7 +383,7 @@ impl<S: Store> Engine<S> {
             cell.reload(loaded);
             cell.followers.moved(cell.log, &[]);
         }
-        tracing::info!("the store works again");
+        event!(INFO, "the store works again");
         self.failure = None;
         self.shared.set_health(Health::Writing);
         Ok(())
@@ -398,7 +399,7 @@ impl<S: Store> Engine<S> {
         let low = store.free_bytes().is_ok_and(|free| free < settings.disk_reserve);
         if low != self.space_is_low {
             self.space_is_low = low;
-            tracing::warn!(low, "free space on the disk has passed the reserve");
+            event!(WARN, "free space on the disk has passed the reserve", low = low);
         }
         if self.failure.is_none() {
             self.shared.set_health(if low { Health::DiskFull } else { Health::Writing });
@@ -430,7 +431,7 @@ impl<S: Store> Engine<S> {
                 None
             }
             Err(error) => {
-                tracing::error!(%error, "a write failed; nothing of it was acknowledged");
+                event!(ERROR, "a write failed, nothing of it was acknowledged", error = &error);
                 let refusal = self.failed(&error);
                 let doubtful = self.staged.drain(..).filter(|one| one.change != StagedChange::None).map(|one| one.cell);
                 if let Some(failure) = &mut self.failure {
@@ -519,7 +520,7 @@ pub(crate) fn compact(payload: &Bytes) -> Bytes {
 
 /// The store could not be read.
 pub(crate) fn read_failed(error: &StoreError) -> Refusal {
-    tracing::error!(%error, "a read failed");
+    event!(ERROR, "a read failed", error = error);
     Refusal::internal()
 }
 

@@ -12,8 +12,12 @@ mod faulty;
 mod memory;
 mod table;
 
+use std::fmt;
+
 use bytes::Bytes;
 use thiserror::Error;
+
+use crate::observe::LogSafe;
 
 pub use batch::{Batch, Change};
 pub use embedded::{EmbeddedSettings, EmbeddedStore};
@@ -91,4 +95,11 @@ pub enum StoreError {
     /// A write has failed before; nothing is written until [`Store::recover`] succeeds.
     #[error("the store has stopped after a failed write")]
     Stopped,
+}
+
+/// Numbers and words of this program, the operating system and the engine; no row ever stands in an error.
+impl LogSafe for &StoreError {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
