@@ -1,24 +1,37 @@
 //! What the parts of the client share: the store, who we are, and what is to be shown.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use alcyon_mls::HandshakeKey;
 use alcyon_store::{AlarmRecord, MessageRecord, RequestRecord, Store, TermRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, Handle, LogId};
 
-use crate::{Alarm, AlarmKind, ClientError, Delivery, Event, KnockRequest, Message, Position, RequestKind, local::Local, poke::Poke};
+use crate::{
+    Alarm, AlarmKind, ClientError, Delivery, Event, KnockRequest, Message, Position, RequestKind, hold::Holds, local::Local, poke::Poke,
+};
 
 pub(crate) struct Core {
     pub(crate) store: Store,
     local: RefCell<Option<Rc<Local>>>,
     /// The outbox, the terms or the requests have changed.
     pub(crate) work: Poke,
+    /// Who keeps which connection.
+    pub(crate) holds: Holds,
+    /// Numbers of the queued starts that are being carried out.
+    pub(crate) starting: RefCell<BTreeSet<u64>>,
     listener: RefCell<Option<futures::channel::mpsc::UnboundedSender<Event>>>,
 }
 
 impl Core {
     pub(crate) fn open(store: Store) -> Result<Self, ClientError> {
-        let core = Self { store, local: RefCell::new(None), work: Poke::default(), listener: RefCell::new(None) };
+        let core = Self {
+            store,
+            local: RefCell::new(None),
+            work: Poke::default(),
+            holds: Holds::default(),
+            starting: RefCell::default(),
+            listener: RefCell::new(None),
+        };
         core.reload()?;
         Ok(core)
     }

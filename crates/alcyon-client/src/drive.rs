@@ -8,6 +8,7 @@ use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnord
 use crate::{
     Client, ClientError, Clock, ConnectionState, Event, Synced, Transport,
     core::{alarm_view, message_view, request_view},
+    hold::{Hold, Way},
     link::{Ended, Link, Purpose, purpose_of},
     random::random,
 };
@@ -34,7 +35,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             if links.is_empty() {
                 break;
             }
-            let ends = futures::future::join_all(links.iter().map(|link| self.run_link(link, false, || ()))).await;
+            let ends = futures::future::join_all(links.iter().map(|link| self.run_or_follow(link))).await;
             for (link, end) in links.into_iter().zip(ends) {
                 match end {
                     Ok(()) => {}
@@ -96,7 +97,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 return Ok(());
             }
             let mut running: FuturesUnordered<_> =
-                links.into_iter().map(|link| async move { (self.run_link(&link, false, || ()).await, link) }).collect();
+                links.into_iter().map(|link| async move { (self.run_or_follow(&link).await, link) }).collect();
             while let Some((end, link)) = running.next().await {
                 match end {
                     Ok(()) => {}
@@ -153,14 +154,46 @@ impl<T: Transport, C: Clock> Client<T, C> {
         due.unwrap_or(true)
     }
 
+    /// Runs a connection until nothing is left to do on it. Where somebody keeps it already, waits until that one has looked at
+    /// all that there is to do now, and has nothing left.
+    async fn run_or_follow(&self, link: &Link) -> Result<(), Ended> {
+        let holds = &self.core.holds;
+        let wanted = self.core.work.count();
+        loop {
+            let seen = holds.progress.count();
+            if let Some(_hold) = holds.take(link) {
+                return self.run_link(link, false, |_| ()).await;
+            }
+            match holds.way(link) {
+                Some(Way::Up { idle_at: Some(looked_at) }) if looked_at >= wanted => return Ok(()),
+                Some(Way::Away) => return Err(Ended::Away { after_ms: 0 }),
+                Some(Way::Up { .. }) | None => holds.progress.after(seen).await,
+            }
+        }
+    }
+
+    /// Takes a connection as soon as nobody else keeps it.
+    async fn hold(&self, link: &Link) -> Hold<'_> {
+        loop {
+            let seen = self.core.holds.progress.count();
+            if let Some(hold) = self.core.holds.take(link) {
+                return hold;
+            }
+            self.core.holds.progress.after(seen).await;
+        }
+    }
+
     /// Keeps one connection up; ends when it is not needed any more.
     async fn keep_link(&self, link: Link, away: &Cell<usize>) -> Result<Link, ClientError> {
         let mut backoff_ms = BACKOFF_FIRST_MS;
         let mut is_away = false;
+        let hold = self.hold(&link).await;
         loop {
+            hold.up();
             let for_ever = link.purpose != Purpose::Knock;
             let mut online = false;
-            let caught_up = || {
+            let caught_up = |looked_at| {
+                hold.set(Way::Up { idle_at: Some(looked_at) });
                 if !online {
                     online = true;
                     if std::mem::take(&mut is_away) {
@@ -182,6 +215,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     if !std::mem::replace(&mut is_away, true) {
                         away.set(away.get() + 1);
                     }
+                    hold.set(Way::Away);
                     let jitter = u64::from_le_bytes(random()) % backoff_ms;
                     let retry_in_ms = after_ms + jitter;
                     self.core.emit([Event::Connection(ConnectionState::Waiting { retry_in_ms })]);

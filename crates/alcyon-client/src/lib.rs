@@ -26,6 +26,7 @@ mod drive;
 mod entry;
 mod error;
 mod event;
+mod hold;
 mod inbox;
 mod link;
 mod local;

@@ -93,8 +93,9 @@ struct State {
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
-    /// Runs a connection: until there is nothing left to do, or for ever. `caught_up` is called whenever nothing is left to do.
-    pub(crate) async fn run_link(&self, link: &Link, for_ever: bool, mut caught_up: impl FnMut()) -> Result<(), Ended> {
+    /// Runs a connection, which the caller holds: until there is nothing left to do, or for ever. `caught_up` is called
+    /// whenever nothing is left to do, with how many pokes for work were looked at.
+    pub(crate) async fn run_link(&self, link: &Link, for_ever: bool, mut caught_up: impl FnMut(u64)) -> Result<(), Ended> {
         let mut connection = self.transport.connect(&link.server).await?;
         let mut state = State {
             next_request: 1,
@@ -113,7 +114,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 connection.send(frame).await?;
             }
             if state.is_idle() {
-                caught_up();
+                caught_up(seen);
                 if !for_ever {
                     return Ok(());
                 }

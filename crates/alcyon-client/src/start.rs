@@ -1,5 +1,7 @@
 //! Starting a conversation: find the account, make the group and its log, and knock.
 
+use std::{cell::RefCell, collections::BTreeSet};
+
 use alcyon_identity::Manifest;
 use alcyon_mls::{Created, Group, GroupRules, JudgedKeyPackage, Suite, judge_key_package, seal_knock};
 use alcyon_store::{ConversationRecord, NewOutboxItem, OutboxItem, OutboxKind, RequestState, Standing, TermRecord, TermState, Tx};
@@ -113,13 +115,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
             .map(|record| record.conversation))
     }
 
-    /// Runs the starts that wait. With `only`, an error that is final for that one is handed back; all others are stored.
+    /// Runs the starts that wait and that nobody else runs. With `only`, that one alone, and an error that is final for it is
+    /// handed back; otherwise such errors are stored.
     pub(crate) async fn run_starts(&self, only: Option<ConversationId>) -> Result<usize, ClientError> {
         let mut unreachable = 0;
         let now_ms = self.clock.now_ms();
         let heads = self.core.store.transaction(|tx| tx.outbox_heads(None))?;
-        for item in heads.into_iter().filter(|item| item.kind == OutboxKind::Start && item.not_before_ms <= now_ms) {
-            let live = only.is_some() && item.conversation == only;
+        let live = only.is_some();
+        let due = heads.into_iter().filter(|item| item.kind == OutboxKind::Start && (live || item.not_before_ms <= now_ms));
+        for item in due.filter(|item| !live || item.conversation == only) {
+            let Some(_running) = Running::begin(&self.core.starting, item.number) else { continue };
             match self.run_start(&item).await {
                 Ok(()) => self.core.work.poke(),
                 Err(error @ (ClientError::Store(_) | ClientError::NoAccount)) => return Err(error),
@@ -195,6 +200,26 @@ impl<T: Transport, C: Clock> Client<T, C> {
             return Err(ClientError::NoDevices(handle.to_text()));
         }
         self.core.store.transaction(|tx| begin(tx, &local, item, record, &manifest, &packages, now_ms))
+    }
+}
+
+/// The mark of a start that is being carried out, for as long as it is.
+struct Running<'a> {
+    starting: &'a RefCell<BTreeSet<u64>>,
+    number: u64,
+}
+
+impl<'a> Running<'a> {
+    /// `None` if it is being carried out already.
+    fn begin(starting: &'a RefCell<BTreeSet<u64>>, number: u64) -> Option<Self> {
+        let new = starting.borrow_mut().insert(number);
+        new.then(|| Self { starting, number })
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.starting.borrow_mut().remove(&self.number);
     }
 }
 

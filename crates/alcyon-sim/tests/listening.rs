@@ -1,0 +1,86 @@
+//! Interfaces and bots give commands while they listen: two tasks of one program want the same connections, and read one log.
+#![allow(clippy::unwrap_used)]
+
+use std::{future::Future, time::Duration};
+
+use alcyon_sim::{
+    fault::FaultRates,
+    seed,
+    world::{Peer, World, check, check_promises, is_weather, settle},
+};
+use anyhow::{Context, bail, ensure};
+
+/// Runs a future that need not be `Send` on one thread with paused time.
+fn simulate<F: Future<Output = anyhow::Result<()>>>(run: F) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, run)
+}
+
+/// Does `work` while `peer` listens.
+async fn beside_listening<R>(peer: &Peer, work: impl Future<Output = anyhow::Result<R>>) -> anyhow::Result<R> {
+    tokio::select! {
+        ended = peer.listen(Duration::from_secs(500)) => bail!("{} listened to the end: {ended:?}", peer.handle.to_text()),
+        done = work => done,
+    }
+}
+
+/// What a bad network explains is no failure of the program; the message waits in the outbox.
+fn weathered(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if is_weather(&error) => Ok(()),
+        other => other,
+    }
+}
+
+async fn talk(world: &World, rates: FaultRates) -> anyhow::Result<()> {
+    let server = world.server("sea.example").await?;
+    let ann = world.person("ann", &server).await?;
+    let ben = world.person("ben", &server).await?;
+    // The first knock, too, has to stand it, but a fault on the way to the directory would be an error for the person.
+    let knocking = beside_listening(&ann, ann.knock(&ben, "hello"));
+    knocking.await.context("knocking")?;
+    let accepting = beside_listening(&ben, async {
+        while ben.accept_all().await? == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        ben.send(ben.conversation(&ann)?, "hello yourself", None).await
+    });
+    accepting.await.context("accepting")?;
+    for peer in [&ann, &ben] {
+        peer.faults.set_rates(rates);
+    }
+    let several = async |peer: &Peer, other: &Peer| {
+        let conversation = peer.conversation(other)?;
+        let sending = (0..4).map(|number| async move { weathered(peer.send(conversation, &format!("at once {number}"), None).await) });
+        beside_listening(peer, async {
+            for sent in futures::future::join_all(sending).await {
+                sent?;
+            }
+            Ok(())
+        })
+        .await
+    };
+    for _ in 0..4 {
+        futures::future::try_join(several(&ann, &ben), several(&ben, &ann)).await?;
+    }
+    world.calm(&[&ann, &ben], &[server]).await?;
+    settle(&[&ann, &ben]).await?;
+    check_promises(&ann, &[&ben]).await?;
+    check(&ann, &ben).await?;
+    let history = ann.history(ann.conversation(&ben)?).await?;
+    ensure!(history.len() == 34, "{} of 34 messages", history.len());
+    Ok(())
+}
+
+#[test]
+fn commands_beside_listening_share_its_connections() {
+    for seed in seed::seeds("ALCYON_FAULT_RUNS", 4) {
+        for rates in [FaultRates::NONE, FaultRates::ROUGH] {
+            simulate(async {
+                let world = World::new(seed)?;
+                talk(&world, rates).await.with_context(|| format!("seed {seed}"))
+            })
+            .unwrap();
+        }
+    }
+}
