@@ -50,18 +50,24 @@ pub(crate) fn remember_manifest(
     Ok(contact)
 }
 
-/// The handle's directory has named `account`: contacts that went by this handle and are another account are marked, and nothing is
-/// sent to them until the person has looked.
-pub(crate) fn mark_changed_handles(tx: &Tx<'_>, handle: &Handle, account: AccountId, now_ms: u64) -> Result<Vec<Event>, ClientError> {
+/// The handle's directory has named `account`, or nobody: contacts that went by this handle and are another account are marked, and
+/// nothing is sent to them until the person has looked.
+pub(crate) fn mark_changed_handles(
+    tx: &Tx<'_>,
+    handle: &Handle,
+    account: Option<AccountId>,
+    now_ms: u64,
+) -> Result<Vec<Event>, ClientError> {
     let mut events = Vec::new();
     for mut contact in tx.contacts_by_handle(handle)? {
-        if contact.account != account && !contact.handle_changed {
+        if account != Some(contact.account) && !contact.handle_changed {
             contact.handle_changed = true;
             tx.put_contact(&contact)?;
             if let Some(conversation) = tx.conversation_with(contact.account)?
                 && let Some(term) = tx.term_of(conversation.conversation)?
             {
-                let evidence = (contact.account.as_bytes().as_slice(), account.as_bytes().as_slice());
+                let named = account.map(|account| account.as_bytes().to_vec()).unwrap_or_default();
+                let evidence = (contact.account.as_bytes().as_slice(), named.as_slice());
                 events.extend(raise(
                     tx,
                     Some(conversation.conversation),
@@ -184,8 +190,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 Ok(manifest) => {
                     let events = self.core.store.transaction(|tx| {
                         remember_manifest(tx, &manifest, Some(&contact.handle), now_ms)?;
-                        mark_changed_handles(tx, &contact.handle, manifest.account(), now_ms)
+                        mark_changed_handles(tx, &contact.handle, Some(manifest.account()), now_ms)
                     })?;
+                    self.core.emit(events);
+                }
+                // Of a handle that was true before, this may be a server's accident; of one that never was, it is a lie.
+                Err(ClientError::NoSuchHandle(_)) if contact.handle_checked_ms == 0 => {
+                    let events = self.core.store.transaction(|tx| mark_changed_handles(tx, &contact.handle, None, now_ms))?;
                     self.core.emit(events);
                 }
                 Err(ClientError::Transport(_) | ClientError::NoSuchHandle(_) | ClientError::Refused { .. }) => return Ok(()),

@@ -233,14 +233,22 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Accepts a request; from here on its conversation is there, coming in goes on with whatever connection there is.
     pub async fn accept(&self, request: ConversationId) -> Result<ConversationId, ClientError> {
         let now_ms = self.clock.now_ms();
-        self.core.store.transaction(|tx| {
+        let contact = self.core.store.transaction(|tx| {
             let mut record = open_request(tx, request)?;
             accept_offer(tx, &Offer::decode(&record.offer)?, record.account, now_ms)?;
             record.state = RequestState::Accepted;
             record.shown = true;
-            Ok::<_, ClientError>(tx.put_request(&record)?)
+            tx.put_request(&record)?;
+            Ok::<_, ClientError>(tx.contact(record.account)?)
         })?;
         self.core.work.poke();
+        if let Some(contact) = contact.filter(|contact| contact.handle_checked_ms == 0) {
+            match self.check_handle(&contact, 0).await {
+                // Accepted all the same, and shown: nothing is sent there until the person has looked.
+                Ok(()) | Err(ClientError::HandleChanged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         self.drive_until(|_| Ok(false)).await?;
         Ok(request)
     }

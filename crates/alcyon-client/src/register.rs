@@ -145,11 +145,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
     }
 
-    /// Asks the directories of those who knock whether their handles name them. Who claims another's handle is dropped unseen.
+    /// Asks the own server whether the handles of those who knock from there name them. Who claims another's handle is dropped
+    /// unseen. Other servers are asked once the request is accepted: before that they would learn that, and from where, it was read.
     pub(crate) async fn confirm_requests(&self) -> Result<usize, ClientError> {
+        let local = self.core.local()?;
         let mut unreachable = 0;
         for request in self.core.store.transaction(|tx| tx.open_requests())? {
-            if request.confirmed {
+            if request.confirmed || request.handle.server() != local.handle.server() {
                 continue;
             }
             let now_ms = self.clock.now_ms();
@@ -167,7 +169,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 match true_one {
                     Some(manifest) => {
                         record.confirmed = true;
-                        events = mark_changed_handles(tx, &record.handle, record.account, now_ms)?;
+                        events = mark_changed_handles(tx, &record.handle, Some(record.account), now_ms)?;
                         remember_manifest(tx, &manifest, Some(&record.handle), now_ms)?;
                     }
                     None => record.state = RequestState::Superseded,

@@ -171,7 +171,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
         let now_ms = self.clock.now_ms();
         let (events, changed, blocked) = self.core.store.transaction(|tx| {
-            let events = mark_changed_handles(tx, &handle, account, now_ms)?;
+            let events = mark_changed_handles(tx, &handle, Some(account), now_ms)?;
             let changed = tx.contacts_by_handle(&handle)?.iter().any(|contact| contact.account != account);
             let contact = remember_manifest(tx, &manifest, Some(&handle), now_ms)?;
             Ok::<_, ClientError>((events, changed, contact.blocked))

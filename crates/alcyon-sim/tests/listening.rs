@@ -1,4 +1,5 @@
 //! Interfaces and bots give commands while they listen: two tasks of one program want the same connections, and read one log.
+//! And what a client does by itself while it listens.
 #![allow(clippy::unwrap_used)]
 
 use std::{future::Future, time::Duration};
@@ -83,4 +84,28 @@ fn commands_beside_listening_share_its_connections() {
             .unwrap();
         }
     }
+}
+
+/// Before it is accepted, nothing of a stranger's knock reaches the stranger's server: not even that it was read.
+#[test]
+fn a_strangers_server_is_not_asked_before_the_request_is_accepted() {
+    simulate(async {
+        let world = World::new(1)?;
+        let (sea, land) = (world.server("sea.example").await?, world.server("land.example").await?);
+        let ann = world.person("ann", &sea).await?;
+        let ben = world.person("ben", &land).await?;
+        ben.knock(&ann, "hello").await?;
+        // A server that is down can't be asked, and nobody misses it.
+        world.network.kill(&land);
+        let synced = ann.with(async |client| Ok(client.sync().await?)).await?;
+        ensure!(synced.unreachable == 0, "{} servers were asked in vain", synced.unreachable);
+        let requests = ann.with(async |client| Ok(client.requests()?)).await?;
+        ensure!(requests.len() == 1 && !requests[0].confirmed, "{requests:?}");
+        world.network.start(&land).await?;
+        ensure!(ann.accept_all().await? == 1, "one request");
+        ann.send(ann.conversation(&ben)?, "hello yourself", None).await?;
+        settle(&[&ann, &ben]).await?;
+        check(&ann, &ben).await
+    })
+    .unwrap();
 }

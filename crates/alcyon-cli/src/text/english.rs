@@ -16,7 +16,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::NoRequests => "No requests.",
         Text::RequestHint => "To answer: alcyon accept ID, or alcyon decline ID",
         Text::RequestConfirmed => "the server of this handle confirms the account",
-        Text::RequestUnconfirmed => "the server of this handle has NOT confirmed the account: it may be somebody else",
+        Text::RequestUnconfirmed => "NOT confirmed: it may be somebody else (the handle's server is asked once you accept)",
         Text::Sent => "Sent.",
         Text::Queued => "Queued: the server can't be reached now. It goes out with the next command that connects.",
         Text::Accepted { who } => return format!("* {who} is in: the conversation is open"),

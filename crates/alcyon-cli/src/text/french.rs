@@ -20,7 +20,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::NoRequests => "Aucune demande.",
         Text::RequestHint => "Pour répondre : alcyon accept ID, ou alcyon decline ID",
         Text::RequestConfirmed => "le serveur de cet identifiant confirme le compte",
-        Text::RequestUnconfirmed => "le serveur de cet identifiant n'a PAS confirmé le compte : ce peut être quelqu'un d'autre",
+        Text::RequestUnconfirmed => "PAS confirmé : ce peut être quelqu'un d'autre (le serveur de l'identifiant est interrogé si vous acceptez)",
         Text::Sent => "Envoyé.",
         Text::Queued => "En attente : le serveur est injoignable. Le message partira avec la prochaine commande qui se connecte.",
         Text::Accepted { who } => return format!("* {who} est là : la conversation est ouverte"),
