@@ -33,8 +33,10 @@ fn bytes_of_what_is_signed() {
         seen: Seen { sequence: 5, running_hash: RunningHash::start(LogId::from([3; 16])) },
         last_valid: Some(LastValid { sequence: 4, payload_hash: payload_hash(b"payload") }),
         rejoin: Some(RejoinReason::PathNotOpened),
+        door: None,
+        leaves: Vec::new(),
     };
-    let first = CommitData { last_valid: None, rejoin: None, ..data };
+    let first = CommitData { last_valid: None, rejoin: None, ..data.clone() };
     insta::assert_snapshot!(format!(
         "GroupRules {}\nCommitData {}\nfirst {}",
         hex(&rules.encode()),
