@@ -12,8 +12,8 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::{DeserializeBytes, Serialize};
 
 use crate::{
-    CommitData, CommitSummary, Entry, Fault, GroupId, GroupRules, Invalid, LastValid, MemoryRows, MlsError, RowKind, Rows, StoredTree,
-    Suite, Verdict,
+    CommitData, CommitSummary, Entry, Fault, GroupId, GroupRules, GroupState, Invalid, LastValid, MemoryRows, MlsError, RowKind, Rows,
+    StoredTree, Suite, Verdict,
     commit::dictionary_updates,
     facts::facts,
     group::{own_key, public_state},
@@ -118,6 +118,13 @@ impl Replay {
     #[must_use]
     pub fn rules(&self) -> &GroupRules {
         &self.rules
+    }
+
+    /// The state of a group after the last commit that looked valid; none in a pair. Certain once a GroupInfo or a later
+    /// commit confirms it.
+    pub fn state_of_group(&self) -> Result<Option<GroupState>, MlsError> {
+        let Some(step) = self.steps.back() else { return Ok(None) };
+        self.rules.state_of_context(load(&step.rows, &self.id)?.group_context())
     }
 
     /// The last commit that looked valid; none in the term's first epoch.

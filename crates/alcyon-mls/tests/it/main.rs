@@ -3,7 +3,10 @@
 
 mod bridge;
 mod cast;
+mod circle;
 mod crash;
+mod group;
+mod group_rules;
 mod hostile;
 mod interop;
 mod log;
