@@ -86,6 +86,11 @@ impl Log {
         self.put(EntryKind::Commit, payload, changes);
     }
 
+    /// Bytes of an entry's payload.
+    pub fn payload(&self, sequence: u64) -> usize {
+        self.entries[usize::try_from(sequence).unwrap() - 1].1.len()
+    }
+
     pub fn handshake(&self, sequence: u64) -> GroupHandshake {
         let (_, payload) = &self.entries[usize::try_from(sequence).unwrap() - 1];
         let Payload::Handshake(sealed) = Payload::decode(payload).unwrap() else { panic!("no handshake") };

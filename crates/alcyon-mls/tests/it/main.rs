@@ -4,8 +4,10 @@
 mod bridge;
 mod cast;
 mod circle;
+mod cost;
 mod crash;
 mod group;
+mod group_random;
 mod group_rules;
 mod hostile;
 mod interop;
