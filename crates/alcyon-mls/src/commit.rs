@@ -16,6 +16,7 @@ use crate::{
     process::removed,
     provider::with_rows,
     rows::Slot,
+    slim::without_state,
     validity::{self, Author, Commit, Leaf, Proposal, State},
 };
 
@@ -24,7 +25,7 @@ use crate::{
 pub struct PreparedCommit {
     /// The MLS PublicMessage, to be sealed **once**: resend the same payload.
     pub message: Vec<u8>,
-    /// The GroupInfo without tree of the epoch it starts, to be sealed: under the new join secret, if there is one.
+    /// The GroupInfo without tree (and without a group's state) of the epoch it starts, to be sealed: under the new join secret, if there is one.
     pub group_info: Vec<u8>,
     /// The commit takes leaves out of a group: once it is merged, handshakes are under the key that derives from this.
     /// The commit itself still is under the old one.
@@ -210,7 +211,7 @@ impl Group {
             let (message, _welcome, group_info) = bundle.into_messages();
             let missing = |what: &'static str| MlsError::Internal { doing: "preparing a commit", fault: Fault::of(&what) };
             let message = to_bytes(&message)?;
-            let group_info = to_bytes(&group_info.ok_or_else(|| missing("NoGroupInfo"))?)?;
+            let group_info = without_state(&to_bytes(&group_info.ok_or_else(|| missing("NoGroupInfo"))?)?)?;
             let staged = self.mls.pending_commit().ok_or_else(|| missing("NotPending"))?;
             let sender = Sender::Member(self.mls.own_leaf_index());
             let made = facts(&sender, staged, commit.data.clone()).map_err(MlsError::WouldBeInvalid)?;

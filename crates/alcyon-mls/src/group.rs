@@ -13,6 +13,7 @@ use crate::{
     member::Roster,
     provider::{Provider, with_rows},
     rows::Slot,
+    slim::{join_tree, without_state},
     storage::group_key,
     validity::{self, Leaf, State},
 };
@@ -87,7 +88,7 @@ pub struct Created {
 /// What a log keeps for those who come in: a ratchet tree and the GroupInfo of the same epoch. Not sealed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTree {
-    /// The ratchet tree (RFC 9420 section 7.8).
+    /// The ratchet tree (RFC 9420 section 7.8); in a group with its state.
     pub tree: Vec<u8>,
     /// The GroupInfo without tree, signed by whoever stored it; it also names the last valid commit.
     pub group_info: Vec<u8>,
@@ -247,7 +248,12 @@ impl Group {
             .export_group_info_with_additional_extensions(&crypto, device, false, named)
             .map_err(|error| defect(Fault::of(&error)))?;
         let tree = self.mls.export_ratchet_tree().tls_serialize_detached().map_err(|error| defect(Fault::of(&error)))?;
-        Ok(StoredTree { tree, group_info: to_bytes(&group_info)? })
+        let group_info = without_state(&to_bytes(&group_info)?)?;
+        let tree = match &self.group {
+            Some(state) => join_tree(tree, state),
+            None => tree,
+        };
+        Ok(StoredTree { tree, group_info })
     }
 
     /// Encrypts an application message: an MLS PrivateMessage of this epoch, without authenticated data. The caller

@@ -7,6 +7,9 @@
 //! - [`Group::create`], [`Group::join`], [`Group::encrypt`], [`Group::process`]: the daily life.
 //! - [`Group::prepare_update`]: compare-and-append. A prepared commit waits in the rows for the log's word; it is never
 //!   replaced, and merged on its own echo alone.
+//! - [`Group::create_group`], [`Group::prepare_change`], [`prepare_join`], [`GroupState`]: groups (rule set 2). One comes in
+//!   by a door ([`DoorKeys`]); roles, doors and settings lie in the group's authenticated state; who is put out gets
+//!   neither the next epoch nor the next join secret ([`PreparedCommit::new_join_secret`]).
 //! - [`validity`]: whether a commit counts, a pure function that members and replayers share.
 //! - [`Replay`], [`prepare_rejoin`], [`adopt_rejoin`]: coming in from outside, beside the live state until accepted.
 //! - [`HandshakeKey`], [`Payload`], [`pad`]: the seal around what the server must not read. [`InboxKey`]: knocks.
@@ -92,6 +95,7 @@ mod provider;
 mod rejoin;
 mod replay;
 mod rows;
+mod slim;
 mod state;
 mod storage;
 mod suite;

@@ -16,6 +16,7 @@ use crate::{
     provider::with_rows,
     replay::Ground,
     rows::Slot,
+    slim::without_state,
     storage::group_key,
     validity::{self, Proposal},
 };
@@ -134,7 +135,7 @@ fn come_in(
         let (message, _welcome, group_info) = bundle.into_messages();
         let missing = |what: &'static str| MlsError::Internal { doing: "preparing to come in", fault: Fault::of(&what) };
         let message = to_bytes(&message)?;
-        let group_info = to_bytes(&group_info.ok_or_else(|| missing("NoGroupInfo"))?)?;
+        let group_info = without_state(&to_bytes(&group_info.ok_or_else(|| missing("NoGroupInfo"))?)?)?;
         Prepared::new(&message, &state, &commit).write(rows, Slot::Joining, &id)?;
         Ok(PreparedRejoin { group: id.clone(), message, group_info })
     })

@@ -15,6 +15,7 @@ use crate::{
     CommitData, CommitSummary, Entry, Fault, GroupId, GroupRules, GroupState, Invalid, LastValid, MemoryRows, MlsError, RowKind, Rows,
     StoredTree, Suite, Verdict,
     commit::dictionary_updates,
+    extension::RULES_GROUP,
     facts::facts,
     group::{own_key, public_state},
     join::read_tree,
@@ -23,6 +24,7 @@ use crate::{
     process::{Parsed, Told, confirm, parse, removed},
     provider::with_rows,
     rows::Slot,
+    slim::{split_tree, with_state},
     validity::{self, Author, State},
 };
 
@@ -73,10 +75,15 @@ impl Replay {
     /// later commit and no GroupInfo fits: take another.
     pub fn from_tree(suite: Suite, stored: &StoredTree) -> Result<Self, MlsError> {
         let info = read_group_info(suite, &stored.group_info)?;
-        let last_valid = LastValid::of_group_info(info.extensions())?;
-        let tree = read_tree(&stored.tree)?;
         // The numbers come first: what follows is by rules that are known.
         let rules = GroupRules::of_context(info.group_context())?;
+        let (info, tree) = if rules.rules == RULES_GROUP {
+            let (tree, state) = split_tree(&stored.tree)?;
+            (read_group_info(suite, &with_state(&stored.group_info, &state)?)?, read_tree(&tree)?)
+        } else {
+            (info, read_tree(&stored.tree)?)
+        };
+        let last_valid = LastValid::of_group_info(info.extensions())?;
         let rows = MemoryRows::new();
         let (id, state, roster) = with_rows(&rows, Slot::Live, |provider| {
             let (public, _) = PublicGroup::from_external(provider.crypto(), provider.storage(), tree, info, ProposalStore::new())
@@ -162,9 +169,16 @@ impl Replay {
     /// Not visible from outside: a wrong external key signed by a member. Who came in by such a one is on a branch of its
     /// own: others' commits are of another epoch then. Take another member's GroupInfo.
     pub fn ground(&self, group_info: &[u8]) -> Result<Ground<'_>, MlsError> {
-        let info = read_group_info(self.suite, group_info)?;
+        let slim = read_group_info(self.suite, group_info)?;
         for (after, step) in self.steps.iter().rev().enumerate() {
             let public = load(&step.rows, &self.id)?;
+            if public.group_context().epoch() != slim.epoch() {
+                continue;
+            }
+            let info = match self.rules.state_of_context(public.group_context())? {
+                Some(state) => read_group_info(self.suite, &with_state(group_info, &state)?)?,
+                None => slim.clone(),
+            };
             if !same(public.group_context(), info.group_context())? {
                 continue;
             }

@@ -357,6 +357,7 @@ fn sealed() -> Vec<Vector> {
         whole(join_secret),
         whole(proto::GroupCommitData { door: bytes(0x13, 16), leaves: vec![leave.clone()] }),
         whole(leave),
+        whole(proto::GroupTree { tree: bytes(0x58, 3), state: group_state.encode_to_vec().into() }),
         whole(group_state),
         whole(group_account),
         whole(removed),
