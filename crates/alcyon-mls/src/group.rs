@@ -8,7 +8,7 @@ use tls_codec::Serialize;
 use crate::{
     Fault, GroupRules, GroupState, Invalid, JudgedKeyPackage, LastValid, LeafIndex, LocalDevice, Member, MlsError, Permission, RowKind,
     Rows, Settings,
-    extension::leaf_extensions,
+    extension::{RULES_GROUP, leaf_extensions},
     key_package::widest,
     member::Roster,
     provider::{Provider, with_rows},
@@ -108,6 +108,7 @@ impl Group {
     }
 
     /// Makes the first epoch of a group's term: the creator alone, and admin. Everybody else comes in by a door.
+    /// `rules` are [`GroupRules::group`], others are [`MlsError::UnknownRules`] here.
     pub fn create_group(
         rows: &dyn Rows,
         device: &LocalDevice<'_>,
@@ -127,6 +128,10 @@ impl Group {
         others: &[JudgedKeyPackage],
         group: Option<&GroupState>,
     ) -> Result<Created, MlsError> {
+        let GroupRules { protocol, rules: number, conversation: _, term: _, log: _ } = *rules;
+        if (number == RULES_GROUP) != group.is_some() {
+            return Err(MlsError::UnknownRules { protocol, rules: number });
+        }
         with_rows(rows, Slot::Live, |provider| {
             let id: [u8; 32] = provider.rand().random_array().map_err(provider.defect("drawing a group id"))?;
             let mut mls = MlsGroup::builder()

@@ -37,7 +37,7 @@ pub enum GroupHandshake {
         join_secrets: Vec<SealedJoinSecret>,
     },
     /// In a leave entry.
-    Leave(LeaveProof),
+    Leave(Box<LeaveProof>),
 }
 
 impl Payload {
@@ -95,7 +95,8 @@ impl HandshakeKey {
         Ok(SealedHandshake(seal(&self.handshake, self.log.as_bytes(), &handshake)?))
     }
 
-    /// The MLS PublicMessage in a sealed handshake.
+    /// The MLS PublicMessage in a sealed handshake of a pair. In a group it is [`Self::open_group_handshake`], for
+    /// everybody: what else is in there has to be readable too.
     pub fn open_handshake(&self, sealed: &SealedHandshake) -> Result<Vec<u8>, MlsError> {
         let bytes = open(&self.handshake, self.log.as_bytes(), &sealed.0, "handshake")?;
         let proto::Handshake { message } =
@@ -124,7 +125,9 @@ impl HandshakeKey {
         let bytes = open(&self.handshake, self.log.as_bytes(), &sealed.0, "handshake")?;
         let proto::GroupHandshake { message, join_secrets, leave } = proto::GroupHandshake::decode(bytes.as_slice()).map_err(|_| WHAT)?;
         match leave {
-            Some(proof) if message.is_empty() && join_secrets.is_empty() => Ok(GroupHandshake::Leave(LeaveProof::of_field(proof)?)),
+            Some(proof) if message.is_empty() && join_secrets.is_empty() => {
+                Ok(GroupHandshake::Leave(Box::new(LeaveProof::of_field(proof)?)))
+            }
             Some(_) => Err(WHAT),
             None => {
                 let join_secrets = join_secrets.into_iter().map(|field| SealedJoinSecret::of_field(field).ok_or(WHAT));

@@ -11,8 +11,9 @@ use crate::{
     log::{Changes, Log},
 };
 
-/// CPU time of this thread, from the kernel's scheduler statistics.
+/// CPU time of this thread, from the kernel's scheduler statistics, which are brought up to date by yielding.
 fn cpu() -> Duration {
+    std::thread::yield_now();
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split_whitespace().next().unwrap().parse().unwrap())
 }

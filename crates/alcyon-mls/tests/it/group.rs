@@ -1,9 +1,11 @@
 //! Rule set 2 with everything: MLS, doors, removals, leaving, and those who follow from outside.
 
 use alcyon_mls::{
-    DoorKeys, Entry, GroupChange, GroupCommit, GroupHandshake, HandshakeKey, How, Invalid, LetsIn, LocalDevice, MlsError, Permission,
-    Processed, RejoinReason, Replay, Role, Settings, Verdict, Who, open_join_secret,
+    DoorKeys, Entry, Group, GroupChange, GroupCommit, GroupHandshake, GroupRules, GroupState, HandshakeKey, How, Invalid, LetsIn,
+    LocalDevice, MlsError, Permission, Processed, RejoinReason, Replay, Role, Settings, Suite, Verdict, Who, open_join_secret,
 };
+use alcyon_wire::{ConversationId, LogId, proto};
+use prost::Message;
 
 use crate::{
     cast::{Person, is_valid, text},
@@ -90,6 +92,9 @@ fn a_removal_at_64_open_doors_reaches_every_holder() {
     let prepared = all[0].change(&log, GroupCommit { remove_accounts, ..GroupCommit::default() }).unwrap();
     let fresh = prepared.new_join_secret.clone().unwrap();
     assert_eq!(prepared.seats_dropped, [seat(3)]);
+    // With 64 doors the state alone is more than the log takes as a GroupInfo.
+    assert!(all[0].state().encode().len() > alcyon_wire::limits::GROUP_INFO);
+    assert!(log.key.seal_group_info(&prepared.group_info).unwrap().len() < 8 * 1024);
     all[0].send_commit(&mut log, &prepared, vec![]);
     let read = everybody_reads(&mut all, &log);
     let summaries: Vec<_> = read
@@ -204,9 +209,9 @@ fn two_admins_leave_at_once_and_the_oldest_becomes_one() {
     let proofs: Vec<_> = proofs
         .into_iter()
         .map(|proof| {
-            let sealed = log.key.seal_group_handshake(&GroupHandshake::Leave(proof)).unwrap();
+            let sealed = log.key.seal_group_handshake(&GroupHandshake::Leave(Box::new(proof))).unwrap();
             match log.key.open_group_handshake(&sealed).unwrap() {
-                GroupHandshake::Leave(proof) => proof,
+                GroupHandshake::Leave(proof) => *proof,
                 other => panic!("{other:?}"),
             }
         })
@@ -362,6 +367,38 @@ fn members_and_followers_pass_over_the_same() {
     // From outside the lost one is a branch like the other: the next commit tells which is real.
     assert_eq!(verdicts, [true, true, false, true]);
     assert_eq!(outside.state_of_group().unwrap().unwrap(), *all[0].state());
+}
+
+#[test]
+fn a_pair_is_no_group_and_a_group_no_pair() {
+    let ann = Person::new().device();
+    let (conversation, log) = (ConversationId::from([3; 16]), LogId::from([5; 16]));
+    let pair = GroupRules::pair(conversation, 0, log);
+    let refused = Group::create_group(&ann.rows, &ann.local(), &pair, seat(1), Settings::default());
+    assert!(matches!(refused, Err(MlsError::UnknownRules { protocol: 1, rules: 1 })), "{refused:?}");
+    let group = GroupRules::group(conversation, 0, log);
+    let refused = Group::create(&ann.rows, &ann.local(), &group, seat(1), &[]);
+    assert!(matches!(refused, Err(MlsError::UnknownRules { protocol: 1, rules: 2 })), "{refused:?}");
+    let settings = Settings { title: "x".repeat(129), ..Settings::default() };
+    let refused = Group::create_group(&ann.rows, &ann.local(), &group, seat(1), settings);
+    assert!(matches!(refused, Err(MlsError::WouldBeInvalid(Invalid::Accounts))), "{refused:?}");
+}
+
+#[test]
+fn a_stored_tree_with_another_state_is_refused() {
+    let (all, _) = circle(Settings::default(), 1);
+    let mut stored = all[1].stored_tree();
+    let mut parts = proto::GroupTree::decode(stored.tree.as_slice()).unwrap();
+    // Bob makes himself an admin, for those who come in.
+    let mut state = GroupState::decode(&parts.state).unwrap();
+    state.accounts.values_mut().for_each(|account| account.role = Role::Admin);
+    parts.state = state.encode().into();
+    stored.tree = parts.encode_to_vec();
+    let refused = Replay::from_tree(Suite::PRODUCT, &stored);
+    assert!(matches!(refused, Err(MlsError::Untrue { .. })), "{refused:?}");
+    parts.state = vec![1].into();
+    stored.tree = parts.encode_to_vec();
+    assert!(matches!(Replay::from_tree(Suite::PRODUCT, &stored), Err(MlsError::Malformed { what: "GroupState" })));
 }
 
 #[test]

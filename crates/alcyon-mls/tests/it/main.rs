@@ -7,6 +7,8 @@ mod circle;
 mod cost;
 mod crash;
 mod group;
+mod group_limits;
+mod group_play;
 mod group_random;
 mod group_rules;
 mod hostile;
