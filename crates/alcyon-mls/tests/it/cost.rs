@@ -165,7 +165,8 @@ fn grow(size: usize) {
 #[test]
 #[ignore = "measures; run it by hand, in release"]
 fn groups_of_10_100_and_1000() {
-    for size in [10, 100, 1_000] {
+    let sizes = std::env::var("SIZES").unwrap_or_else(|_| "10,100,1000".into());
+    for size in sizes.split(',').map(|size| size.parse().unwrap()) {
         grow(size);
     }
 }

@@ -241,7 +241,7 @@ fn who_may_not_write_is_set_aside() {
     everybody_reads(&mut all, &log);
     let local = all[1].local();
     let rows = all[1].rows.clone();
-    let mut group = alcyon_mls::Group::load(&rows, &all[1].id()).unwrap().unwrap();
+    let mut group = Group::load(&rows, &all[1].id()).unwrap().unwrap();
     assert!(matches!(group.encrypt(&rows, &local, b"x"), Err(MlsError::MayNotWrite)));
     all[0].send(&mut log, "admins speak");
     assert_eq!(text(&all[1].catch_up(&log)[0]), "admins speak");
@@ -367,6 +367,23 @@ fn members_and_followers_pass_over_the_same() {
     // From outside the lost one is a branch like the other: the next commit tells which is real.
     assert_eq!(verdicts, [true, true, false, true]);
     assert_eq!(outside.state_of_group().unwrap().unwrap(), *all[0].state());
+}
+
+#[test]
+fn a_door_with_a_useless_key_harms_nobody_else() {
+    let (mut all, mut log) = circle(open_settings(), 2);
+    let (good, bad, zero) = (Invite::new(1, log.id), Invite::new(2, log.id), Invite::new(3, log.id));
+    let useless = |invite: &Invite, byte| alcyon_mls::NewDoor { key: vec![byte; alcyon_mls::INBOX_PUBLIC_KEY], ..invite.link(false) };
+    let doors = [good.link(false), useless(&bad, 0xff), useless(&zero, 0)];
+    assert!(is_valid(&all[1].says(&mut log, doors.map(GroupChange::OpenDoor).to_vec())));
+    everybody_reads(&mut all, &log);
+    let gone = all[2].account();
+    assert!(is_valid(&all[0].removes(&mut log, &[gone])));
+    let sealed = join_secrets(log.handshake(log.head()));
+    assert!(open_join_secret(&good.keys, &sealed).unwrap().is_some());
+    assert!(!matches!(open_join_secret(&bad.keys, &sealed), Ok(Some(_))));
+    everybody_reads(&mut all, &log);
+    agree(&all[..2]);
 }
 
 #[test]
