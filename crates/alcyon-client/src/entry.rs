@@ -412,7 +412,18 @@ fn judged(
         }
     }
     let Verdict::Valid(summary) = verdict else { return Ok(()) };
-    let CommitSummary { by, own: _, removed: _, joined: _, data, evicted } = *summary;
+    let CommitSummary {
+        by,
+        own: _,
+        removed: _,
+        joined: _,
+        joined_account: _,
+        changes: _,
+        starts_join_secret: _,
+        new_join_secret: _,
+        data,
+        evicted,
+    } = *summary;
     if !own {
         compare_seen(tx, term, data.seen, subject, step)?;
     }

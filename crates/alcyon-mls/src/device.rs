@@ -1,13 +1,13 @@
 use alcyon_identity::{Chain, DeviceKey};
-use openmls::prelude::{Capabilities, Credential, CredentialType, CredentialWithKey, ExtensionType};
+use openmls::prelude::{Capabilities, Credential, CredentialType, CredentialWithKey, ExtensionType, ProposalType};
 use openmls_traits::{
     signatures::{Signer, SignerError},
     types::SignatureScheme,
 };
 
 use crate::{
-    MlsError, Suite,
-    extension::{GROUP_RULES, LEAF_SEAT},
+    GroupRules, MlsError, Suite,
+    extension::{GROUP_RULES, LEAF_SEAT, RULES_GROUP},
 };
 
 /// Our credential type (RFC 9420 section 5.3, private use): the encoded chain root, era, device.
@@ -54,8 +54,27 @@ impl<'a> LocalDevice<'a> {
         }
     }
 
-    /// What a leaf of ours can do: one version, one suite, one credential type, our two extensions and that of last-resort packages, no proposal beyond
-    /// those every implementation has.
+    /// Signs bytes that begin with a label of their own.
+    pub(crate) fn sign_raw(&self, signed: &[u8]) -> [u8; 64] {
+        self.key.sign(signed)
+    }
+
+    /// What a leaf of ours can do in a group of these rules.
+    pub(crate) fn capabilities_for(&self, rules: &GroupRules) -> Capabilities {
+        if rules.rules != RULES_GROUP {
+            return self.capabilities();
+        }
+        Capabilities::new(
+            None,
+            Some(&[self.suite.cipher()]),
+            Some(&[ExtensionType::AppDataDictionary, ExtensionType::Unknown(LEAF_SEAT), ExtensionType::Unknown(GROUP_RULES)]),
+            Some(&[ProposalType::AppDataUpdate]),
+            Some(&[CREDENTIAL]),
+        )
+    }
+
+    /// What a leaf of a pair can do: one version, one suite, one credential type, our two extensions and that of
+    /// last-resort packages, no proposal beyond those every implementation has.
     pub(crate) fn capabilities(&self) -> Capabilities {
         Capabilities::new(
             None,

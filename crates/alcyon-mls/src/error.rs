@@ -70,8 +70,11 @@ pub enum MlsError {
     /// This device is no member any more.
     #[error("this device is no member any more")]
     NotAMember,
-    /// There is no leaf that backs this device: it can't come in by itself. Ask a member's device to open a door.
-    #[error("no leaf in the group backs this device")]
+    /// The group's settings do not let this account write. Say so; an admin may change it.
+    #[error("this account may not write in this group")]
+    MayNotWrite,
+    /// There is no leaf and no door that backs this device: it can't come in by itself. Ask a member's device to open one.
+    #[error("no leaf and no door in the group backs this device")]
     NotBacked,
     /// A commit's path has no secret that this device can open; others can. Rejoin, and name the committer.
     #[error("the path of a commit can't be opened here")]

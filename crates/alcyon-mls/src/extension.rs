@@ -2,16 +2,19 @@
 
 use alcyon_wire::{ConversationId, LogId, PayloadHash, SeatId, proto};
 use openmls::prelude::{
-    Extension, ExtensionType, Extensions, GroupContext, LeafNode, RequiredCapabilitiesExtension, UnknownExtension, group_info::GroupInfo,
+    AppDataDictionary, AppDataDictionaryExtension, Extension, ExtensionType, Extensions, GroupContext, LeafNode, ProposalType,
+    RequiredCapabilitiesExtension, UnknownExtension, group_info::GroupInfo,
 };
 use prost::Message;
 
-use crate::{MlsError, device::CREDENTIAL};
+use crate::{GroupState, MlsError, device::CREDENTIAL};
 
 /// Leaf extension: the seat this leaf sits on.
 pub(crate) const LEAF_SEAT: u16 = 0xF0A1;
 /// GroupContext extension: the numbers a client must know to take part.
 pub(crate) const GROUP_RULES: u16 = 0xF0A2;
+/// Component of the AppDataDictionary (draft-ietf-mls-extensions section 4.6, private use): the state of a group.
+pub(crate) const GROUP_STATE: u16 = 0xF0A5;
 /// GroupInfo extension beside a stored tree: the last valid commit at that state.
 pub(crate) const LAST_VALID: u16 = 0xF0A4;
 
@@ -19,13 +22,15 @@ pub(crate) const LAST_VALID: u16 = 0xF0A4;
 pub const PROTOCOL: u32 = 1;
 /// Rule set 1: a pair, two accounts for ever.
 pub const RULES_PAIR: u32 = 1;
+/// Rule set 2: a group, with roles, doors and settings in its state.
+pub const RULES_GROUP: u32 = 2;
 
 /// What a group is bound to: the numbers it needs, and its conversation, term and log. It never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupRules {
     /// Number of the protocol, [`PROTOCOL`].
     pub protocol: u32,
-    /// Number of the rule set, [`RULES_PAIR`].
+    /// Number of the rule set, [`RULES_PAIR`] or [`RULES_GROUP`].
     pub rules: u32,
     /// The conversation.
     pub conversation: ConversationId,
@@ -42,6 +47,12 @@ impl GroupRules {
         Self { protocol: PROTOCOL, rules: RULES_PAIR, conversation, term, log }
     }
 
+    /// The rules of a group.
+    #[must_use]
+    pub fn group(conversation: ConversationId, term: u32, log: LogId) -> Self {
+        Self { protocol: PROTOCOL, rules: RULES_GROUP, conversation, term, log }
+    }
+
     /// The bytes of the extension.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -53,7 +64,7 @@ impl GroupRules {
     pub fn decode(bytes: &[u8]) -> Result<Self, MlsError> {
         const WHAT: MlsError = MlsError::Malformed { what: "GroupRules" };
         let proto::GroupRules { protocol, rules, conversation, term, log } = proto::GroupRules::decode(bytes).map_err(|_| WHAT)?;
-        if protocol != PROTOCOL || rules != RULES_PAIR {
+        if protocol != PROTOCOL || ![RULES_PAIR, RULES_GROUP].contains(&rules) {
             return Err(MlsError::UnknownRules { protocol, rules });
         }
         Ok(Self {
@@ -67,24 +78,51 @@ impl GroupRules {
 
     pub(crate) fn of_context(context: &GroupContext) -> Result<Self, MlsError> {
         let extension = context.extensions().unknown(GROUP_RULES).ok_or(MlsError::Malformed { what: "GroupRules" })?;
-        let required = context.extensions().required_capabilities();
-        if required != Some(&required_capabilities()) {
+        // The numbers come first: what another rule set requires is not known here.
+        let rules = Self::decode(&extension.0)?;
+        if context.extensions().required_capabilities() != Some(&rules.required_capabilities()) {
             return Err(MlsError::Malformed { what: "RequiredCapabilities" });
         }
-        Self::decode(&extension.0)
+        Ok(rules)
     }
 
-    pub(crate) fn to_context(self) -> Result<Extensions<GroupContext>, MlsError> {
-        Extensions::from_vec(vec![
-            Extension::RequiredCapabilities(required_capabilities()),
+    /// The extensions of the first GroupContext; `state` under rule set 2.
+    pub(crate) fn to_context(self, state: Option<&GroupState>) -> Result<Extensions<GroupContext>, MlsError> {
+        let mut extensions = vec![
+            Extension::RequiredCapabilities(self.required_capabilities()),
             Extension::Unknown(GROUP_RULES, UnknownExtension(self.encode())),
-        ])
-        .map_err(|_| MlsError::Malformed { what: "GroupRules" })
+        ];
+        if let Some(state) = state {
+            let mut dictionary = AppDataDictionary::new();
+            dictionary.insert(GROUP_STATE, state.encode());
+            extensions.push(Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary)));
+        }
+        Extensions::from_vec(extensions).map_err(|_| MlsError::Malformed { what: "GroupRules" })
     }
-}
 
-fn required_capabilities() -> RequiredCapabilitiesExtension {
-    RequiredCapabilitiesExtension::new(&[ExtensionType::Unknown(LEAF_SEAT), ExtensionType::Unknown(GROUP_RULES)], &[], &[CREDENTIAL])
+    /// The group's state in a GroupContext of these rules; none in a pair.
+    pub(crate) fn state_of_context(&self, context: &GroupContext) -> Result<Option<GroupState>, MlsError> {
+        if self.rules != RULES_GROUP {
+            return Ok(None);
+        }
+        let dictionary = context.extensions().app_data_dictionary().map(|extension| extension.dictionary());
+        let bytes = dictionary.and_then(|dictionary| dictionary.get(&GROUP_STATE)).ok_or(MlsError::Malformed { what: "GroupState" })?;
+        GroupState::decode(bytes).map(Some)
+    }
+
+    fn required_capabilities(self) -> RequiredCapabilitiesExtension {
+        let ours = [ExtensionType::Unknown(LEAF_SEAT), ExtensionType::Unknown(GROUP_RULES)];
+        if self.rules == RULES_GROUP {
+            let [seat, rules] = ours;
+            RequiredCapabilitiesExtension::new(
+                &[seat, rules, ExtensionType::AppDataDictionary],
+                &[ProposalType::AppDataUpdate],
+                &[CREDENTIAL],
+            )
+        } else {
+            RequiredCapabilitiesExtension::new(&ours, &[], &[CREDENTIAL])
+        }
+    }
 }
 
 /// The extensions of a leaf on `seat`.
@@ -95,9 +133,12 @@ pub(crate) fn leaf_extensions(seat: SeatId) -> Result<Extensions<LeafNode>, MlsE
 
 /// The seat a leaf says it sits on. `Err` if what it says can't be read.
 pub(crate) fn leaf_seat(leaf: &LeafNode) -> Result<Option<SeatId>, ()> {
-    let Some(extension) = leaf.extensions().unknown(LEAF_SEAT) else { return Ok(None) };
-    let proto::LeafSeat { seat } = proto::LeafSeat::decode(extension.0.as_slice()).map_err(|_| ())?;
-    SeatId::parse(&seat, "leaf.seat").map(Some).map_err(|_| ())
+    leaf.extensions().unknown(LEAF_SEAT).map(|extension| read_seat(&extension.0)).transpose()
+}
+
+pub(crate) fn read_seat(extension: &[u8]) -> Result<SeatId, ()> {
+    let proto::LeafSeat { seat } = proto::LeafSeat::decode(extension).map_err(|_| ())?;
+    SeatId::parse(&seat, "leaf.seat").map_err(|_| ())
 }
 
 /// The last valid commit of a log, as commits name it: its sequence and the hash of its payload.

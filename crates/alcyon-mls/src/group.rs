@@ -6,12 +6,14 @@ use openmls_traits::{OpenMlsProvider, random::OpenMlsRand};
 use tls_codec::Serialize;
 
 use crate::{
-    Fault, GroupRules, Invalid, JudgedKeyPackage, LastValid, LeafIndex, LocalDevice, Member, MlsError, RowKind, Rows,
-    extension::leaf_extensions,
+    Fault, GroupRules, GroupState, Invalid, JudgedKeyPackage, LastValid, LeafIndex, LocalDevice, Member, MlsError, Permission, RowKind,
+    Rows, Settings,
+    extension::{RULES_GROUP, leaf_extensions},
     key_package::widest,
     member::Roster,
     provider::{Provider, with_rows},
     rows::Slot,
+    slim::{join_tree, without_state},
     storage::group_key,
     validity::{self, Leaf, State},
 };
@@ -68,6 +70,8 @@ pub struct Group {
     pub(crate) rules: GroupRules,
     pub(crate) roster: Roster,
     pub(crate) last_valid: Option<LastValid>,
+    /// Under rule set 2, as the GroupContext has it.
+    pub(crate) group: Option<GroupState>,
 }
 
 /// A term's first epoch, before anybody else has seen it.
@@ -84,7 +88,7 @@ pub struct Created {
 /// What a log keeps for those who come in: a ratchet tree and the GroupInfo of the same epoch. Not sealed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTree {
-    /// The ratchet tree (RFC 9420 section 7.8).
+    /// The ratchet tree (RFC 9420 section 7.8); in a group with its state.
     pub tree: Vec<u8>,
     /// The GroupInfo without tree, signed by whoever stored it; it also names the last valid commit.
     pub group_info: Vec<u8>,
@@ -100,6 +104,34 @@ impl Group {
         own_seat: SeatId,
         others: &[JudgedKeyPackage],
     ) -> Result<Created, MlsError> {
+        Self::begin(rows, device, rules, own_seat, others, None)
+    }
+
+    /// Makes the first epoch of a group's term: the creator alone, and admin. Everybody else comes in by a door.
+    /// `rules` are [`GroupRules::group`], others are [`MlsError::UnknownRules`] here.
+    pub fn create_group(
+        rows: &dyn Rows,
+        device: &LocalDevice<'_>,
+        rules: &GroupRules,
+        own_seat: SeatId,
+        settings: Settings,
+    ) -> Result<Created, MlsError> {
+        let state = GroupState::new(device.chain().account(), settings);
+        Self::begin(rows, device, rules, own_seat, &[], Some(&state))
+    }
+
+    fn begin(
+        rows: &dyn Rows,
+        device: &LocalDevice<'_>,
+        rules: &GroupRules,
+        own_seat: SeatId,
+        others: &[JudgedKeyPackage],
+        group: Option<&GroupState>,
+    ) -> Result<Created, MlsError> {
+        let GroupRules { protocol, rules: number, conversation: _, term: _, log: _ } = *rules;
+        if (number == RULES_GROUP) != group.is_some() {
+            return Err(MlsError::UnknownRules { protocol, rules: number });
+        }
         with_rows(rows, Slot::Live, |provider| {
             let id: [u8; 32] = provider.rand().random_array().map_err(provider.defect("drawing a group id"))?;
             let mut mls = MlsGroup::builder()
@@ -110,8 +142,8 @@ impl Group {
                 .max_past_epochs(0)
                 .use_ratchet_tree_extension(false)
                 .lifetime(widest())
-                .with_capabilities(device.capabilities())
-                .with_group_context_extensions(rules.to_context()?)
+                .with_capabilities(device.capabilities_for(rules))
+                .with_group_context_extensions(rules.to_context(group)?)
                 .with_leaf_node_extensions(leaf_extensions(own_seat)?)
                 .map_err(provider.defect("placing the own leaf"))?
                 .build(provider, device, device.credential())
@@ -145,9 +177,10 @@ impl Group {
     /// Takes over a group of OpenMLS: every leaf verified, the numbers known.
     pub(crate) fn adopt(mls: MlsGroup, last_valid: Option<LastValid>) -> Result<Self, MlsError> {
         let rules = GroupRules::of_context(mls.public_group().group_context())?;
+        let group = rules.state_of_context(mls.public_group().group_context())?;
         let mut roster = Roster::default();
         roster.follow(mls.treesync().full_leaves())?;
-        Ok(Self { mls, rules, roster, last_valid })
+        Ok(Self { mls, rules, roster, last_valid, group })
     }
 
     /// Its id.
@@ -172,6 +205,12 @@ impl Group {
     #[must_use]
     pub fn last_valid(&self) -> Option<LastValid> {
         self.last_valid
+    }
+
+    /// Who may do what, which doors are open, how it is set; none in a pair.
+    #[must_use]
+    pub fn state_of_group(&self) -> Option<&GroupState> {
+        self.group.as_ref()
     }
 
     /// Every leaf, in the order of the tree.
@@ -214,13 +253,23 @@ impl Group {
             .export_group_info_with_additional_extensions(&crypto, device, false, named)
             .map_err(|error| defect(Fault::of(&error)))?;
         let tree = self.mls.export_ratchet_tree().tls_serialize_detached().map_err(|error| defect(Fault::of(&error)))?;
-        Ok(StoredTree { tree, group_info: to_bytes(&group_info)? })
+        let group_info = without_state(&to_bytes(&group_info)?)?;
+        let tree = match &self.group {
+            Some(state) => join_tree(tree, state),
+            None => tree,
+        };
+        Ok(StoredTree { tree, group_info })
     }
 
     /// Encrypts an application message: an MLS PrivateMessage of this epoch, without authenticated data. The caller
     /// pads ([`pad`](crate::pad)). Works while a commit is pending.
+    ///
+    /// In a group whose settings do not let this account write, [`MlsError::MayNotWrite`]: others would set it aside.
     pub fn encrypt(&mut self, rows: &dyn Rows, device: &LocalDevice<'_>, plaintext: &[u8]) -> Result<Vec<u8>, MlsError> {
         self.check_member()?;
+        if !self.may_write(self.own_leaf()) {
+            return Err(MlsError::MayNotWrite);
+        }
         with_rows(rows, Slot::Live, |provider| {
             self.mls.set_aad(Vec::new());
             let message = self.mls.create_message(provider, device, plaintext).map_err(provider.defect("encrypting"))?;
@@ -235,12 +284,19 @@ impl Group {
 
     /// What the rules look at.
     pub(crate) fn state(&self) -> State {
-        state(&self.rules, &self.roster, self.last_valid)
+        state(&self.rules, &self.roster, self.last_valid, self.group.clone())
+    }
+
+    /// [`validity::may_write`], without copying the state for every message.
+    pub(crate) fn may_write(&self, leaf: LeafIndex) -> bool {
+        let account = self.roster.get(leaf).map(|member| member.chain.account());
+        account.is_some_and(|account| self.group.as_ref().is_none_or(|group| group.may(account, Permission::Write)))
     }
 
     /// After a merge: the members as they are now, and the commit that made them so.
     pub(crate) fn follow(&mut self, rows: &dyn Rows, last_valid: LastValid) -> Result<(), MlsError> {
         self.roster.follow(self.mls.treesync().full_leaves())?;
+        self.group = self.rules.state_of_context(self.mls.public_group().group_context())?;
         self.last_valid = Some(last_valid);
         rows.write(RowKind::LastValid, &own_key(Slot::Live, &self.id())?, &last_valid.to_bytes())?;
         rows.delete(RowKind::Prepared, &own_key(Slot::Live, &self.id())?)?;
@@ -254,15 +310,16 @@ impl std::fmt::Debug for Group {
     }
 }
 
-pub(crate) fn state(rules: &GroupRules, roster: &Roster, last_valid: Option<LastValid>) -> State {
-    State { rules: *rules, leaves: roster.members().map(|member| (member.leaf, Leaf::from(member))).collect(), last_valid }
+fn state(rules: &GroupRules, roster: &Roster, last_valid: Option<LastValid>, group: Option<GroupState>) -> State {
+    State { rules: *rules, leaves: roster.members().map(|member| (member.leaf, Leaf::from(member))).collect(), last_valid, group }
 }
 
 /// The state of a public group, every leaf verified.
 pub(crate) fn public_state(public: &PublicGroup, roster: &mut Roster, last_valid: Option<LastValid>) -> Result<State, MlsError> {
     let rules = GroupRules::of_context(public.group_context())?;
     roster.follow(public.treesync().full_leaves())?;
-    Ok(state(&rules, roster, last_valid))
+    let group = rules.state_of_context(public.group_context())?;
+    Ok(state(&rules, roster, last_valid, group))
 }
 
 fn add_all(

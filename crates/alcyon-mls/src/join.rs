@@ -41,7 +41,7 @@ impl Group {
             if group.roster.get(group.own_leaf()).is_none_or(|own| own.chain.device() != device.chain().device()) {
                 return Err(MlsError::NotTheDevice);
             }
-            validity::check_state(&group.state()).map_err(|_| MlsError::OtherState("it breaks the rules of a pair"))?;
+            validity::check_state(&group.state()).map_err(|_| MlsError::OtherState("it breaks its rules"))?;
             Ok(group)
         })
     }

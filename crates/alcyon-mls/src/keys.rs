@@ -10,7 +10,7 @@ use openmls_traits::{
 use prost::Message;
 use tls_codec::SecretVLBytes;
 
-use crate::{Fault, MlsError, padding};
+use crate::{Fault, LeaveProof, MlsError, SealedJoinSecret, padding};
 
 /// The payload of an entry, decoded. What is inside is still sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,21 @@ pub enum Payload {
 /// A sealed handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedHandshake(proto::SealedBox);
+
+/// What a sealed handshake of a group holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupHandshake {
+    /// In a commit entry.
+    Commit {
+        /// The MLS PublicMessage.
+        message: Vec<u8>,
+        /// If the commit starts a new join secret: that, sealed to every door that stays open. From the next commit on
+        /// handshakes are under the key that derives from it.
+        join_secrets: Vec<SealedJoinSecret>,
+    },
+    /// In a leave entry.
+    Leave(Box<LeaveProof>),
+}
 
 impl Payload {
     /// The bytes of the entry's payload.
@@ -80,12 +95,45 @@ impl HandshakeKey {
         Ok(SealedHandshake(seal(&self.handshake, self.log.as_bytes(), &handshake)?))
     }
 
-    /// The MLS PublicMessage in a sealed handshake.
+    /// The MLS PublicMessage in a sealed handshake of a pair. In a group it is [`Self::open_group_handshake`], for
+    /// everybody: what else is in there has to be readable too.
     pub fn open_handshake(&self, sealed: &SealedHandshake) -> Result<Vec<u8>, MlsError> {
         let bytes = open(&self.handshake, self.log.as_bytes(), &sealed.0, "handshake")?;
         let proto::Handshake { message } =
             proto::Handshake::decode(bytes.as_slice()).map_err(|_| MlsError::Malformed { what: "Handshake" })?;
         Ok(message.to_vec())
+    }
+
+    /// Seals what a group's entry holds. A commit that starts no join secret may go by [`Self::seal_handshake`] as well.
+    pub fn seal_group_handshake(&self, handshake: &GroupHandshake) -> Result<SealedHandshake, MlsError> {
+        let field = match handshake {
+            GroupHandshake::Commit { message, join_secrets } => proto::GroupHandshake {
+                message: message.clone().into(),
+                join_secrets: join_secrets.iter().map(SealedJoinSecret::to_field).collect(),
+                leave: None,
+            },
+            GroupHandshake::Leave(proof) => {
+                proto::GroupHandshake { message: Default::default(), join_secrets: Vec::new(), leave: Some(proof.to_field()) }
+            }
+        };
+        Ok(SealedHandshake(seal(&self.handshake, self.log.as_bytes(), &field.encode_to_vec())?))
+    }
+
+    /// Opens what a group's entry holds. One that can't be read is no handshake, for everybody alike.
+    pub fn open_group_handshake(&self, sealed: &SealedHandshake) -> Result<GroupHandshake, MlsError> {
+        const WHAT: MlsError = MlsError::Malformed { what: "GroupHandshake" };
+        let bytes = open(&self.handshake, self.log.as_bytes(), &sealed.0, "handshake")?;
+        let proto::GroupHandshake { message, join_secrets, leave } = proto::GroupHandshake::decode(bytes.as_slice()).map_err(|_| WHAT)?;
+        match leave {
+            Some(proof) if message.is_empty() && join_secrets.is_empty() => {
+                Ok(GroupHandshake::Leave(Box::new(LeaveProof::of_field(proof)?)))
+            }
+            Some(_) => Err(WHAT),
+            None => {
+                let join_secrets = join_secrets.into_iter().map(|field| SealedJoinSecret::of_field(field).ok_or(WHAT));
+                Ok(GroupHandshake::Commit { message: message.to_vec(), join_secrets: join_secrets.collect::<Result<_, _>>()? })
+            }
+        }
     }
 
     /// Seals a GroupInfo without tree, as a commit carries it: at most [`limits::GROUP_INFO`] bytes.

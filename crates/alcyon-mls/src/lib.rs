@@ -7,6 +7,9 @@
 //! - [`Group::create`], [`Group::join`], [`Group::encrypt`], [`Group::process`]: the daily life.
 //! - [`Group::prepare_update`]: compare-and-append. A prepared commit waits in the rows for the log's word; it is never
 //!   replaced, and merged on its own echo alone.
+//! - [`Group::create_group`], [`Group::prepare_change`], [`prepare_join`], [`GroupState`]: groups (rule set 2). One comes in
+//!   by a door ([`DoorKeys`]); roles, doors and settings lie in the group's authenticated state; who is put out gets
+//!   neither the next epoch nor the next join secret ([`PreparedCommit::new_join_secret`]).
 //! - [`validity`]: whether a commit counts, a pure function that members and replayers share.
 //! - [`Replay`], [`prepare_rejoin`], [`adopt_rejoin`]: coming in from outside, beside the live state until accepted.
 //! - [`HandshakeKey`], [`Payload`], [`pad`]: the seal around what the server must not read. [`InboxKey`]: knocks.
@@ -73,6 +76,7 @@
 mod codec;
 mod commit;
 mod device;
+mod door;
 mod error;
 mod extension;
 mod facts;
@@ -81,33 +85,43 @@ mod inbox;
 mod join;
 mod key_package;
 mod keys;
+mod leave;
 mod member;
 mod padding;
+mod peek;
 mod prepared;
 mod process;
 mod provider;
 mod rejoin;
 mod replay;
 mod rows;
+mod slim;
+mod state;
 mod storage;
 mod suite;
 pub mod validity;
 #[cfg(test)]
 mod vectors;
 
-pub use commit::{Lost, PreparedCommit};
+pub use commit::{GroupCommit, Lost, PreparedCommit};
 pub use device::LocalDevice;
+pub use door::{DoorKeys, SealedJoinSecret, open_join_secret};
 pub use error::{Fault, KeyPackageFault, MlsError};
-pub use extension::{GroupRules, LastValid, PROTOCOL, RULES_PAIR};
+pub use extension::{GroupRules, LastValid, PROTOCOL, RULES_GROUP, RULES_PAIR};
 pub use group::{Created, Entry, Group, GroupId, StoredTree};
 pub use inbox::{INBOX_PUBLIC_KEY, InboxKey, KNOCK_CONTENT, SealedKnock, seal_knock};
 pub use key_package::{JudgedKeyPackage, KeyPackageRef, KeyPackageUse, NewKeyPackage, forget_key_package, judge_key_package, key_package};
-pub use keys::{HandshakeKey, Payload, SealedHandshake};
+pub use keys::{GroupHandshake, HandshakeKey, Payload, SealedHandshake};
+pub use leave::LeaveProof;
 pub use member::{LeafIndex, Member};
 pub use padding::{SMALLEST_CLASS, pad, size_class, unpad};
 pub use process::{CommitSummary, Processed, SetAside, Verdict};
-pub use rejoin::{PreparedRejoin, adopt_rejoin, discard_rejoin, forget_group, prepare_rejoin, rejoin_pending};
+pub use rejoin::{How, PreparedRejoin, adopt_rejoin, discard_rejoin, forget_group, prepare_join, prepare_rejoin, rejoin_pending};
 pub use replay::{Ground, Replay};
 pub use rows::{MemoryRows, RowKind, Rows, RowsError};
+pub use state::{
+    ACCOUNT_DOOR_MS, ACCOUNTS, Account, Applied, DESCRIPTION, DOORS, GroupChange, GroupState, LEAVES, LetsIn, NewDoor, OpenDoor, PICTURE,
+    Permission, REMOVED, Role, Settings, TITLE, Transition, Who,
+};
 pub use suite::Suite;
 pub use validity::{CommitData, Invalid, RejoinReason, Seen};

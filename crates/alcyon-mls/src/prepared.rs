@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    CommitData, Fault, GroupId, GroupRules, LastValid, LeafIndex, MlsError, RowKind, Rows, codec,
+    CommitData, Fault, GroupChange, GroupId, GroupRules, GroupState, LastValid, LeafIndex, MlsError, RowKind, Rows, codec,
     group::own_key,
     rows::Slot,
     validity::{Author, Commit, Leaf, Proposal, State},
@@ -22,8 +22,15 @@ pub(crate) struct Prepared {
     /// The author's leaf; none for one who comes in.
     author: Option<u32>,
     removed: Vec<u32>,
-    path: StoredLeaf,
+    /// None in a group's commit that changes its state and no more.
+    path: Option<StoredLeaf>,
     data: Vec<u8>,
+    /// The group's state before the commit; none in a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<Vec<u8>>,
+    /// What the commit changes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delta: Option<Vec<u8>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,11 +66,10 @@ fn hash(message: &[u8]) -> [u8; 32] {
 }
 
 impl Prepared {
-    pub(crate) fn new(message: &[u8], state: &State, commit: &Commit) -> Result<Self, MlsError> {
-        let State { rules, leaves, last_valid } = state;
+    pub(crate) fn new(message: &[u8], state: &State, commit: &Commit) -> Self {
+        let State { rules, leaves, last_valid, group } = state;
         let Commit { author, proposals, path, data } = commit;
-        let path = path.as_ref().ok_or(MlsError::Internal { doing: "preparing a commit", fault: Fault::of(&"NoPath") })?;
-        Ok(Self {
+        Self {
             message_hash: hash(message),
             rules: rules.encode(),
             leaves: leaves.iter().map(|(index, leaf)| StoredLeaf::new(*index, leaf)).collect(),
@@ -76,12 +82,17 @@ impl Prepared {
                 .iter()
                 .filter_map(|proposal| match proposal {
                     Proposal::Remove(index) => Some(index.0),
-                    Proposal::ExternalInit | Proposal::Other | Proposal::ByReference => None,
+                    Proposal::ExternalInit | Proposal::Change(_) | Proposal::Other | Proposal::ByReference => None,
                 })
                 .collect(),
-            path: StoredLeaf::new(LeafIndex(0), path),
+            path: path.as_ref().map(|path| StoredLeaf::new(LeafIndex(0), path)),
             data: data.encode(),
-        })
+            group: group.as_ref().map(GroupState::encode),
+            delta: proposals.iter().find_map(|proposal| match proposal {
+                Proposal::Change(changes) => Some(GroupChange::encode_delta(changes)),
+                Proposal::Remove(_) | Proposal::ExternalInit | Proposal::Other | Proposal::ByReference => None,
+            }),
+        }
     }
 
     /// Whether `message` is the commit that was prepared.
@@ -92,20 +103,24 @@ impl Prepared {
     /// What the verdict on it depends on, besides the header.
     pub(crate) fn judged(&self) -> Result<(State, Commit), MlsError> {
         const WHAT: MlsError = MlsError::Stored { what: "prepared commit" };
-        let Self { message_hash: _, rules, leaves, last_valid, author, removed, path, data } = self;
+        let Self { message_hash: _, rules, leaves, last_valid, author, removed, path, data, group, delta } = self;
         let last_valid = match last_valid {
             None => None,
             Some(bytes) => Some(LastValid::from_bytes(bytes).ok_or(WHAT)?),
         };
         let leaves = leaves.iter().map(|leaf| (LeafIndex(leaf.index), leaf.read())).collect();
-        let state = State { rules: GroupRules::decode(rules)?, leaves, last_valid };
+        let group = group.as_deref().map(GroupState::decode).transpose().map_err(|_| WHAT)?;
+        let state = State { rules: GroupRules::decode(rules)?, leaves, last_valid, group };
         let author = author.map_or(Author::Joiner, |index| Author::Member(LeafIndex(index)));
         let mut proposals: Vec<_> = removed.iter().map(|index| Proposal::Remove(LeafIndex(*index))).collect();
         if author == Author::Joiner {
             proposals.push(Proposal::ExternalInit);
         }
+        if let Some(delta) = delta {
+            proposals.push(Proposal::Change(GroupChange::decode_delta(delta).map_err(|_| WHAT)?));
+        }
         let data = CommitData::decode(data).map_err(|_| WHAT)?;
-        Ok((state, Commit { author, proposals, path: Some(path.read()), data }))
+        Ok((state, Commit { author, proposals, path: path.as_ref().map(StoredLeaf::read), data }))
     }
 
     pub(crate) fn write(&self, rows: &dyn Rows, slot: Slot, id: &GroupId) -> Result<(), MlsError> {

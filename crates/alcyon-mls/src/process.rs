@@ -1,15 +1,17 @@
-use alcyon_wire::EntryKind;
+use alcyon_wire::{AccountId, EntryKind, JoinSecret};
 use openmls::framing::ContentType;
 use openmls::prelude::{
-    ApplyUpdatePathError, MlsMessageBodyIn, MlsMessageIn, ProcessMessageError, ProcessedMessageContent, ProtocolMessage, Sender,
-    StageCommitError, StagedCommit,
+    ApplyUpdatePathError, MlsMessageBodyIn, MlsMessageIn, ProcessMessageError, ProcessedMessage, ProcessedMessageContent, ProtocolMessage,
+    ResolveAppDataCommitError, Sender, StageCommitError, StagedCommit,
 };
 use tls_codec::DeserializeBytes;
 
 use crate::{
-    CommitData, Entry, Fault, Group, Invalid, LeafIndex, Member, MlsError, RowKind, Rows,
+    CommitData, Entry, Fault, Group, GroupChange, Invalid, LeafIndex, Member, MlsError, RowKind, Rows,
+    commit::{JOIN_SECRET, dictionary_updates},
     facts::facts,
     group::own_key,
+    peek::peek,
     prepared::Prepared,
     provider::with_rows,
     replay::Replay,
@@ -57,6 +59,8 @@ pub enum SetAside {
     Undecryptable,
     /// It carries authenticated data in clear.
     ClearData,
+    /// Its author may not write in this group, by the settings.
+    MayNotWrite,
 }
 
 /// The verdict on a commit.
@@ -77,8 +81,17 @@ pub struct CommitSummary {
     pub own: bool,
     /// Its author came in from outside: new, or (`data.rejoin`) in place of an old leaf.
     pub joined: bool,
+    /// The account that came in with it: the joiner's, if it had no leaf before.
+    pub joined_account: Option<AccountId>,
     /// Leaves that are gone; the one a rejoin replaced is not among them.
     pub removed: Vec<Member>,
+    /// How a group's state changed: what the commit asked for, then what followed by itself (doors that went, an admin
+    /// where none was left). That an account came or went is told above.
+    pub changes: Vec<GroupChange>,
+    /// From the next commit on handshakes are under the key of a new join secret.
+    pub starts_join_secret: bool,
+    /// That secret, from this device's own exporter; none for those who follow from outside, and for who is evicted.
+    pub new_join_secret: Option<JoinSecret>,
     /// What it says in its authenticated data: compare `seen` with one's own running hashes.
     pub data: CommitData,
     /// This device's leaf is gone: nothing after this can be read.
@@ -136,12 +149,12 @@ impl Group {
             (Parsed::Commit(_), std::cmp::Ordering::Less | std::cmp::Ordering::Greater) => Ok(invalid(Invalid::Epoch)),
             (Parsed::Application(_), std::cmp::Ordering::Less) => Ok(Processed::SetAside(SetAside::PastEpoch)),
             (Parsed::Application(_), std::cmp::Ordering::Greater) => Ok(Processed::SetAside(SetAside::FutureEpoch)),
-            (Parsed::Application(inner), std::cmp::Ordering::Equal) => self.process_application(rows, inner),
+            (Parsed::Application(inner), std::cmp::Ordering::Equal) => self.process_application(rows, inner, entry.header.kind),
             (Parsed::Commit(inner), std::cmp::Ordering::Equal) => self.process_commit(rows, message, inner, entry),
         }
     }
 
-    fn process_application(&mut self, rows: &dyn Rows, message: ProtocolMessage) -> Result<Processed, MlsError> {
+    fn process_application(&mut self, rows: &dyn Rows, message: ProtocolMessage, kind: EntryKind) -> Result<Processed, MlsError> {
         with_rows(rows, Slot::Live, |provider| {
             let processed = self.mls.process_message(provider, message);
             provider.check()?;
@@ -151,6 +164,10 @@ impl Group {
             match processed.into_content() {
                 ProcessedMessageContent::OwnPrivateMessage => Ok(Processed::OwnApplication),
                 ProcessedMessageContent::ApplicationMessage(_) if clear => Ok(Processed::SetAside(SetAside::ClearData)),
+                // Everybody may leave, and say so.
+                ProcessedMessageContent::ApplicationMessage(_) if kind != EntryKind::Leave && !self.may_write(sender.into()) => {
+                    Ok(Processed::SetAside(SetAside::MayNotWrite))
+                }
                 ProcessedMessageContent::ApplicationMessage(content) => {
                     let by = self.member(sender.into())?;
                     Ok(Processed::Application { by: Box::new(by), plaintext: content.into_bytes() })
@@ -178,6 +195,9 @@ impl Group {
         };
         let sender = processed.sender().clone();
         let data = CommitData::decode(processed.aad());
+        if matches!(processed.content(), ProcessedMessageContent::UnresolvedAppDataCommit(_)) {
+            return self.process_change(rows, bytes, processed, data, entry);
+        }
         match processed.into_content() {
             ProcessedMessageContent::OwnPendingCommit => self.own_echo(rows, bytes, entry),
             ProcessedMessageContent::StagedCommitMessage(staged) => {
@@ -191,9 +211,54 @@ impl Group {
                     Ok(commit) => self.merge(rows, *staged, &commit, entry),
                 }
             }
-            // AppDataUpdate is a proposal that rule set 1 does not allow.
-            ProcessedMessageContent::UnresolvedAppDataCommit(_) => Ok(invalid(Invalid::Proposals)),
             _ => Ok(invalid(Invalid::Mls)),
+        }
+    }
+
+    /// A commit that changes a group's state: MLS stages it once it knows the new state, so the rules come first.
+    fn process_change(
+        &mut self,
+        rows: &dyn Rows,
+        bytes: &[u8],
+        processed: ProcessedMessage,
+        data: Result<CommitData, Invalid>,
+        entry: &Entry<'_>,
+    ) -> Result<Processed, MlsError> {
+        if self.group.is_none() {
+            // AppDataUpdate is a proposal that rule set 1 does not allow.
+            return Ok(invalid(Invalid::Proposals));
+        }
+        let commit = match data.and_then(|data| peek(bytes, data)) {
+            Ok(commit) => commit,
+            Err(reason) => return Ok(invalid(reason)),
+        };
+        // One of this device's that is not pending here. (MLS knows it itself, if it has a path.)
+        if commit.author == Author::Member(self.own_leaf()) {
+            return Ok(Processed::OwnCommitUnknown);
+        }
+        let next = match validity::judge(&self.state(), &commit, entry.header) {
+            Ok(next) => next,
+            Err(reason) => return Ok(invalid(reason)),
+        };
+        if self.replaces_this_device(&commit) {
+            return self.own_rejoin(rows, bytes);
+        }
+        let sender = processed.sender().clone();
+        let staged = with_rows(rows, Slot::Live, |provider| {
+            let updates = next.group.and_then(|next| dictionary_updates(self.mls.public_group().app_data_dictionary_updater(), &next));
+            let resolved = self.mls.resolve_app_data_commit(provider, processed, updates);
+            provider.check()?;
+            Ok::<_, MlsError>(resolved)
+        })?;
+        match staged.map(ProcessedMessage::into_content) {
+            Ok(ProcessedMessageContent::StagedCommitMessage(staged)) => {
+                confirm(&commit, facts(&sender, &staged, commit.data.clone()))?;
+                self.merge(rows, *staged, &commit, entry)
+            }
+            Err(ResolveAppDataCommitError::StageCommit(error)) => self.failed_stage(rows, bytes, &error, entry),
+            Ok(_) | Err(ResolveAppDataCommitError::NotAnUnresolvedAppDataCommit) => {
+                Err(MlsError::Internal { doing: "changing a group's state", fault: Fault::of(&"NotResolved") })
+            }
         }
     }
 
@@ -206,17 +271,23 @@ impl Group {
         error: &ProcessMessageError<StorageError>,
         entry: &Entry<'_>,
     ) -> Result<Processed, MlsError> {
+        match error {
+            ProcessMessageError::InvalidCommit(error) => self.failed_stage(rows, bytes, error, entry),
+            ProcessMessageError::StorageError(_) => Err(MlsError::Stored { what: "group" }),
+            _ => Ok(invalid(Invalid::Mls)),
+        }
+    }
+
+    fn failed_stage(&self, rows: &dyn Rows, bytes: &[u8], error: &StageCommitError, entry: &Entry<'_>) -> Result<Processed, MlsError> {
         use ApplyUpdatePathError as Path;
         match error {
-            ProcessMessageError::InvalidCommit(StageCommitError::OwnCommitMismatch) => Ok(Processed::OwnCommitUnknown),
-            ProcessMessageError::InvalidCommit(
-                // No private key for any place in the path that is meant for this leaf: the rows have lost it.
-                StageCommitError::MissingDecryptionKey | StageCommitError::UpdatePathError(Path::MissingSender),
-            ) => Err(MlsError::Stored { what: "private keys" }),
+            StageCommitError::OwnCommitMismatch => Ok(Processed::OwnCommitUnknown),
+            // No private key for any place in the path that is meant for this leaf: the rows have lost it.
+            StageCommitError::MissingDecryptionKey | StageCommitError::UpdatePathError(Path::MissingSender) => {
+                Err(MlsError::Stored { what: "private keys" })
+            }
             // OpenMLS does not count the ciphertexts in a path, so one that is missing is missed by its reader alone.
-            ProcessMessageError::InvalidCommit(StageCommitError::UpdatePathError(
-                Path::UnableToDecrypt | Path::PathMismatch | Path::MissingCiphertext,
-            )) => {
+            StageCommitError::UpdatePathError(Path::UnableToDecrypt | Path::PathMismatch | Path::MissingCiphertext) => {
                 // It is for the others to say whether the commit holds. What can be seen from outside comes first: an
                 // invalid commit needs no rejoin.
                 let mut replay = Replay::from_group(rows, &self.id())?;
@@ -225,7 +296,6 @@ impl Group {
                     Verdict::Valid(summary) => Err(MlsError::CantOpenPath { by: Box::new(summary.by) }),
                 }
             }
-            ProcessMessageError::StorageError(_) => Err(MlsError::Stored { what: "group" }),
             _ => Ok(invalid(Invalid::Mls)),
         }
     }
@@ -244,19 +314,19 @@ impl Group {
             rows.delete(RowKind::Prepared, &own_key(Slot::Live, &self.id())?)?;
             return Ok(invalid(reason));
         }
-        let removed = self.removed(&commit)?;
+        let told = self.told(&state, &commit)?;
         with_rows(rows, Slot::Live, |provider| {
             self.mls.merge_pending_commit(provider).map_err(provider.defect("merging the own commit"))?;
             provider.check()
         })?;
         self.follow(rows, entry.as_last_valid())?;
         let by = self.member(self.own_leaf())?;
-        let summary = CommitSummary { by, own: true, joined: false, removed, data: commit.data, evicted: false };
+        let summary = CommitSummary { own: true, ..self.summary(by, told, commit, false)? };
         Ok(Processed::Commit(Verdict::Valid(Box::new(summary))))
     }
 
     fn merge(&mut self, rows: &dyn Rows, staged: StagedCommit, commit: &Commit, entry: &Entry<'_>) -> Result<Processed, MlsError> {
-        let removed = self.removed(commit)?;
+        let told = self.told(&self.state(), commit)?;
         let author = match commit.author {
             Author::Member(leaf) => leaf,
             Author::Joiner => self
@@ -272,8 +342,7 @@ impl Group {
         })?;
         self.follow(rows, entry.as_last_valid())?;
         let by = self.member(author)?;
-        let joined = commit.author == Author::Joiner;
-        let summary = CommitSummary { by, own: false, joined, removed, data: commit.data, evicted };
+        let summary = self.summary(by, told, commit.clone(), evicted)?;
         Ok(Processed::Commit(Verdict::Valid(Box::new(summary))))
     }
 
@@ -288,14 +357,81 @@ impl Group {
         Ok(if prepared.is_some_and(|prepared| prepared.is(bytes)) { Processed::OwnRejoin } else { Processed::OwnCommitUnknown })
     }
 
-    fn removed(&self, commit: &Commit) -> Result<Vec<Member>, MlsError> {
-        removed(&self.state(), commit).into_iter().map(|leaf| self.member(leaf)).collect()
+    /// What is to be told of a commit that has to be asked before it is merged.
+    fn told(&self, state: &State, commit: &Commit) -> Result<Told, MlsError> {
+        let members = removed(state, commit).into_iter().map(|leaf| self.member(leaf)).collect::<Result<_, _>>()?;
+        Ok(Told::new(state, commit, members))
+    }
+
+    /// After the merge.
+    fn summary(&self, by: Member, told: Told, commit: Commit, evicted: bool) -> Result<CommitSummary, MlsError> {
+        let new_join_secret = if told.starts_join_secret && !evicted {
+            Some(JoinSecret::from(self.export(JOIN_SECRET, self.rules.log.as_bytes())?))
+        } else {
+            None
+        };
+        Ok(CommitSummary { new_join_secret, evicted, ..told.summary(by, commit) })
     }
 
     fn member(&self, leaf: LeafIndex) -> Result<Member, MlsError> {
         let member = self.roster.get(leaf).cloned();
         member.ok_or(MlsError::Internal { doing: "finding a member", fault: Fault::of(&"BlankLeaf") })
     }
+}
+
+/// What is to be told of a commit, seen by the state before it.
+pub(crate) struct Told {
+    removed: Vec<Member>,
+    joined_account: Option<AccountId>,
+    changes: Vec<GroupChange>,
+    starts_join_secret: bool,
+}
+
+impl Told {
+    pub(crate) fn new(state: &State, commit: &Commit, removed: Vec<Member>) -> Self {
+        let known = |account| state.leaves.values().any(|leaf| leaf.account == account);
+        let joiner = commit.path.as_ref().filter(|_| commit.author == Author::Joiner).map(|path| path.account);
+        let asked =
+            commit.proposals.iter().flat_map(|proposal| if let Proposal::Change(changes) = proposal { changes.as_slice() } else { &[] });
+        let automatic = validity::outcome(state, commit).map(|applied| applied.automatic).unwrap_or_default();
+        Self {
+            removed,
+            joined_account: joiner.filter(|account| !known(*account)),
+            changes: asked.cloned().chain(automatic).collect(),
+            starts_join_secret: validity::starts_join_secret(state, commit),
+        }
+    }
+
+    /// As somebody outside tells it.
+    pub(crate) fn summary(self, by: Member, commit: Commit) -> CommitSummary {
+        let Self { removed, joined_account, changes, starts_join_secret } = self;
+        let joined = commit.author == Author::Joiner;
+        CommitSummary {
+            by,
+            own: false,
+            joined,
+            joined_account,
+            removed,
+            changes,
+            starts_join_secret,
+            new_join_secret: None,
+            data: commit.data,
+            evicted: false,
+        }
+    }
+}
+
+/// What was read from a commit's bytes is what MLS has staged.
+pub(crate) fn confirm(read: &Commit, staged: Result<Commit, Invalid>) -> Result<(), MlsError> {
+    let same = staged.is_ok_and(|staged| {
+        let all = |some: &Commit, others: &Commit| some.proposals.iter().all(|proposal| others.proposals.contains(proposal));
+        staged.author == read.author
+            && staged.path == read.path
+            && staged.proposals.len() == read.proposals.len()
+            && all(&staged, read)
+            && all(read, &staged)
+    });
+    if same { Ok(()) } else { Err(MlsError::Internal { doing: "reading a commit", fault: Fault::of(&"OtherContent") }) }
 }
 
 /// The leaves a commit takes out of the group; the one a rejoin replaces is not among them.
@@ -305,7 +441,7 @@ pub(crate) fn removed(state: &State, commit: &Commit) -> Vec<LeafIndex> {
         .iter()
         .filter_map(|proposal| match proposal {
             Proposal::Remove(index) => Some(*index),
-            Proposal::ExternalInit | Proposal::Other | Proposal::ByReference => None,
+            Proposal::ExternalInit | Proposal::Change(_) | Proposal::Other | Proposal::ByReference => None,
         })
         .filter(|index| commit.author != Author::Joiner && state.leaves.contains_key(index))
         .collect()

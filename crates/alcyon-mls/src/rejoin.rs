@@ -1,19 +1,22 @@
 //! Coming in by an external commit, in place of one's own old leaf if there is one. Its state is unconfirmed until the log
 //! has the commit, and lies beside the live group until then, not over it.
 
-use alcyon_wire::SeatId;
-use openmls::prelude::{GroupContext, LeafNodeIndex, LeafNodeParameters, MlsGroup};
+use alcyon_wire::{DoorId, SeatId};
+use openmls::prelude::{AppDataUpdateProposal, GroupContext, LeafNodeIndex, LeafNodeParameters, MlsGroup};
 use openmls_traits::{OpenMlsProvider, storage::StorageProvider};
 
 use crate::{
-    CommitData, CommitSummary, Entry, Fault, Group, GroupId, Invalid, LocalDevice, Lost, MlsError, RejoinReason, RowKind, Rows, Seen,
-    Verdict,
-    extension::leaf_extensions,
+    CommitData, CommitSummary, Entry, Fault, Group, GroupChange, GroupId, Invalid, LocalDevice, Lost, MlsError, RejoinReason, RowKind,
+    Rows, Seen, Verdict,
+    commit::dictionary_updates,
+    extension::{GROUP_STATE, leaf_extensions},
     group::{join_config, own_key, to_bytes},
     prepared::Prepared,
+    process::Told,
     provider::with_rows,
     replay::Ground,
     rows::Slot,
+    slim::without_state,
     storage::group_key,
     validity::{self, Proposal},
 };
@@ -30,6 +33,17 @@ pub struct PreparedRejoin {
     pub group_info: Vec<u8>,
 }
 
+/// By what right a device comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// By a door of the group: the one that it shows the log.
+    Door(DoorId),
+    /// Backed by a leaf of the same account.
+    Sibling,
+    /// In place of its own leaf, for this reason.
+    Again(RejoinReason),
+}
+
 /// Prepares to come in on a confirmed state. The device's old leaf, if there is one, is replaced, and `reason` told;
 /// else the device is new and backed by a sibling's leaf ([`MlsError::NotBacked`] if there is none).
 ///
@@ -42,28 +56,77 @@ pub fn prepare_rejoin(
     seen: Seen,
     reason: RejoinReason,
 ) -> Result<PreparedRejoin, MlsError> {
+    come_in(rows, device, ground, seat, seen, reason, None)
+}
+
+/// Prepares to come in on a confirmed state, [`prepare_rejoin`] for groups too: also by a door.
+///
+/// [`MlsError::NotBacked`] if nothing backs this device there: the door is closed, for another account, needs approval, or
+/// is older than the account's removal; or there is no sibling.
+pub fn prepare_join(
+    rows: &dyn Rows,
+    device: &LocalDevice<'_>,
+    ground: Ground<'_>,
+    seat: SeatId,
+    seen: Seen,
+    how: How,
+) -> Result<PreparedRejoin, MlsError> {
+    match how {
+        // Its old leaf, if there is one, is of a state that it does not have.
+        How::Door(door) => come_in(rows, device, ground, seat, seen, RejoinReason::LostState, Some(door)),
+        How::Sibling => come_in(rows, device, ground, seat, seen, RejoinReason::LostState, None),
+        How::Again(reason) => come_in(rows, device, ground, seat, seen, reason, None),
+    }
+}
+
+fn come_in(
+    rows: &dyn Rows,
+    device: &LocalDevice<'_>,
+    ground: Ground<'_>,
+    seat: SeatId,
+    seen: Seen,
+    reason: RejoinReason,
+    door: Option<DoorId>,
+) -> Result<PreparedRejoin, MlsError> {
     device.suite().check(ground.suite.cipher())?;
     let state = ground.state.clone();
     let replaces = state.leaves.values().any(|leaf| leaf.device == device.chain().device());
     let rejoin = replaces.then_some(reason);
-    let data = CommitData { rules: state.rules.rules, seen, last_valid: state.last_valid, rejoin };
+    let data = CommitData { rules: state.rules.rules, seen, last_valid: state.last_valid, rejoin, door, leaves: Vec::new() };
+    let mut commit = own_commit(&state, device, seat, data);
+    let applied = validity::outcome(&state, &commit);
+    if applied.is_some() {
+        commit.proposals.push(Proposal::Change(Vec::new()));
+    }
+    validity::foresee(&state, &commit).map_err(|reason| match reason {
+        Invalid::Backing => MlsError::NotBacked,
+        other => MlsError::WouldBeInvalid(other),
+    })?;
     let id = GroupId::from(ground.info.group_id());
     clear(rows, Slot::Joining, &id)?;
     with_rows(rows, Slot::Joining, |provider| {
         let untrue = |fault| MlsError::Untrue { what: "GroupInfo", fault };
-        let leaf = LeafNodeParameters::builder().with_capabilities(device.capabilities()).with_extensions(leaf_extensions(seat)?).build();
-        let (_merged, bundle) = MlsGroup::external_commit_builder()
+        let capabilities = device.capabilities_for(&state.rules);
+        let leaf = LeafNodeParameters::builder().with_capabilities(capabilities).with_extensions(leaf_extensions(seat)?).build();
+        let mut builder = MlsGroup::external_commit_builder()
             .with_ratchet_tree(ground.tree)
             .with_config(join_config())
-            .with_aad(data.encode())
+            .with_aad(commit.data.encode())
             .skip_lifetime_validation()
             .build_group(provider, ground.info, device.credential())
             .map_err(|error| provider.blame(&error, untrue))?
-            .leaf_node_parameters(leaf)
+            .leaf_node_parameters(leaf);
+        if let Some(update) = applied.as_ref().map(|_| AppDataUpdateProposal::update(GROUP_STATE, GroupChange::encode_delta(&[]))) {
+            builder = builder.add_app_data_update_proposal(update);
+        }
+        let mut builder = builder
             .load_psks(provider.storage())
             .map_err(provider.defect("preparing to come in"))?
             .create_group_info(true)
-            .use_ratchet_tree_extension(false)
+            .use_ratchet_tree_extension(false);
+        let updates = applied.and_then(|applied| dictionary_updates(builder.app_data_dictionary_updater(), &applied.state));
+        builder.with_app_data_dictionary_updates(updates);
+        let (_merged, bundle) = builder
             .build(provider.rand(), provider.crypto(), device, |_| true)
             .map_err(|error| provider.blame(&error, untrue))?
             .finalize(provider)
@@ -72,13 +135,8 @@ pub fn prepare_rejoin(
         let (message, _welcome, group_info) = bundle.into_messages();
         let missing = |what: &'static str| MlsError::Internal { doing: "preparing to come in", fault: Fault::of(&what) };
         let message = to_bytes(&message)?;
-        let group_info = to_bytes(&group_info.ok_or_else(|| missing("NoGroupInfo"))?)?;
-        let commit = own_commit(&state, device, seat, data);
-        validity::foresee(&state, &commit).map_err(|reason| match reason {
-            Invalid::Backing => MlsError::NotBacked,
-            other => MlsError::WouldBeInvalid(other),
-        })?;
-        Prepared::new(&message, &state, &commit)?.write(rows, Slot::Joining, &id)?;
+        let group_info = without_state(&to_bytes(&group_info.ok_or_else(|| missing("NoGroupInfo"))?)?)?;
+        Prepared::new(&message, &state, &commit).write(rows, Slot::Joining, &id)?;
         Ok(PreparedRejoin { group: id.clone(), message, group_info })
     })
 }
@@ -113,7 +171,7 @@ pub fn adopt_rejoin(rows: &dyn Rows, id: &GroupId, message: &[u8], entry: &Entry
     group.follow(rows, entry.as_last_valid())?;
     let by = group.members().find(|member| member.leaf == group.own_leaf()).cloned();
     let by = by.ok_or(MlsError::Internal { doing: "coming in", fault: Fault::of(&"BlankLeaf") })?;
-    let summary = CommitSummary { by, own: true, joined: true, removed: Vec::new(), data: commit.data, evicted: false };
+    let summary = CommitSummary { own: true, ..Told::new(&state, &commit, Vec::new()).summary(by, commit) };
     Ok((Some(group), Verdict::Valid(Box::new(summary))))
 }
 

@@ -5,22 +5,26 @@ use std::collections::VecDeque;
 
 use alcyon_wire::EntryKind;
 use openmls::prelude::{
-    GroupContext, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, ProposalStore, ProtocolMessage, PublicGroup, RatchetTreeIn,
-    group_info::VerifiableGroupInfo,
+    GroupContext, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProposalStore, ProtocolMessage, PublicGroup,
+    RatchetTreeIn, group_info::VerifiableGroupInfo,
 };
 use openmls_traits::OpenMlsProvider;
 use tls_codec::{DeserializeBytes, Serialize};
 
 use crate::{
-    CommitData, CommitSummary, Entry, Fault, GroupId, GroupRules, Invalid, LastValid, MemoryRows, MlsError, RowKind, Rows, StoredTree,
-    Suite, Verdict,
+    CommitData, CommitSummary, Entry, Fault, GroupId, GroupRules, GroupState, Invalid, LastValid, MemoryRows, MlsError, RowKind, Rows,
+    StoredTree, Suite, Verdict,
+    commit::dictionary_updates,
+    extension::RULES_GROUP,
     facts::facts,
     group::{own_key, public_state},
     join::read_tree,
     member::Roster,
-    process::{Parsed, parse, removed},
+    peek::peek,
+    process::{Parsed, Told, confirm, parse, removed},
     provider::with_rows,
     rows::Slot,
+    slim::{split_tree, with_state},
     validity::{self, Author, State},
 };
 
@@ -71,10 +75,15 @@ impl Replay {
     /// later commit and no GroupInfo fits: take another.
     pub fn from_tree(suite: Suite, stored: &StoredTree) -> Result<Self, MlsError> {
         let info = read_group_info(suite, &stored.group_info)?;
-        let last_valid = LastValid::of_group_info(info.extensions())?;
-        let tree = read_tree(&stored.tree)?;
         // The numbers come first: what follows is by rules that are known.
         let rules = GroupRules::of_context(info.group_context())?;
+        let (info, tree) = if rules.rules == RULES_GROUP {
+            let (tree, state) = split_tree(&stored.tree)?;
+            (read_group_info(suite, &with_state(&stored.group_info, &state)?)?, read_tree(&tree)?)
+        } else {
+            (info, read_tree(&stored.tree)?)
+        };
+        let last_valid = LastValid::of_group_info(info.extensions())?;
         let rows = MemoryRows::new();
         let (id, state, roster) = with_rows(&rows, Slot::Live, |provider| {
             let (public, _) = PublicGroup::from_external(provider.crypto(), provider.storage(), tree, info, ProposalStore::new())
@@ -83,7 +92,7 @@ impl Replay {
             let state = public_state(&public, &mut roster, last_valid)?;
             Ok::<_, MlsError>((GroupId::from(public.group_id()), state, roster))
         })?;
-        validity::check_state(&state).map_err(|_| MlsError::OtherState("it breaks the rules of a pair"))?;
+        validity::check_state(&state).map_err(|_| MlsError::OtherState("it breaks its rules"))?;
         Ok(Self { suite, id, rules, steps: VecDeque::from([Step { rows, last_valid, roster }]) })
     }
 
@@ -118,6 +127,13 @@ impl Replay {
         &self.rules
     }
 
+    /// The state of a group after the last commit that looked valid; none in a pair. Certain once a GroupInfo or a later
+    /// commit confirms it.
+    pub fn state_of_group(&self) -> Result<Option<GroupState>, MlsError> {
+        let Some(step) = self.steps.back() else { return Ok(None) };
+        self.rules.state_of_context(load(&step.rows, &self.id)?.group_context())
+    }
+
     /// The last commit that looked valid; none in the term's first epoch.
     #[must_use]
     pub fn last_valid(&self) -> Option<LastValid> {
@@ -135,7 +151,7 @@ impl Replay {
         let Some(ground) = named.and_then(|named| self.steps.iter().rev().find(|step| step.last_valid == named)) else {
             return Ok(Verdict::Invalid(Invalid::History));
         };
-        match ground.advance(&self.id, inner, entry)? {
+        match ground.advance(&self.id, inner, message, entry)? {
             Ok((step, summary)) => {
                 self.steps.push_back(step);
                 if self.steps.len() > KEPT {
@@ -153,9 +169,16 @@ impl Replay {
     /// Not visible from outside: a wrong external key signed by a member. Who came in by such a one is on a branch of its
     /// own: others' commits are of another epoch then. Take another member's GroupInfo.
     pub fn ground(&self, group_info: &[u8]) -> Result<Ground<'_>, MlsError> {
-        let info = read_group_info(self.suite, group_info)?;
+        let slim = read_group_info(self.suite, group_info)?;
         for (after, step) in self.steps.iter().rev().enumerate() {
             let public = load(&step.rows, &self.id)?;
+            if public.group_context().epoch() != slim.epoch() {
+                continue;
+            }
+            let info = match self.rules.state_of_context(public.group_context())? {
+                Some(state) => read_group_info(self.suite, &with_state(group_info, &state)?)?,
+                None => slim.clone(),
+            };
             if !same(public.group_context(), info.group_context())? {
                 continue;
             }
@@ -195,6 +218,7 @@ impl Step {
         &self,
         id: &GroupId,
         message: ProtocolMessage,
+        bytes: &[u8],
         entry: &Entry<'_>,
     ) -> Result<Result<(Self, CommitSummary), Invalid>, MlsError> {
         let rows = self.rows.clone();
@@ -208,21 +232,42 @@ impl Step {
             let Ok(processed) = public.process_message(provider.crypto(), message) else { return Ok(Err(Invalid::Mls)) };
             let sender = processed.sender().clone();
             let data = CommitData::decode(processed.aad());
-            let staged = match processed.into_content() {
-                ProcessedMessageContent::StagedCommitMessage(staged) => staged,
-                ProcessedMessageContent::UnresolvedAppDataCommit(_) => return Ok(Err(Invalid::Proposals)),
-                _ => return Ok(Err(Invalid::Mls)),
-            };
-            let judged = data.and_then(|data| facts(&sender, &staged, data)).and_then(|commit| {
-                validity::judge(&state, &commit, entry.header)?;
-                Ok(commit)
-            });
-            let commit = match judged {
-                Ok(commit) => commit,
-                Err(reason) => return Ok(Err(reason)),
+            let (staged, commit) = match processed.content() {
+                ProcessedMessageContent::UnresolvedAppDataCommit(_) if state.group.is_none() => return Ok(Err(Invalid::Proposals)),
+                ProcessedMessageContent::UnresolvedAppDataCommit(_) => {
+                    let judged = data.and_then(|data| peek(bytes, data)).and_then(|commit| {
+                        let next = validity::judge(&state, &commit, entry.header)?;
+                        Ok((next, commit))
+                    });
+                    let (next, commit) = match judged {
+                        Ok(judged) => judged,
+                        Err(reason) => return Ok(Err(reason)),
+                    };
+                    let updates = next.group.and_then(|next| dictionary_updates(public.app_data_dictionary_updater(), &next));
+                    let resolved = public.resolve_app_data_commit(provider.crypto(), processed, updates);
+                    let Ok(ProcessedMessageContent::StagedCommitMessage(staged)) = resolved.map(ProcessedMessage::into_content) else {
+                        return Ok(Err(Invalid::Mls));
+                    };
+                    confirm(&commit, facts(&sender, &staged, commit.data.clone()))?;
+                    (staged, commit)
+                }
+                _ => {
+                    let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
+                        return Ok(Err(Invalid::Mls));
+                    };
+                    let judged = data.and_then(|data| facts(&sender, &staged, data)).and_then(|commit| {
+                        validity::judge(&state, &commit, entry.header)?;
+                        Ok(commit)
+                    });
+                    match judged {
+                        Ok(commit) => (staged, commit),
+                        Err(reason) => return Ok(Err(reason)),
+                    }
+                }
             };
             let gone = removed(&state, &commit);
-            let removed = self.roster.members().filter(|member| gone.contains(&member.leaf)).cloned().collect();
+            let members = self.roster.members().filter(|member| gone.contains(&member.leaf)).cloned().collect();
+            let told = Told::new(&state, &commit, members);
             let author = match commit.author {
                 Author::Member(leaf) => leaf,
                 Author::Joiner => public.ext_commit_sender_index(&staged).map_err(provider.defect("placing a joiner"))?.into(),
@@ -231,8 +276,7 @@ impl Step {
             roster.follow(public.treesync().full_leaves())?;
             let by = roster.get(author).cloned();
             let by = by.ok_or(MlsError::Internal { doing: "following a commit", fault: Fault::of(&"BlankLeaf") })?;
-            let joined = commit.author == Author::Joiner;
-            let summary = CommitSummary { by, own: false, joined, removed, data: commit.data, evicted: false };
+            let summary = told.summary(by, commit);
             Ok(Ok((Self { rows: rows.clone(), last_valid: Some(entry.as_last_valid()), roster }, summary)))
         })
     }

@@ -262,7 +262,7 @@ fn identity() -> Vec<Vector> {
 }
 
 fn sealed() -> Vec<Vector> {
-    use proto::content::Body;
+    use proto::{content::Body, group_change::Change};
     let sealed_box = proto::SealedBox { nonce: bytes(0x41, 12), ciphertext: bytes(0x42, 19) };
     let seen = proto::Seen { sequence: 299, running_hash: bytes(0x1a, 32) };
     let rejoin = proto::Rejoin { reason: 1 };
@@ -305,6 +305,42 @@ fn sealed() -> Vec<Vector> {
     };
     let knock_content =
         proto::KnockContent { signed_content: knock_body.encode_to_vec().into(), chain: Some(chain()), signature: bytes(0x4d, 64) };
+    let leave = proto::LeaveProof { seats: vec![bytes(0x11, 32), bytes(0x12, 32)], chain: Some(chain()), signature: bytes(0x50, 64) };
+    let join_secret = proto::SealedJoinSecret { door: bytes(0x13, 16), kem_output: bytes(0x51, 3), ciphertext: bytes(0x52, 48) };
+    let account_door = proto::OpenDoor {
+        id: bytes(0x13, 16),
+        kind: 1,
+        key: bytes(0x53, 3),
+        account: bytes(0x54, 32),
+        role: 1,
+        approval: false,
+        expires_ms: 1_700_000_000_000,
+        opened_by: bytes(0x55, 32),
+        opened_at: 6,
+    };
+    let settings = proto::GroupSettings {
+        title: "Kingfishers".into(),
+        description: "the sea stays calm".into(),
+        picture: bytes(0x56, 3),
+        timer_s: 86_400,
+        who_invites: 1,
+        who_edits: 0,
+        who_writes: 1,
+    };
+    let group_account = proto::GroupAccount { account: bytes(0x55, 32), role: 1, since: 2 };
+    let removed = proto::RemovedAccount { account: bytes(0x57, 32), at: 5 };
+    let group_state = proto::GroupState {
+        revision: 7,
+        accounts: vec![group_account.clone()],
+        removed: vec![removed.clone()],
+        doors: vec![account_door.clone()],
+        settings: Some(settings.clone()),
+    };
+    let link = proto::OpenDoor { kind: 2, approval: true, key: bytes(0x53, 3), id: bytes(0x14, 16), ..Default::default() };
+    let set_role = proto::SetRole { account: bytes(0x54, 32), role: 1 };
+    let set_permission = proto::SetPermission { permission: 3, who: 0 };
+    let change = |chosen, change| side(chosen, proto::GroupChange { change: Some(change) });
+    let delta = proto::GroupDelta { changes: vec![proto::GroupChange { change: Some(Change::OpenDoor(link.clone())) }] };
     let application = proto::Payload { body: Some(proto::payload::Body::Application(bytes(0x4e, 3))) };
     let handshake = proto::Payload { body: Some(proto::payload::Body::Handshake(sealed_box.clone())) };
     vec![
@@ -317,6 +353,27 @@ fn sealed() -> Vec<Vector> {
         whole(rejoin),
         whole(proto::LeafSeat { seat: bytes(0x11, 32) }),
         whole(rules),
+        whole(proto::GroupHandshake { message: bytes(0x4f, 3), join_secrets: vec![join_secret.clone()], leave: None }),
+        whole(join_secret),
+        whole(proto::GroupCommitData { door: bytes(0x13, 16), leaves: vec![leave.clone()] }),
+        whole(leave),
+        whole(proto::GroupTree { tree: bytes(0x58, 3), state: group_state.encode_to_vec().into() }),
+        whole(group_state),
+        whole(group_account),
+        whole(removed),
+        whole(account_door),
+        whole(settings),
+        whole(delta),
+        change("set_role", Change::SetRole(set_role.clone())),
+        change("open_door", Change::OpenDoor(link)),
+        change("close_door", Change::CloseDoor(bytes(0x13, 16))),
+        change("set_title", Change::SetTitle("Kingfishers".into())),
+        change("set_description", Change::SetDescription("the sea stays calm".into())),
+        change("set_picture", Change::SetPicture(bytes(0x56, 3))),
+        change("set_timer_s", Change::SetTimerS(86_400)),
+        change("set_permission", Change::SetPermission(set_permission)),
+        whole(set_role),
+        whole(set_permission),
         whole(text.clone()),
         whole(acquaintance.clone()),
         whole(manifest_news.clone()),

@@ -179,8 +179,8 @@ fn a_welcome_with_another_tree_or_another_term_is_refused() {
 
 #[test]
 fn numbers_that_are_not_known_pause() {
-    let bytes = GroupRules { rules: 2, ..GroupRules::pair(ConversationId::from([3; 16]), 0, alcyon_wire::LogId::from([5; 16])) }.encode();
-    assert!(matches!(GroupRules::decode(&bytes), Err(MlsError::UnknownRules { protocol: 1, rules: 2 })));
+    let bytes = GroupRules { rules: 3, ..GroupRules::pair(ConversationId::from([3; 16]), 0, alcyon_wire::LogId::from([5; 16])) }.encode();
+    assert!(matches!(GroupRules::decode(&bytes), Err(MlsError::UnknownRules { protocol: 1, rules: 3 })));
 
     let (ann, bob) = (Person::new().device(), Person::new().device());
     let mut rules = GroupRules::pair(ConversationId::from([3; 16]), 0, alcyon_wire::LogId::from([5; 16]));

@@ -97,7 +97,7 @@ fn data(log: &Log, last_valid: Option<LastValid>, rejoin: Option<RejoinReason>) 
     if log.head() > 0 {
         seen = alcyon_mls::Seen { sequence: log.head(), running_hash: log.running_hash(log.head()) };
     }
-    CommitData { rules: RULES_PAIR, seen, last_valid, rejoin }.encode()
+    CommitData { rules: RULES_PAIR, seen, last_valid, rejoin, door: None, leaves: Vec::new() }.encode()
 }
 
 type PeerGroup<C> = mls_rs::Group<C>;

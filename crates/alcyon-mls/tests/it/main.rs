@@ -3,7 +3,14 @@
 
 mod bridge;
 mod cast;
+mod circle;
+mod cost;
 mod crash;
+mod group;
+mod group_limits;
+mod group_play;
+mod group_random;
+mod group_rules;
 mod hostile;
 mod interop;
 mod log;

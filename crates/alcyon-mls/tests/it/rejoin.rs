@@ -44,7 +44,7 @@ impl Device {
     }
 
     /// Other private keys than the tree's: for this device alone every path is wrong.
-    fn lose_keys(&mut self) {
+    pub fn lose_keys(&mut self) {
         for (kind, key, mut value) in self.rows.dump() {
             if kind == alcyon_mls::RowKind::EpochKeyPairs {
                 // A MessagePack byte string of 32 is a private key (an X-Wing seed).

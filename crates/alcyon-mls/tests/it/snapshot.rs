@@ -33,8 +33,10 @@ fn bytes_of_what_is_signed() {
         seen: Seen { sequence: 5, running_hash: RunningHash::start(LogId::from([3; 16])) },
         last_valid: Some(LastValid { sequence: 4, payload_hash: payload_hash(b"payload") }),
         rejoin: Some(RejoinReason::PathNotOpened),
+        door: None,
+        leaves: Vec::new(),
     };
-    let first = CommitData { last_valid: None, rejoin: None, ..data };
+    let first = CommitData { last_valid: None, rejoin: None, ..data.clone() };
     insta::assert_snapshot!(format!(
         "GroupRules {}\nCommitData {}\nfirst {}",
         hex(&rules.encode()),
@@ -44,6 +46,66 @@ fn bytes_of_what_is_signed() {
     assert_eq!(GroupRules::decode(&rules.encode()).unwrap(), rules);
     assert_eq!(CommitData::decode(&data.encode()).unwrap(), data);
     assert_eq!(CommitData::decode(&first.encode()).unwrap(), first);
+}
+
+#[test]
+fn bytes_of_groups() {
+    use alcyon_mls::{DoorKeys, GroupChange, GroupState, LetsIn, NewDoor, OpenDoor, Permission, Role, Settings, Who};
+    let log = LogId::from([3; 16]);
+    let account = alcyon_wire::AccountId::from([7; 32]);
+    let keys = DoorKeys::derive(&[9; 32], log).unwrap();
+    let door = |lets_in, expires_ms| NewDoor { id: keys.id, key: vec![1, 2, 3], lets_in, expires_ms };
+    let settings = Settings { title: "Kingfishers".into(), timer_s: 60, who_writes: Who::Members, ..Settings::default() };
+    let mut state = GroupState::new(account, settings);
+    state.revision = 9;
+    state.removed.insert(alcyon_wire::AccountId::from([8; 32]), 5);
+    let open =
+        OpenDoor { door: door(LetsIn::Account { account, role: Role::Admin }, Some(1_700_000_000_000)), opened_by: account, opened_at: 9 };
+    state.doors.insert(keys.id, open);
+    let delta = [
+        GroupChange::SetRole { account, role: Role::Member },
+        GroupChange::OpenDoor(door(LetsIn::Link { approval: true }, None)),
+        GroupChange::CloseDoor(keys.id),
+        GroupChange::SetTitle("calm".into()),
+        GroupChange::SetDescription("sea".into()),
+        GroupChange::SetPicture(vec![4]),
+        GroupChange::SetTimer(0),
+        GroupChange::SetPermission { permission: Permission::Edit, who: Who::Members },
+    ];
+    let rules = GroupRules::group(ConversationId::from([1; 16]), 2, log);
+    let data = CommitData {
+        rules: 2,
+        seen: Seen { sequence: 5, running_hash: RunningHash::start(log) },
+        last_valid: None,
+        rejoin: None,
+        door: Some(keys.id),
+        leaves: Vec::new(),
+    };
+    insta::assert_snapshot!(format!(
+        "GroupRules {}\nGroupState {}\ndelta {}\nCommitData {}\ndoor {} {}\nkey {}",
+        hex(&rules.encode()),
+        hex(&state.encode()),
+        hex(&GroupChange::encode_delta(&delta)),
+        hex(&data.encode()),
+        hex(keys.id.as_bytes()),
+        hex(keys.secret.as_bytes()),
+        hex(&keys.public_key[..32]),
+    ));
+    assert_eq!(GroupRules::decode(&rules.encode()).unwrap(), rules);
+    assert_eq!(GroupState::decode(&state.encode()).unwrap(), state);
+    assert_eq!(GroupChange::decode_delta(&GroupChange::encode_delta(&delta)).unwrap(), delta);
+    assert_eq!(CommitData::decode(&data.encode()).unwrap(), data);
+}
+
+/// The row of a prepared commit of a group, which carries state and delta.
+#[test]
+fn shape_of_a_prepared_change() {
+    use alcyon_mls::{GroupChange, GroupCommit, Settings};
+    let (mut ann, log, _) = crate::circle::found(Settings::default());
+    ann.change(&log, GroupCommit { changes: vec![GroupChange::SetTimer(1)], ..GroupCommit::default() }).unwrap();
+    let text = rows(&ann.rows, 1);
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("Prepared")).collect();
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 /// The shape of every stored value: field names and kinds of values, without the values.

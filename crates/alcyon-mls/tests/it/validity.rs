@@ -26,6 +26,7 @@ fn state(leaves: impl IntoIterator<Item = (u32, Leaf)>) -> State {
         rules: GroupRules::pair(ConversationId::from([1; 16]), 0, LogId::from([1; 16])),
         leaves: leaves.into_iter().map(|(index, leaf)| (LeafIndex(index), leaf)).collect(),
         last_valid: None,
+        group: None,
     }
 }
 
@@ -35,7 +36,8 @@ fn usual() -> State {
 }
 
 fn data(rejoin: Option<RejoinReason>) -> CommitData {
-    CommitData { rules: 1, seen: Seen { sequence: 0, running_hash: RunningHash::start(LogId::from([1; 16])) }, last_valid: None, rejoin }
+    let seen = Seen { sequence: 0, running_hash: RunningHash::start(LogId::from([1; 16])) };
+    CommitData { rules: 1, seen, last_valid: None, rejoin, door: None, leaves: Vec::new() }
 }
 
 fn update(index: u32, path: Leaf) -> Commit {
