@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
-use alcyon_client::{AccountId, ConversationId, Handle, HandleName, ServerUrl};
+use alcyon_client::{AccountId, ConversationId, Handle, HandleName, JoinLink, ServerUrl};
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
     builder::styling::{AnsiColor, Styles},
@@ -10,7 +10,10 @@ use clap::{
 };
 use clap_complete::Shell;
 
-use crate::failure::{Failure, print_json};
+use crate::{
+    failure::{Failure, print_json},
+    group::GroupCommand,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Cyan.on_default().bold())
@@ -144,6 +147,19 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,
     },
+    /// Groups: make, invite, change, leave
+    Group {
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
+    /// Come into a group by a link
+    #[command(
+        after_help = "Whoever has the link can read who is in the group.\n\nExample:\n  alcyon join 'alcyon://join/chat.example.org#...'"
+    )]
+    Join {
+        /// alcyon://join/... or https://.../join#...
+        link: JoinLink,
+    },
     /// Open the full-screen chat
     Chat,
     /// Print a completion script for a shell
@@ -160,7 +176,7 @@ pub(crate) enum Command {
     },
 }
 
-fn parse_handle(text: &str) -> Result<(Handle, Option<AccountId>), alcyon_wire::WireError> {
+pub(crate) fn parse_handle(text: &str) -> Result<(Handle, Option<AccountId>), alcyon_wire::WireError> {
     Handle::parse_with_account(text)
 }
 

@@ -9,6 +9,7 @@ use alcyon_wire::limits;
 use crate::{
     args::{Command, Place},
     failure::Failure,
+    group,
     key::SystemSecrets,
     listening::{listen, sync},
     look::Look,
@@ -103,6 +104,8 @@ async fn execute<W: Write>(command: Command, client: &Native, report: &mut Repor
                 report.message(message)?;
             }
         }
+        Command::Group { command } => group::run(command, client, report).await?,
+        Command::Join { link } => group::join(&link, client, report).await?,
         Command::Chat | Command::Completions { .. } | Command::Man { .. } => unreachable!("these need no profile opened here"),
     }
     Ok(())

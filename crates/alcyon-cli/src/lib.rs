@@ -12,6 +12,7 @@ mod args;
 mod chat;
 mod commands;
 mod failure;
+mod group;
 mod harmless;
 mod key;
 mod listening;

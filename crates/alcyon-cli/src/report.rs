@@ -14,8 +14,10 @@ use crate::{
     look::Look,
     moments::{Zone, rfc3339},
     qr,
-    text::Text,
+    text::{Text, group::GroupText},
 };
+
+pub(crate) mod group;
 
 /// Standard output, in one of the two forms. Each object or line is flushed, so that a reader at a pipe has it at once.
 pub(crate) struct Report<W> {
@@ -103,11 +105,12 @@ impl<W: Write> Report<W> {
             account: Option<String>,
             blocked: bool,
             alarm: Option<&'static str>,
+            group: bool,
         }
         if conversations.is_empty() && !self.json {
             return self.say(Text::NoConversations);
         }
-        for ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm } in conversations {
+        for ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group } in conversations {
             if self.json {
                 self.object(&Line {
                     conversation: conversation.to_text(),
@@ -117,6 +120,7 @@ impl<W: Write> Report<W> {
                     account: peer.map(alcyon_client::AccountId::to_text),
                     blocked: *blocked,
                     alarm: alarm.as_ref().map(|alarm| alarm.kind.code()),
+                    group: *group,
                 })?;
                 continue;
             }
@@ -164,11 +168,34 @@ impl<W: Write> Report<W> {
     }
 
     fn request_lines(&mut self, request: &KnockRequest) -> io::Result<()> {
-        let KnockRequest { id, from, account, confirmed, kind: RequestKind::Knock, introduction, sent_at_ms } = request;
+        let KnockRequest { id, from, account, confirmed, kind, introduction, sent_at_ms } = request;
         let say = |text| self.look.language.say(text);
         let who = from.to_text();
         let confirmed = if *confirmed { say(Text::RequestConfirmed) } else { say(Text::RequestUnconfirmed) };
         let mut text = format!("[{}] {}\n", self.zone.date_and_clock(*sent_at_ms), say(Text::RequestFrom { who: &who }));
+        let language = self.look.language;
+        match kind {
+            RequestKind::Knock => {}
+            RequestKind::Invite { title, members, known } => {
+                text.push_str(&format!(
+                    "    {}\n",
+                    language.say_of_group(GroupText::Invited { title: &harmless_line(title), members: *members })
+                ));
+                if !known.is_empty() {
+                    text.push_str(&format!(
+                        "    {}\n",
+                        language.say_of_group(GroupText::Known { names: &harmless_line(&known.join(", ")) })
+                    ));
+                }
+            }
+            RequestKind::AskIn { title } => {
+                text.push_str(&format!(
+                    "    {}\n    {}\n",
+                    language.say_of_group(GroupText::AsksIn { title: &harmless_line(title) }),
+                    language.say_of_group(GroupText::AskInHint)
+                ));
+            }
+        }
         if !introduction.is_empty() {
             text.push_str(&indented(&format!("“{}”", harmless(introduction)), self.look));
         }
@@ -209,8 +236,11 @@ impl<W: Write> Report<W> {
             position: Option<u64>,
             sent_at: String,
         }
+        if let Some(line) = &message.line {
+            return self.group_line(message, line);
+        }
         if self.json {
-            let Message { conversation, id, sender, sender_handle, own: _, text, position, sent_at_ms, delivery: _ } = message;
+            let Message { conversation, id, sender, sender_handle, own: _, text, position, sent_at_ms, delivery: _, line: _ } = message;
             self.object(&Line {
                 event: "message",
                 conversation: conversation.to_text(),
@@ -228,6 +258,9 @@ impl<W: Write> Report<W> {
 
     /// `[2026-01-05 14:03] ben@server: text`, further lines indented, how far an own one has got at the end.
     fn message_line(&self, message: &Message) -> String {
+        if let Some(line) = &message.line {
+            return format!("[{}] * {}", self.zone.date_and_clock(message.sent_at_ms), group::line_text(message, line, self.look));
+        }
         let Message { sender, sender_handle, own, text, sent_at_ms, delivery, .. } = message;
         let who = match sender_handle {
             _ if *own => self.look.language.say(Text::You),
@@ -392,16 +425,36 @@ struct RequestLine<'a> {
     confirmed: bool,
     text: &'a str,
     sent_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<&'a [String]>,
 }
 
 impl<'a> RequestLine<'a> {
     fn of(event: Option<&'static str>, request: &'a KnockRequest) -> Self {
         let KnockRequest { id, from, account, confirmed, kind, introduction, sent_at_ms } = request;
-        let kind = match kind {
-            RequestKind::Knock => "knock",
+        let (kind, title, members, known) = match kind {
+            RequestKind::Knock => ("knock", None, None, None),
+            RequestKind::Invite { title, members, known } => ("invite", Some(title.as_str()), Some(*members), Some(known.as_slice())),
+            RequestKind::AskIn { title } => ("ask-in", Some(title.as_str()), None, None),
         };
         let (id, from, account) = (id.to_text(), from.to_text(), account.to_text());
-        Self { event, id, from, kind, account, confirmed: *confirmed, text: introduction, sent_at: rfc3339(*sent_at_ms) }
+        Self {
+            event,
+            id,
+            from,
+            kind,
+            account,
+            confirmed: *confirmed,
+            text: introduction,
+            sent_at: rfc3339(*sent_at_ms),
+            title,
+            members,
+            known,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod english;
 mod french;
+pub(crate) mod group;
 
 pub(crate) use french::failure as french_failure;
 

@@ -37,9 +37,21 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     fn summary(&self, tx: &Tx<'_>, record: ConversationRecord) -> Result<(u64, ConversationSummary), ClientError> {
         let local = self.core.local()?;
-        let ConversationRecord { conversation, peer, start_handle, start_account: _, standing, created_ms, read_number: _ } = record;
+        let ConversationRecord {
+            conversation,
+            peer,
+            start_handle,
+            start_account: _,
+            standing,
+            created_ms,
+            read_number: _,
+            kind,
+            title: group_title,
+        } = record;
         let contact = peer.map(|peer| tx.contact(peer)).transpose()?.flatten();
+        let group = kind == alcyon_store::ConversationKind::Group;
         let title = match (&contact, &start_handle, peer) {
+            _ if group => group_title,
             (Some(contact), ..) => contact.handle.to_text(),
             (None, Some(handle), _) => handle.to_text(),
             (None, None, Some(peer)) => peer.to_text().chars().take(12).collect(),
@@ -50,6 +62,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let summary = ConversationSummary {
             conversation,
             title,
+            group,
             peer,
             unread: tx.unread(conversation)?,
             standing: match standing {

@@ -1,13 +1,18 @@
 //! What the parts of the client share: the store, who we are, and what is to be shown.
 
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use alcyon_mls::HandshakeKey;
 use alcyon_store::{AlarmRecord, MessageRecord, RequestRecord, Store, TermRecord, Tx};
-use alcyon_wire::{AccountId, ConversationId, Handle, LogId};
+use alcyon_wire::{AccountId, ConversationId, EntryId, Handle, LogId};
 
 use crate::{
-    Alarm, AlarmKind, ClientError, Delivery, Event, KnockRequest, Message, Position, RequestKind, hold::Holds, local::Local, poke::Poke,
+    Alarm, AlarmKind, ClientError, Delivery, Event, KnockRequest, Message, Position, RequestKind, hold::Holds, invite::InviteOffer,
+    local::Local, poke::Poke,
 };
 
 pub(crate) struct Core {
@@ -19,6 +24,8 @@ pub(crate) struct Core {
     pub(crate) holds: Holds,
     /// Numbers of the queued starts that are being carried out.
     pub(crate) starting: RefCell<BTreeSet<u64>>,
+    /// Acts of this process that the log or the rules have refused, with the reason, until whoever asked has read it.
+    pub(crate) failed: RefCell<BTreeMap<EntryId, String>>,
     listener: RefCell<Option<futures::channel::mpsc::UnboundedSender<Event>>>,
 }
 
@@ -30,6 +37,7 @@ impl Core {
             work: Poke::default(),
             holds: Holds::default(),
             starting: RefCell::default(),
+            failed: RefCell::default(),
             listener: RefCell::new(None),
         };
         core.reload()?;
@@ -86,7 +94,8 @@ pub(crate) fn handle_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Resul
 
 /// A stored message as it is shown.
 pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) -> Result<Message, ClientError> {
-    let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown: _ } = record;
+    let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown: _, line } = record;
+    let line = line.map(|line| crate::line::view(tx, local, &line)).transpose()?.flatten();
     Ok(Message {
         conversation,
         id: message,
@@ -102,6 +111,7 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
             alcyon_store::DeliveryState::Delivered => Delivery::Delivered,
             alcyon_store::DeliveryState::Failed => Delivery::Failed,
         },
+        line,
     })
 }
 
@@ -112,8 +122,16 @@ pub(crate) fn request_view(record: &RequestRecord) -> KnockRequest {
         from: record.handle.clone(),
         account: record.account,
         confirmed: record.confirmed,
-        kind: RequestKind::Knock,
-        introduction: record.introduction.clone(),
+        kind: match record.kind {
+            alcyon_store::RequestKind::Knock => RequestKind::Knock,
+            alcyon_store::RequestKind::AskIn => RequestKind::AskIn { title: record.introduction.clone() },
+            alcyon_store::RequestKind::Invite => {
+                let (title, members) = InviteOffer::decode(&record.offer).map(|invite| (invite.title, invite.members)).unwrap_or_default();
+                let known = record.introduction.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect();
+                RequestKind::Invite { title, members, known }
+            }
+        },
+        introduction: if record.kind == alcyon_store::RequestKind::Knock { record.introduction.clone() } else { String::new() },
         sent_at_ms: record.sent_at_ms,
     }
 }

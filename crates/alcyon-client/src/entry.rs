@@ -1,16 +1,20 @@
 //! Entries of a conversation's log: each is processed, judged, merged and stored in one transaction.
 
 use alcyon_mls::{
-    CommitSummary, Entry, Group, GroupId, Lost, MlsError, Payload, Processed, Seen, SetAside, Verdict, adopt_rejoin, discard_rejoin, unpad,
+    Entry, Group, GroupHandshake, GroupId, GroupState, Lost, MlsError, Payload, Processed, Seen, SetAside, Verdict, adopt_rejoin,
+    discard_rejoin, unpad,
 };
-use alcyon_store::{ChainLink, DeliveryState, MessageRecord, OutboxKind, Standing, StoreError, TermRecord, TermState, Tx};
-use alcyon_wire::{EntryKind, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
+use alcyon_store::{
+    ChainLink, ConversationKind, DeliveryState, MessageRecord, OutboxKind, Standing, StoreError, TermRecord, TermState, Tx,
+};
+use alcyon_wire::{EntryId, EntryKind, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
 use proto::content::Body;
 
 use crate::{
     AlarmKind, ClientError, Event,
     content::Content,
     core::{Core, handshake_key, message_view, raise},
+    line::NewLine,
     local::Local,
     rejoin::{LOST_STATE, ROLLED_BACK, UNOPENED_PATH},
 };
@@ -26,15 +30,17 @@ pub(crate) struct Step {
     pub(crate) new_seat: bool,
     /// The log contradicts itself: read no further on this connection.
     pub(crate) stop: bool,
+    /// Own acts that the rules have passed over, with the reason.
+    pub(crate) failed: Vec<(EntryId, String)>,
 }
 
 /// An entry on its way through a transaction.
-struct Subject<'a> {
-    header: HeaderFacts,
+pub(crate) struct Subject<'a> {
+    pub(crate) header: HeaderFacts,
     header_bytes: &'a [u8],
-    payload: &'a [u8],
-    hash: PayloadHash,
-    now_ms: u64,
+    pub(crate) payload: &'a [u8],
+    pub(crate) hash: PayloadHash,
+    pub(crate) now_ms: u64,
 }
 
 impl Core {
@@ -84,8 +90,9 @@ enum Instead {
 
 impl Step {
     fn add(&mut self, other: Self) {
-        let Self { events, new_seat, stop } = other;
+        let Self { events, new_seat, stop, failed } = other;
         self.events.extend(events);
+        self.failed.extend(failed);
         self.new_seat |= new_seat;
         self.stop |= stop;
     }
@@ -132,11 +139,17 @@ fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u
                 crate::outbox::queue_rejoin(tx, &term)?;
                 tx.set_aside(log, subject.header.sequence, header_bytes, payload, REPLAY)?;
             }
+            // Before it is in, a device reads nothing but the commit by which it comes in.
+            None if term.state == TermState::Joining => {
+                if tx.own_entry(log, subject.header.entry_id)? == Some(subject.hash) {
+                    crate::come_in::own_echo(tx, local, &mut term, &subject, &mut step)?;
+                }
+            }
             None => match subject.header.kind {
                 EntryKind::Application => apply_application(tx, local, &mut term, &subject, &mut step)?,
                 EntryKind::Commit => apply_commit(tx, local, &mut term, &subject, &mut step)?,
                 EntryKind::Close => apply_close(tx, local, &mut term, &subject, &mut step)?,
-                EntryKind::Leave => apply_leave(tx, &term, &subject, &mut step)?,
+                EntryKind::Leave => apply_leave(tx, local, &term, &subject, &mut step)?,
                 EntryKind::Knock | EntryKind::Unspecified => {}
             },
         }
@@ -213,7 +226,7 @@ fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject:
     match process(tx, term, subject, subject_message(term, subject)?)? {
         Processed::Application { by, plaintext } => {
             let content = Content::parse(unpad(&plaintext)?)?;
-            if alcyon_wire::EntryId::from(content.id) != entry_id {
+            if EntryId::from(content.id) != entry_id {
                 return set_aside(tx, term, subject, "the message names another id than its entry", step);
             }
             let from_peer = by.chain.account() != local.account;
@@ -308,6 +321,7 @@ fn apply_content(
                 sent_at_ms,
                 delivery,
                 shown: own,
+                line: None,
             };
             if tx.add_message(&record)? {
                 step.events.push(Event::Message(message_view(tx, local, record)?));
@@ -329,6 +343,18 @@ fn apply_content(
             }
         }
         Some(Body::Successor(_)) => {}
+        Some(Body::Roster(proto::Roster { signed_manifests })) => {
+            for signed in signed_manifests {
+                if let Ok(manifest) = alcyon_identity::Manifest::decode(&signed) {
+                    crate::contacts::remember_manifest(tx, &manifest, None, subject.now_ms)?;
+                }
+            }
+        }
+        Some(Body::Ended(proto::Ended {})) => {
+            if subject.header.kind == EntryKind::Close {
+                crate::group::put_lines(tx, local, term, subject, sender, vec![NewLine::Ended], step)?;
+            }
+        }
         None => set_aside(tx, term, subject, "a kind of content that this version does not know", step)?,
     }
     Ok(())
@@ -339,10 +365,11 @@ fn apply_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Sub
         overtaken(tx, term, subject)?;
         return set_aside(tx, term, subject, "no handshake in a commit entry", step);
     };
+    let before = load_group(tx, term)?.and_then(|group| group.state_of_group().cloned());
     match process(tx, term, subject, message.clone())? {
         Processed::Commit(verdict) => {
             overtaken(tx, term, subject)?;
-            judged(tx, local, term, subject, verdict, step)
+            judged(tx, local, term, subject, (verdict, before.as_ref()), step)
         }
         Processed::OwnRejoin => {
             let Some(group) = &term.group_id else { return Ok(()) };
@@ -352,7 +379,7 @@ fn apply_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Sub
                 crate::rejoin::forget_replay(tx, term.log)?;
                 crate::outbox::encrypt_anew(tx, term.log)?;
             }
-            judged(tx, local, term, subject, verdict, step)?;
+            judged(tx, local, term, subject, (verdict, before.as_ref()), step)?;
             if term.rejoin != 0 {
                 crate::outbox::queue_rejoin(tx, term)?;
             }
@@ -395,15 +422,20 @@ fn judged(
     local: &Local,
     term: &mut TermRecord,
     subject: &Subject<'_>,
-    verdict: Verdict,
+    (verdict, before): (Verdict, Option<&GroupState>),
     step: &mut Step,
 ) -> Result<(), ClientError> {
     let item = tx.outbox_by_entry(term.log, subject.header.entry_id)?;
+    let act = item.as_ref().filter(|item| item.kind == OutboxKind::Act).map(|item| item.number);
     let own = item.is_some() || matches!(&verdict, Verdict::Valid(summary) if summary.own);
     if own {
         // Valid or not, the log has taken the entry, and with it the change of seats.
         if let Some(item) = item {
             tx.remove_outbox(item.number)?;
+            if let (OutboxKind::Act, Verdict::Invalid(rule)) = (item.kind, &verdict) {
+                crate::outbox::drop_followers(tx, item.number)?;
+                step.failed.push((item.entry_id, rule.to_string()));
+            }
         }
         tx.remove_own_entry(term.log, subject.header.entry_id)?;
         if let Some(seat) = term.next_seat.take() {
@@ -412,26 +444,26 @@ fn judged(
         }
     }
     let Verdict::Valid(summary) = verdict else { return Ok(()) };
-    let CommitSummary {
-        by,
-        own: _,
-        removed: _,
-        joined: _,
-        joined_account: _,
-        changes: _,
-        starts_join_secret: _,
-        new_join_secret: _,
-        data,
-        evicted,
-    } = *summary;
     if !own {
-        compare_seen(tx, term, data.seen, subject, step)?;
+        compare_seen(tx, term, summary.data.seen, subject, step)?;
     }
+    if let Some(secret) = &summary.new_join_secret {
+        term.join_secret = secret.clone();
+    }
+    crate::group::tell(tx, local, term, subject, &summary, before, step)?;
+    if let Some(act) = act {
+        crate::invite::send_waiting(tx, local, term, act)?;
+    }
+    if before.is_some() {
+        crate::group::renew_tree(tx, term, subject, &summary)?;
+    }
+    let (by, evicted) = (&summary.by, summary.evicted);
     let Some(mut conversation) = tx.conversation(term.conversation)? else { return Ok(()) };
     if evicted {
         conversation.standing = Standing::Left;
         term.state = TermState::Closed;
         tx.put_conversation(&conversation)?;
+        crate::outbox::fail_messages(tx, term.log, conversation.conversation)?;
         step.events.push(Event::Left { conversation: conversation.conversation });
         return Ok(());
     }
@@ -450,13 +482,37 @@ fn judged(
 }
 
 fn apply_close(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+    if let Some(item) = tx.outbox_by_entry(term.log, subject.header.entry_id)? {
+        tx.remove_outbox(item.number)?;
+    }
+    let own = tx.own_entry(term.log, subject.header.entry_id)? == Some(subject.hash);
     apply_application(tx, local, term, subject, step)?;
     term.state = TermState::Closed;
+    if let Some(mut conversation) = tx.conversation(term.conversation)?.filter(|conversation| conversation.kind == ConversationKind::Group)
+    {
+        if own {
+            crate::group::put_lines(tx, local, term, subject, local.account, vec![NewLine::Ended], step)?;
+        }
+        conversation.standing = Standing::Left;
+        tx.put_conversation(&conversation)?;
+        crate::outbox::fail_messages(tx, term.log, conversation.conversation)?;
+        step.events.push(Event::Left { conversation: conversation.conversation });
+    }
     Ok(())
 }
 
-fn apply_leave(tx: &Tx<'_>, term: &TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
+fn apply_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
     let mine = term.seat.seat_id(term.log);
+    if tx.conversation(term.conversation)?.is_some_and(|conversation| conversation.kind == ConversationKind::Group) {
+        let Ok(Payload::Handshake(sealed)) = Payload::decode(subject.payload) else { return Ok(()) };
+        let Ok(GroupHandshake::Leave(proof)) = handshake_key(term)?.open_group_handshake(&sealed) else { return Ok(()) };
+        let given_up = proof.seats().all(|seat| subject.header.changes.seats_dropped.contains(&seat));
+        if given_up && proof.holds(term.log) {
+            tx.put_leaving(term.log, proof.account(), &proof.encode())?;
+            crate::group::put_lines(tx, local, term, subject, proof.account(), vec![NewLine::Left(proof.account())], step)?;
+        }
+        return Ok(());
+    }
     if subject.header.changes.seats_dropped.iter().all(|dropped| *dropped == mine) {
         return Ok(());
     }
@@ -510,7 +566,7 @@ fn overtaken(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>) -> Resul
         }
         match (item.kind, &term.group_id) {
             (OutboxKind::Rejoin, Some(group)) => discard_rejoin(tx, &GroupId::from_bytes(group), lost)?,
-            (OutboxKind::Commit, _) => {
+            (OutboxKind::Commit | OutboxKind::Act, _) => {
                 if let Some(mut group) = load_group(tx, term)?
                     && group.pending()
                 {

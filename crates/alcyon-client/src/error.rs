@@ -50,6 +50,21 @@ pub enum ClientError {
         /// Bytes given.
         actual: usize,
     },
+    /// The rules of the group do not allow it. Nothing has changed.
+    #[error("not allowed: {rule}")]
+    NotAllowed {
+        /// Which rule.
+        rule: String,
+    },
+    /// That account is in the group already.
+    #[error("{0} is in already")]
+    AlreadyIn(String),
+    /// This device is still coming in. Sync first.
+    #[error("this device is still coming into the group")]
+    NotInYet,
+    /// The invite or link is over: used, closed, expired, or for somebody else.
+    #[error("the invite or link is over")]
+    InviteOver,
     /// An empty text can't be sent.
     #[error("the text is empty")]
     EmptyText,
@@ -118,6 +133,10 @@ impl ClientError {
             Self::Left => "left",
             Self::TextTooLong { .. } => "text-too-long",
             Self::EmptyText => "empty-text",
+            Self::NotAllowed { .. } => "not-allowed",
+            Self::AlreadyIn(_) => "already-in",
+            Self::NotInYet => "not-in-yet",
+            Self::InviteOver => "invite-over",
             Self::NoDevices(_) => "no-devices",
             Self::Wire(_) => "invalid",
             Self::Transport(_) => "unreachable",
@@ -139,7 +158,9 @@ impl ClientError {
             | Self::HandleChanged { .. }
             | Self::OwnHandle
             | Self::Blocked(_)
-            | Self::NoDevices(_) => Some("handle"),
+            | Self::NoDevices(_)
+            | Self::AlreadyIn(_) => Some("handle"),
+            Self::InviteOver => Some("id"),
             Self::TextTooLong { .. } | Self::EmptyText => Some("text"),
             Self::Wire(error) => Some(error.field()),
             Self::Refused { field, .. } => field.as_deref(),

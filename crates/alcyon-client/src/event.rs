@@ -3,6 +3,8 @@
 use alcyon_wire::{AccountId, ConversationId, Handle, MessageId};
 use zeroize::Zeroizing;
 
+use crate::Line;
+
 /// Where an entry stands in its conversation: the term and the sequence in that term's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -41,6 +43,8 @@ pub struct Message {
     pub sent_at_ms: u64,
     /// How far an own message has got; of others' messages always `Delivered`.
     pub delivery: Delivery,
+    /// Set if this is no message but a line about what the sender did in a group; the text is empty then.
+    pub line: Option<Line>,
 }
 
 /// How far an own message has got.
@@ -74,6 +78,26 @@ pub enum SendOutcome {
         id: MessageId,
         /// Where.
         conversation: ConversationId,
+    },
+}
+
+/// What joining by a link came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JoinOutcome {
+    /// This device is in.
+    In {
+        /// Where.
+        conversation: ConversationId,
+    },
+    /// It comes in with the next connection.
+    Queued {
+        /// Where.
+        conversation: ConversationId,
+    },
+    /// An admin is asked.
+    Asked {
+        /// Who.
+        admin: Handle,
     },
 }
 
@@ -115,8 +139,10 @@ pub enum Standing {
 pub struct ConversationSummary {
     /// Its id.
     pub conversation: ConversationId,
-    /// The other side's handle, or a shortened account id.
+    /// The other side's handle, or a shortened account id; a group's title.
     pub title: String,
+    /// A group.
+    pub group: bool,
     /// The other account, once it is known.
     pub peer: Option<AccountId>,
     /// Messages of others not yet read.
@@ -151,10 +177,24 @@ pub struct KnockRequest {
 }
 
 /// What a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestKind {
     /// A conversation of two.
     Knock,
+    /// To come into a group.
+    Invite {
+        /// The group's title.
+        title: String,
+        /// Accounts in it.
+        members: u32,
+        /// Handles of members that are known here, whoever invites left out.
+        known: Vec<String>,
+    },
+    /// To be let into a group by a link of ours: approved or rejected, not accepted.
+    AskIn {
+        /// The group's title.
+        title: String,
+    },
 }
 
 /// Both sides' numbers are equal if and only if both hold the true root keys.

@@ -72,6 +72,8 @@ impl Drop for Hold<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::link::Purpose;
 

@@ -1,8 +1,8 @@
 //! Knocks at the own inbox: opened, checked, and shown as requests.
 
 use alcyon_identity::{Chain, Manifest, verify_device};
-use alcyon_store::{ChainLink, OutboxKind, RequestRecord, RequestState, Standing, TermState, Tx};
-use alcyon_wire::{EntryKind, Handle, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
+use alcyon_store::{ChainLink, OutboxKind, RequestKind, RequestRecord, RequestState, Standing, TermState, Tx};
+use alcyon_wire::{ConversationId, DoorId, EntryKind, Handle, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
 use prost::Message;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     contacts::remember_manifest,
     core::{Core, raise},
     entry::Step,
+    invite::InviteOffer,
     local::Local,
     offer::{Offer, accept_offer, move_towards},
 };
@@ -78,7 +79,13 @@ struct Knock {
     manifest: Manifest,
     handle: Handle,
     sent_at_ms: u64,
-    offer: Offer,
+    body: Asked,
+}
+
+enum Asked {
+    Conversation(Offer),
+    Invite(InviteOffer),
+    AskIn { conversation: ConversationId, log: LogId, door: DoorId },
 }
 
 impl Knock {
@@ -94,8 +101,17 @@ impl Knock {
         if manifest.account() != chain.account() || !manifest.has_device(chain.device()) || !manifest.names(&handle) {
             return Err(WHAT);
         }
-        let Some(proto::knock_body::Body::Offer(offer)) = body else { return Err(WHAT) };
-        Ok(Self { manifest, handle, sent_at_ms, offer: Offer::parse(offer)? })
+        let body = match body {
+            Some(proto::knock_body::Body::Offer(offer)) => Asked::Conversation(Offer::parse(offer)?),
+            Some(proto::knock_body::Body::Invite(invite)) => Asked::Invite(InviteOffer::parse(invite)?),
+            Some(proto::knock_body::Body::AskIn(proto::AskIn { conversation, log, door })) => Asked::AskIn {
+                conversation: ConversationId::parse(&conversation, "ask_in.conversation")?,
+                log: LogId::parse(&log, "ask_in.log")?,
+                door: DoorId::parse(&door, "ask_in.door")?,
+            },
+            None => return Err(WHAT),
+        };
+        Ok(Self { manifest, handle, sent_at_ms, body })
     }
 }
 
@@ -105,8 +121,15 @@ pub(crate) fn signed_knock(inbox: LogId, content: &[u8]) -> Vec<u8> {
 }
 
 fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64) -> Result<Vec<Event>, ClientError> {
-    let Knock { manifest, handle, sent_at_ms, offer } = knock;
+    let Knock { manifest, handle, sent_at_ms, body } = knock;
     let account = manifest.account();
+    let offer = match body {
+        Asked::Conversation(offer) => offer,
+        Asked::Invite(invite) => return receive_invite(tx, local, (manifest, handle, sent_at_ms), &invite, sequence, now_ms),
+        Asked::AskIn { conversation, log, door } => {
+            return receive_ask_in(tx, (manifest, handle, sent_at_ms), (conversation, log, door), sequence, now_ms);
+        }
+    };
     if account == local.account || tx.request(offer.conversation)?.is_some() || tx.conversation(offer.conversation)?.is_some() {
         return Ok(Vec::new());
     }
@@ -124,6 +147,7 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
         sent_at_ms,
         state: RequestState::Open,
         shown: false,
+        kind: RequestKind::Knock,
     };
     if contact.blocked {
         request.state = RequestState::Superseded;
@@ -150,6 +174,77 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
     }
     tx.put_request(&request)?;
     // The event follows once the handle's directory was asked.
+    Ok(Vec::new())
+}
+
+/// An invite into a group. One that comes again replaces the one that waits.
+fn receive_invite(
+    tx: &Tx<'_>,
+    local: &Local,
+    (manifest, handle, sent_at_ms): (Manifest, Handle, u64),
+    invite: &InviteOffer,
+    sequence: u64,
+    now_ms: u64,
+) -> Result<Vec<Event>, ClientError> {
+    let account = manifest.account();
+    let in_already = tx.conversation(invite.conversation)?.is_some_and(|known| known.standing != Standing::Left);
+    let other_kind = tx.request(invite.conversation)?.is_some_and(|known| known.kind != RequestKind::Invite);
+    if account == local.account || in_already || other_kind {
+        return Ok(Vec::new());
+    }
+    let contact = remember_manifest(tx, &manifest, None, now_ms)?;
+    if contact.blocked {
+        return Ok(Vec::new());
+    }
+    // Of the members, those who are known here are named, and nobody else.
+    let known = tx.contacts()?.into_iter().filter(|contact| invite.has(contact.account) && contact.account != account);
+    let names: Vec<_> = known.map(|contact| contact.handle.to_text()).collect();
+    tx.put_request(&RequestRecord {
+        conversation: invite.conversation,
+        number: sequence,
+        account,
+        handle,
+        confirmed: contact.handle_checked_ms > 0 && !contact.handle_changed,
+        offer: invite.to_field().encode_to_vec(),
+        introduction: names.join(", "),
+        sent_at_ms,
+        state: RequestState::Open,
+        shown: false,
+        kind: RequestKind::Invite,
+    })?;
+    Ok(Vec::new())
+}
+
+/// Somebody has a link of ours that needs approval.
+fn receive_ask_in(
+    tx: &Tx<'_>,
+    (manifest, handle, sent_at_ms): (Manifest, Handle, u64),
+    (conversation, log, door): (ConversationId, LogId, DoorId),
+    sequence: u64,
+    now_ms: u64,
+) -> Result<Vec<Event>, ClientError> {
+    let account = manifest.account();
+    if !crate::invite::is_our_link(tx, log, door)? {
+        return Ok(Vec::new());
+    }
+    let contact = remember_manifest(tx, &manifest, None, now_ms)?;
+    if contact.blocked {
+        return Ok(Vec::new());
+    }
+    let ask = proto::AskIn { conversation: conversation.to_field(), log: log.to_field(), door: door.to_field() };
+    tx.put_request(&RequestRecord {
+        conversation: crate::invite::ask_in_id(conversation, account),
+        number: sequence,
+        account,
+        handle,
+        confirmed: contact.handle_checked_ms > 0 && !contact.handle_changed,
+        offer: ask.encode_to_vec(),
+        introduction: tx.conversation(conversation)?.map(|record| record.title).unwrap_or_default(),
+        sent_at_ms,
+        state: RequestState::Open,
+        shown: false,
+        kind: RequestKind::AskIn,
+    })?;
     Ok(Vec::new())
 }
 

@@ -16,8 +16,10 @@
 //! # Ok(()) }
 //! ```
 
+mod act;
 mod client;
 mod clock;
+mod come_in;
 mod contacts;
 mod content;
 mod core;
@@ -26,8 +28,13 @@ mod drive;
 mod entry;
 mod error;
 mod event;
+mod group;
+mod group_view;
 mod hold;
 mod inbox;
+mod invite;
+mod join_link;
+mod line;
 mod link;
 mod local;
 mod offer;
@@ -46,7 +53,9 @@ pub use client::Client;
 pub use clock::Clock;
 pub use error::{ClientError, RefusalKind};
 pub use event::{
-    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, KnockRequest, Me, Message, Position, Registered, RequestKind,
-    SafetyNumberView, SendOutcome, Standing, Synced,
+    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,
+    RequestKind, SafetyNumberView, SendOutcome, Standing, Synced,
 };
+pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
+pub use join_link::JoinLink;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use alcyon_store::{OutboxKind, TermState};
+use alcyon_mls::MlsError;
+use alcyon_store::{OutboxItem, OutboxKind, StoreError, TermState};
 use alcyon_wire::{
-    LogId, PROTOCOL_VERSION, RefusalCode, SeatKey, SeatSecret, ServerUrl, Verdict, limits,
+    HeaderFacts, LogId, PROTOCOL_VERSION, RefusalCode, RunningHash, SeatKey, SeatSecret, ServerUrl, Verdict, limits,
     proto::{self, client_frame, server_frame},
 };
 use bytes::Bytes;
@@ -15,8 +16,8 @@ use futures::FutureExt;
 use prost::Message;
 
 use crate::{
-    AlarmKind, Client, ClientError, Clock, Connection, Transport, TransportError, core::raise, entry::Step, outbox::Ready,
-    rejoin::FetchedTree,
+    AlarmKind, Client, ClientError, Clock, Connection, Transport, TransportError, come_in::History, core::raise, entry::Step,
+    outbox::Ready, rejoin::FetchedTree,
 };
 
 /// What a connection is for. They are kept apart, so that a server can't match what they carry.
@@ -63,7 +64,7 @@ where
 /// Errors that are the profile's.
 pub(crate) trait NotTransport {}
 impl NotTransport for ClientError {}
-impl NotTransport for alcyon_store::StoreError {}
+impl NotTransport for StoreError {}
 
 /// No answer for this long: the connection is dead.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -72,9 +73,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(45);
 
 /// What a request in flight was for.
 enum Flight {
-    Outbox { number: u64, log: LogId },
+    Outbox {
+        number: u64,
+        log: LogId,
+    },
     Subscribe(Vec<LogId>),
-    Tree { log: LogId, parts: Vec<Bytes> },
+    Tree {
+        log: LogId,
+        parts: Vec<Bytes>,
+    },
+    /// What is read at a door.
+    Entries(LogId),
     Other,
 }
 
@@ -86,6 +95,8 @@ struct State {
     heads: BTreeMap<LogId, u64>,
     cursors: BTreeMap<LogId, u64>,
     trees: BTreeMap<LogId, FetchedTree>,
+    /// What was read at doors, and whether that is all.
+    histories: BTreeMap<LogId, (History, bool)>,
     /// Not to be read any more on this connection.
     stopped: BTreeSet<LogId>,
     /// When the next delayed item is due.
@@ -104,6 +115,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             heads: BTreeMap::new(),
             cursors: BTreeMap::new(),
             trees: BTreeMap::new(),
+            histories: BTreeMap::new(),
             stopped: BTreeSet::new(),
             next_due_ms: None,
         };
@@ -199,7 +211,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     if state.stopped.contains(&term.log) {
                         continue;
                     }
-                    if term.state == TermState::Joining {
+                    if term.state == TermState::Joining && term.welcome.is_none() && (term.door.is_some() || term.group_id.is_none()) {
+                        // By a door: the outbox does it.
+                        continue;
+                    }
+                    if term.state == TermState::Joining && term.group_id.is_none() {
                         if !state.is_fetching(term.log) {
                             frames.push(state.get_tree(&seat));
                         }
@@ -240,7 +256,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 state.next_due_ms = Some(state.next_due_ms.map_or(item.not_before_ms, |due| due.min(item.not_before_ms)));
                 continue;
             }
-            if needs_head(item.kind) && !state.is_at_head(item.log) {
+            if item.kind == OutboxKind::ComeIn {
+                frames.extend(self.plan_coming_in(state, &item, now_ms)?);
+                continue;
+            }
+            let made_at_head = needs_head(item.kind) || (item.kind == OutboxKind::PutTree && item.frame.is_none());
+            if made_at_head && !state.is_at_head(item.log) {
                 continue;
             }
             match self.core.ready(&item, state.trees.get(&item.log))? {
@@ -267,6 +288,53 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Ok(())
     }
 
+    /// Coming into a group by a door: the tree, what happened since, and then the commit.
+    fn plan_coming_in(&self, state: &mut State, item: &OutboxItem, now_ms: u64) -> Result<Option<Vec<u8>>, Ended> {
+        let Some(term) = self.core.store.transaction(|tx| tx.term(item.log))? else { return Ok(None) };
+        // Without a door the log has the commit: its echo comes by the seat.
+        let Some(door) = crate::come_in::door_key(&term)? else { return Ok(None) };
+        if let Some(frame) = &item.frame {
+            let body = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| StoreError::Damaged("outbox"))?.body;
+            return Ok(body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log })));
+        }
+        if state.is_fetching(item.log) {
+            return Ok(None);
+        }
+        let Some(tree) = state.trees.get(&item.log) else {
+            let authority = Some(proto::get_tree::Authority::Door(door.to_field()));
+            let flight = Flight::Tree { log: item.log, parts: Vec::new() };
+            return Ok(Some(state.request(client_frame::Body::GetTree(proto::GetTree { authority }), flight)));
+        };
+        let after = match state.histories.get(&item.log) {
+            None => Some(tree.sequence.min(tree.door_opened.saturating_sub(1))),
+            Some((history, false)) => Some(history.cursor),
+            Some((_, true)) => None,
+        };
+        if let Some(after) = after {
+            let body = client_frame::Body::GetEntries(proto::GetEntries { door: Some(door.to_field()), after });
+            return Ok(Some(state.request(body, Flight::Entries(item.log))));
+        }
+        let (tree, history) = (state.trees.remove(&item.log), state.histories.remove(&item.log));
+        let (Some(tree), Some((history, _))) = (tree, history) else { return Ok(None) };
+        match self.core.come_in_by_door(item, &tree, &history) {
+            Ok(Some(frame)) => Ok(frame.body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log }))),
+            // A GroupInfo that was on its way, or a tree that was just renewed: look again.
+            Ok(None) => {
+                self.core.store.transaction(|tx| tx.delay_outbox(item.number, now_ms + 1000))?;
+                state.next_due_ms = Some(now_ms + 1000);
+                Ok(None)
+            }
+            Err(ClientError::Mls(MlsError::Rows(error))) => Err(ClientError::Mls(MlsError::Rows(error)).into()),
+            Err(error @ (ClientError::Mls(_) | ClientError::Unbelievable(_) | ClientError::Wire(_))) => {
+                tracing::info!(%error, "this device can't come in");
+                let events = self.core.not_coming_in(item)?;
+                self.core.emit(events);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn handle(&self, link: &Link, state: &mut State, frame: proto::ServerFrame) -> Result<Vec<Vec<u8>>, Ended> {
         let proto::ServerFrame { request, body } = frame;
         let now_ms = self.clock.now_ms();
@@ -289,6 +357,18 @@ impl<T: Transport, C: Clock> Client<T, C> {
                         Some(refusal) => self.subscription_refused(link, state, log, &refusal, now_ms)?,
                     }
                 }
+            }
+            Some(server_frame::Body::Entries(page)) if request != 0 => {
+                let Some(Flight::Entries(log)) = state.flights.remove(&request) else { return Ok(Vec::new()) };
+                let proto::Entries { log: _, gap, entries, head, running_hash } = page;
+                let (history, complete) = state.histories.entry(log).or_default();
+                let through_gap = gap.map_or(history.cursor, |gap| gap.last);
+                let last =
+                    entries.last().and_then(|entry| HeaderFacts::parse(&entry.header).ok()).map_or(through_gap, |last| last.sequence);
+                history.running_hash = RunningHash::parse(&running_hash, "entries.running_hash").ok();
+                *complete = last >= head || last <= history.cursor;
+                history.cursor = last.max(history.cursor);
+                history.entries.extend(entries);
             }
             Some(server_frame::Body::Entries(page)) => return self.page(link, state, &page, now_ms),
             Some(server_frame::Body::Tree(tree)) => self.tree(state, request, tree, now_ms)?,
@@ -320,16 +400,28 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 let answered = self.core.refused(number, refusal, now_ms)?;
                 state.raise_head(log, answered.head);
                 state.trees.remove(&log);
+                state.histories.remove(&log);
+                self.core.failed.borrow_mut().extend(answered.failed);
                 self.core.emit(answered.events);
             }
             Some(Flight::Tree { log, parts: _ }) => {
                 tracing::debug!(code = ?refusal.code(), "the tree was refused");
+                let term = self.core.store.transaction(|tx| tx.term(log))?;
+                if term.as_ref().is_some_and(|term| term.door.is_some()) {
+                    return self.door_refused(state, log, refusal, now_ms);
+                }
                 state.stopped.insert(log);
-                let joining = self.core.store.transaction(|tx| tx.term(log))?.is_some_and(|term| term.state == TermState::Joining);
+                let joining = term.is_some_and(|term| term.state == TermState::Joining);
                 if joining && refusal.verdict() == Verdict::Never {
                     let events = self.core.cannot_come_in(log, now_ms)?;
                     self.core.emit(events);
                 }
+            }
+            Some(Flight::Entries(log)) => {
+                tracing::debug!(code = ?refusal.code(), "the door's entries were refused");
+                state.trees.remove(&log);
+                state.histories.remove(&log);
+                self.door_refused(state, log, refusal, now_ms)?;
             }
             Some(Flight::Subscribe(_)) => return Err(Ended::Away { after_ms: refusal.retry_after_ms.max(1000) }),
             Some(Flight::Other) | None => {
@@ -337,6 +429,21 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     return Err(Ended::Away { after_ms: refusal.retry_after_ms });
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The door is closed for good, or for now.
+    fn door_refused(&self, state: &mut State, log: LogId, refusal: &proto::Refusal, now_ms: u64) -> Result<(), Ended> {
+        let item = self.core.store.transaction(|tx| tx.outbox_of_log(log))?.into_iter().find(|item| item.kind == OutboxKind::ComeIn);
+        let Some(item) = item else { return Ok(()) };
+        if refusal.verdict() == Verdict::Never {
+            let events = self.core.not_coming_in(&item)?;
+            self.core.emit(events);
+        } else {
+            let due = now_ms + refusal.retry_after_ms.max(1000);
+            self.core.store.transaction(|tx| tx.delay_outbox(item.number, due))?;
+            state.next_due_ms = Some(due);
         }
         Ok(())
     }
@@ -383,7 +490,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Purpose::Inbox => self.core.process_inbox(page, now_ms)?,
             Purpose::Hub | Purpose::Knock => self.core.process_page(page, now_ms)?,
         };
-        let Step { events, new_seat: _, stop } = step;
+        let Step { events, new_seat: _, stop, failed } = step;
+        self.core.failed.borrow_mut().extend(failed);
         let mut frames = Vec::new();
         let cursor = self.core.store.transaction(|tx| {
             Ok::<_, ClientError>(match link.purpose {
@@ -416,7 +524,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     fn tree(&self, state: &mut State, request: u64, tree: proto::Tree, now_ms: u64) -> Result<(), Ended> {
-        let proto::Tree { chunk, chunks, payload, commit_count, sequence: _, group_infos } = tree;
+        let proto::Tree { chunk, chunks, payload, commit_count, sequence, door_opened, group_infos } = tree;
         let Some(Flight::Tree { log, parts }) = state.flights.get_mut(&request) else { return Ok(()) };
         let log = *log;
         if chunk as usize != parts.len() || chunks > limits::TREE_CHUNKS {
@@ -427,8 +535,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
             return Ok(());
         }
         let Some(Flight::Tree { parts: chunks, .. }) = state.flights.remove(&request) else { return Ok(()) };
-        let fetched = FetchedTree { chunks, commit_count, group_infos };
-        let joining = self.core.store.transaction(|tx| tx.term(log))?.is_some_and(|term| term.state == TermState::Joining);
+        let fetched = FetchedTree { chunks, commit_count, sequence, door_opened, group_infos };
+        let joining =
+            self.core.store.transaction(|tx| tx.term(log))?.is_some_and(|term| term.state == TermState::Joining && term.welcome.is_some());
         if joining {
             let events = self.core.come_in(log, &fetched, now_ms)?;
             self.core.emit(events);
@@ -458,7 +567,9 @@ impl State {
     }
 
     fn is_fetching(&self, log: LogId) -> bool {
-        self.flights.values().any(|flight| matches!(flight, Flight::Tree { log: fetching, .. } if *fetching == log))
+        self.flights
+            .values()
+            .any(|flight| matches!(flight, Flight::Tree { log: fetching, .. } | Flight::Entries(fetching) if *fetching == log))
     }
 
     /// Something of this log is under way; the next item waits for it.
@@ -495,7 +606,9 @@ pub(crate) fn purpose_of(kind: OutboxKind) -> Option<Purpose> {
         | OutboxKind::Commit
         | OutboxKind::Close
         | OutboxKind::Leave
-        | OutboxKind::Rejoin => Some(Purpose::Hub),
+        | OutboxKind::Rejoin
+        | OutboxKind::Act
+        | OutboxKind::ComeIn => Some(Purpose::Hub),
         OutboxKind::Knock => Some(Purpose::Knock),
         OutboxKind::SetPasses => Some(Purpose::Inbox),
         OutboxKind::Start => None,
@@ -504,10 +617,10 @@ pub(crate) fn purpose_of(kind: OutboxKind) -> Option<Purpose> {
 
 /// After opening, the log is read to its head before the first of these is made or sent.
 fn needs_head(kind: OutboxKind) -> bool {
-    matches!(kind, OutboxKind::Append | OutboxKind::Commit | OutboxKind::Close | OutboxKind::Rejoin)
+    matches!(kind, OutboxKind::Append | OutboxKind::Commit | OutboxKind::Close | OutboxKind::Rejoin | OutboxKind::Act)
 }
 
 /// Items without a frame that the connection itself makes one for.
 pub(crate) fn is_made_here(kind: OutboxKind) -> bool {
-    needs_head(kind)
+    needs_head(kind) || matches!(kind, OutboxKind::ComeIn | OutboxKind::PutTree)
 }

@@ -1,7 +1,9 @@
 //! Offers of a conversation: made by whoever starts, accepted or declined by whoever was knocked at.
 
 use alcyon_mls::{Group, MlsError};
-use alcyon_store::{ConversationRecord, NewOutboxItem, OutboxKind, RequestState, Standing, TermRecord, TermState, Tx};
+use alcyon_store::{
+    ConversationKind, ConversationRecord, NewOutboxItem, OutboxKind, RequestKind, RequestState, Standing, TermRecord, TermState, Tx,
+};
 use alcyon_wire::{
     AccountId, ConversationId, DeviceId, DropSecret, JoinSecret, LogId, MessageId, RunningHash, SeatKey, SeatSecret, ServerUrl,
     proto::{self, client_frame::Body},
@@ -12,6 +14,7 @@ use crate::{
     AlarmKind, Client, ClientError, Clock, Event, Transport,
     content::Content,
     core::{Core, handshake_key, raise},
+    invite::{InviteOffer, accept_invite},
     local::Local,
     outbox::{add, encode, queue_content},
     random::random,
@@ -117,6 +120,8 @@ pub(crate) fn accept_offer(tx: &Tx<'_>, offer: &Offer, peer: AccountId, now_ms: 
         standing: Standing::Joining,
         created_ms: now_ms,
         read_number: 0,
+        kind: ConversationKind::Pair,
+        title: String::new(),
     })?;
     let term = TermRecord {
         log: offer.log,
@@ -134,6 +139,8 @@ pub(crate) fn accept_offer(tx: &Tx<'_>, offer: &Offer, peer: AccountId, now_ms: 
         running_hash: RunningHash::start(offer.log),
         commit_count: 0,
         rejoin: 0,
+        door: None,
+        tree_stale: false,
     };
     tx.put_term(&term)?;
     add(tx, OutboxKind::Commit, &term, random(), None, None)?;
@@ -230,12 +237,21 @@ fn join(tx: &Tx<'_>, local: &Local, log: LogId, fetched: &FetchedTree) -> Result
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
-    /// Accepts a request; from here on its conversation is there, coming in goes on with whatever connection there is.
+    /// Accepts a request; from here on its conversation is there, coming in goes on with whatever connection there is. Who asks to
+    /// be let into a group is approved.
     pub async fn accept(&self, request: ConversationId) -> Result<ConversationId, ClientError> {
         let now_ms = self.clock.now_ms();
+        if self.core.store.transaction(|tx| open_request(tx, request))?.kind == RequestKind::AskIn {
+            return self.approve(request).await;
+        }
         let contact = self.core.store.transaction(|tx| {
             let mut record = open_request(tx, request)?;
-            accept_offer(tx, &Offer::decode(&record.offer)?, record.account, now_ms)?;
+            match record.kind {
+                RequestKind::Knock => accept_offer(tx, &Offer::decode(&record.offer)?, record.account, now_ms)?,
+                RequestKind::Invite => drop(accept_invite(tx, &InviteOffer::decode(&record.offer)?, now_ms)?),
+                // Approved above.
+                RequestKind::AskIn => return Err(ClientError::Unknown { field: "id", what: request.to_text() }),
+            }
             record.state = RequestState::Accepted;
             record.shown = true;
             tx.put_request(&record)?;
@@ -250,7 +266,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
         }
         self.drive_until(|_| Ok(false)).await?;
-        Ok(request)
+        let standing = self.core.store.transaction(|tx| tx.conversation(request))?.map(|conversation| conversation.standing);
+        if standing == Some(Standing::Left) { Err(ClientError::InviteOver) } else { Ok(request) }
     }
 
     /// Declines a request; the seat that was offered is given back.
@@ -258,8 +275,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let device = self.core.local()?.device.id();
         self.core.store.transaction(|tx| {
             let mut record = open_request(tx, request)?;
-            let offer = Offer::decode(&record.offer)?;
-            if let Some(seat) = offer.seat_of(device) {
+            // Declining an invite or a request to be let in looks like ignoring it.
+            let offer = if record.kind == RequestKind::Knock { Some(Offer::decode(&record.offer)?) } else { None };
+            if let Some((offer, seat)) = offer.as_ref().and_then(|offer| Some((offer, offer.seat_of(device)?))) {
                 let seats_dropped = offer.seats.iter().map(|seat| seat.secret.seat_id(offer.log).to_field()).collect();
                 let entry_id: alcyon_wire::EntryId = random();
                 let frame = encode(Body::Leave(proto::Leave {

@@ -1,7 +1,7 @@
 //! What has to reach a server: made once, stored, sent as the bytes that are stored until the server has decided.
 
-use alcyon_mls::{Payload, Seen, pad};
-use alcyon_store::{DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, Tx};
+use alcyon_mls::{Lost, MlsError, Payload, Seen, pad};
+use alcyon_store::{ConversationKind, DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
     ConversationId, EntryId, LogId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, payload_hash,
     proto::{self, client_frame::Body},
@@ -11,6 +11,7 @@ use prost::Message;
 
 use crate::{
     AlarmKind, ClientError, Event,
+    act::Made,
     content::Content,
     core::{Core, handshake_key, message_view, raise},
     entry::load_group,
@@ -35,13 +36,15 @@ pub(crate) struct Answered {
     pub(crate) events: Vec<Event>,
     /// The log is at least this long: read to there before sending again.
     pub(crate) head: Option<u64>,
+    /// An own act that will never be, with the reason.
+    pub(crate) failed: Option<(EntryId, String)>,
 }
 
 impl Core {
     /// The frame of an item, made if it was not made before. The caller has read the log to its head.
     pub(crate) fn ready(&self, item: &OutboxItem, tree: Option<&FetchedTree>) -> Result<Ready, ClientError> {
         let local = self.local()?;
-        self.store.transaction(|tx| {
+        let made = self.store.transaction(|tx| {
             // Since the caller looked, the item may have gone.
             let Some(item) = tx.outbox_item(item.number)? else { return Ok(Ready::NotYet) };
             if let Some(frame) = &item.frame {
@@ -50,6 +53,14 @@ impl Core {
             }
             let Some(mut term) = tx.term(item.log)? else { return Ok(Ready::NotYet) };
             let frame = match item.kind {
+                OutboxKind::Act => match crate::act::make(tx, &local, &term, &item)? {
+                    Made::Frame(frame) => Some(frame),
+                    Made::Nothing => {
+                        tx.remove_outbox(item.number)?;
+                        None
+                    }
+                },
+                OutboxKind::PutTree => crate::group::make_tree(tx, &local, &term, &item)?,
                 OutboxKind::Append | OutboxKind::Close => encrypt(tx, &local, &term, &item)?,
                 OutboxKind::Commit => update_commit(tx, &local, &mut term, &item)?,
                 OutboxKind::Rejoin => match tree {
@@ -62,7 +73,19 @@ impl Core {
             tx.set_outbox_frame(item.number, Some(&frame))?;
             let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
             Ok(Ready::Send(Box::new(frame)))
-        })
+        });
+        match made {
+            // What was allowed when it was asked for is so no more.
+            Err(ClientError::Mls(MlsError::WouldBeInvalid(rule))) if item.kind == OutboxKind::Act => {
+                self.store.transaction(|tx| {
+                    tx.remove_outbox(item.number)?;
+                    drop_followers(tx, item.number)
+                })?;
+                self.failed.borrow_mut().insert(item.entry_id, rule.to_string());
+                Ok(Ready::NotYet)
+            }
+            made => made,
+        }
     }
 
     /// The server has taken an item, durably.
@@ -85,7 +108,18 @@ impl Core {
                     }
                 }
                 // These change what this device may do next: their echo decides.
-                OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close => answered.head = Some(sequence),
+                OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::Act => answered.head = Some(sequence),
+                OutboxKind::ComeIn => {
+                    // The seat is there: what follows is read by it, up to the own commit.
+                    if let Some(mut term) = tx.term(item.log)? {
+                        term.door = None;
+                        tx.put_term(&term)?;
+                    }
+                }
+                OutboxKind::Leave if item.conversation.is_some() => {
+                    tx.remove_outbox(number)?;
+                    left(tx, &item, &mut answered)?;
+                }
                 OutboxKind::Create
                 | OutboxKind::PutTree
                 | OutboxKind::Leave
@@ -105,11 +139,20 @@ impl Core {
             let Some(item) = tx.outbox_item(number)? else { return Ok(answered) };
             let term = tx.term(item.log)?;
             match (refusal.verdict(), refusal.code()) {
+                // Somebody has committed meanwhile: that tree is old, and another is made of the epoch that is then.
+                (_, RefusalCode::Stale | RefusalCode::EntryIdReused | RefusalCode::Malformed)
+                    if item.kind == OutboxKind::PutTree && is_group(tx, &item)? =>
+                {
+                    drop_upload(tx, &item)?;
+                    if let Some(term) = term.filter(|term| term.state == TermState::Live) {
+                        crate::group::queue_tree(tx, &term)?;
+                    }
+                }
                 (_, RefusalCode::Stale) => {
                     answered.head = Some(refusal.head);
                     if term.as_ref().is_some_and(|term| refusal.commit_count < term.commit_count) {
                         restored(tx, term.as_ref(), &item, refusal.head, now_ms, &mut answered)?;
-                    } else if matches!(item.kind, OutboxKind::Append | OutboxKind::Close) {
+                    } else if matches!(item.kind, OutboxKind::Append | OutboxKind::Close | OutboxKind::ComeIn) {
                         // The bytes are refused for ever: encrypt anew, under the same id, once the log is read to its head.
                         tx.set_outbox_frame(number, None)?;
                         tx.remove_own_entry(item.log, item.entry_id)?;
@@ -140,7 +183,7 @@ impl Core {
                 (_, RefusalCode::UnknownLog) if !matches!(item.kind, OutboxKind::Knock | OutboxKind::Create) => {
                     restored(tx, term.as_ref(), &item, 0, now_ms, &mut answered)?;
                 }
-                _ => give_up(tx, &local, &item, &mut answered)?,
+                _ => give_up(tx, &local, &item, refusal, &mut answered)?,
             }
             Ok(answered)
         })
@@ -167,8 +210,12 @@ fn restored(
 }
 
 /// An item that will never be taken.
-fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, answered: &mut Answered) -> Result<(), ClientError> {
+fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, refusal: &proto::Refusal, answered: &mut Answered) -> Result<(), ClientError> {
     tx.remove_outbox(item.number)?;
+    if matches!(item.kind, OutboxKind::Knock | OutboxKind::PutTree) && is_group(tx, item)? {
+        // An invite that did not arrive is one fewer, and a tree that was not stored is stored by another.
+        return if item.kind == OutboxKind::PutTree { drop_upload(tx, item) } else { Ok(()) };
+    }
     let Some(conversation) = item.conversation else { return Ok(()) };
     match item.kind {
         OutboxKind::Append => {
@@ -188,7 +235,58 @@ fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, answered: &mut Answere
             }
             answered.events.push(Event::Left { conversation });
         }
-        OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::Leave | OutboxKind::SetPasses => {}
+        OutboxKind::Act => {
+            if let (Some(term), Some(lost)) = (tx.term(item.log)?, Lost::refused(refusal.verdict()))
+                && let Some(mut group) = load_group(tx, &term)?
+                && group.pending()
+            {
+                group.discard_own(tx, lost)?;
+            }
+            tx.remove_own_entry(item.log, item.entry_id)?;
+            drop_followers(tx, item.number)?;
+            answered.failed = Some((item.entry_id, refusal.message.clone()));
+        }
+        OutboxKind::ComeIn | OutboxKind::Leave => left(tx, item, answered)?,
+        OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::SetPasses => {}
+    }
+    Ok(())
+}
+
+/// This account is not, or no more, in the group.
+fn left(tx: &Tx<'_>, item: &OutboxItem, answered: &mut Answered) -> Result<(), ClientError> {
+    let (Some(mut term), Some(mut conversation)) =
+        (tx.term(item.log)?, item.conversation.map(|conversation| tx.conversation(conversation)).transpose()?.flatten())
+    else {
+        return Ok(());
+    };
+    fail_messages(tx, term.log, conversation.conversation)?;
+    (term.state, term.door) = (TermState::Closed, None);
+    tx.put_term(&term)?;
+    if let Some(group) = &term.group_id {
+        alcyon_mls::forget_group(tx, &alcyon_mls::GroupId::from_bytes(group))?;
+    }
+    conversation.standing = Standing::Left;
+    tx.put_conversation(&conversation)?;
+    answered.events.push(Event::Left { conversation: conversation.conversation });
+    Ok(())
+}
+
+fn is_group(tx: &Tx<'_>, item: &OutboxItem) -> Result<bool, ClientError> {
+    let conversation = item.conversation.map(|conversation| tx.conversation(conversation)).transpose()?.flatten();
+    Ok(conversation.is_some_and(|conversation| conversation.kind == ConversationKind::Group))
+}
+
+/// Items that were to follow one that will never be.
+pub(crate) fn drop_followers(tx: &Tx<'_>, number: u64) -> Result<(), ClientError> {
+    Ok(tx.remove_outbox_after(number)?)
+}
+
+/// The chunks of a tree go together.
+fn drop_upload(tx: &Tx<'_>, item: &OutboxItem) -> Result<(), ClientError> {
+    for other in tx.outbox_of_log(item.log)? {
+        if other.kind == OutboxKind::PutTree && other.entry_id == item.entry_id {
+            tx.remove_outbox(other.number)?;
+        }
     }
     Ok(())
 }
@@ -307,14 +405,20 @@ pub(crate) fn commit_frame(
     item: &OutboxItem,
     commit: CommitFrame<'_>,
 ) -> Result<proto::ClientFrame, ClientError> {
+    // On its old seat a device changes nothing at the log.
     let CommitFrame { message, group_info, seat } = commit;
     let key = handshake_key(term)?;
     let payload: Bytes = Payload::Handshake(key.seal_handshake(message)?).encode().into();
     tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
-    let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep: true, invite: false };
-    let changes =
-        SeatChanges { seats_added: vec![added], seats_dropped: vec![term.seat.seat_id(term.log)], ..SeatChanges::default() }.to_field();
-    term.next_seat = Some(seat);
+    let changes = if seat == term.seat {
+        term.next_seat = None;
+        SeatChanges::default().to_field()
+    } else {
+        let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep: true, invite: false };
+        let dropped = term.seat.seat_id(term.log);
+        term.next_seat = Some(seat);
+        SeatChanges { seats_added: vec![added], seats_dropped: vec![dropped], ..SeatChanges::default() }.to_field()
+    };
     tx.put_term(term)?;
     let body = Body::Commit(proto::Commit {
         authority: Some(proto::commit::Authority::Seat(SeatKey { log: term.log, secret: term.seat.clone() }.to_field())),
@@ -344,5 +448,17 @@ fn without_pass(item: &OutboxItem) -> Option<Vec<u8>> {
     match proto::ClientFrame::decode(item.frame.as_deref()?).ok()?.body? {
         Body::Knock(knock) => Some(encode(Body::Knock(proto::Knock { pass: Bytes::new(), ..knock }))),
         _ => None,
+    }
+}
+
+impl Core {
+    /// This device can't come into a group: the invite or link is over, or what is there does not hold.
+    pub(crate) fn not_coming_in(&self, item: &OutboxItem) -> Result<Vec<Event>, ClientError> {
+        self.store.transaction(|tx| {
+            let mut answered = Answered::default();
+            tx.remove_outbox(item.number)?;
+            left(tx, item, &mut answered)?;
+            Ok(answered.events)
+        })
     }
 }

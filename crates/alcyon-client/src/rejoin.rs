@@ -1,13 +1,14 @@
 //! Coming in anew by an external commit in place of the own leaf: after the profile was restored from an older copy, after a
 //! path that could not be opened, or when commits were missed.
 
-use alcyon_mls::{Entry, GroupId, Payload, RejoinReason, Replay, Seen, StoredTree, Suite, prepare_rejoin};
-use alcyon_store::{OutboxItem, TermRecord, Tx};
+use alcyon_mls::{Entry, GroupId, HandshakeKey, Payload, RejoinReason, Replay, Seen, StoredTree, Suite, prepare_rejoin};
+use alcyon_store::{ConversationKind, OutboxItem, TermRecord, Tx};
 use alcyon_wire::{HeaderFacts, LogId, payload_hash, proto};
 use prost::Message;
 
 use crate::{
     ClientError,
+    come_in::TreeBox,
     core::handshake_key,
     entry::REPLAY,
     local::Local,
@@ -23,6 +24,10 @@ pub(crate) const UNOPENED_PATH: u32 = 3;
 pub(crate) struct FetchedTree {
     pub(crate) chunks: Vec<bytes::Bytes>,
     pub(crate) commit_count: u64,
+    /// The log's head when it was put.
+    pub(crate) sequence: u64,
+    /// Fetched by a door: the commit that opened it.
+    pub(crate) door_opened: u64,
     pub(crate) group_infos: Vec<proto::StoredGroupInfo>,
 }
 
@@ -37,7 +42,15 @@ pub(crate) fn make_frame(
     let key = handshake_key(term)?;
     let Some(newest) = fetched.group_infos.iter().rev().find(|info| info.commit_count == term.commit_count) else { return Ok(None) };
     let group_info = key.open_group_info(&newest.payload)?;
-    let replay = if term.rejoin == LOST_STATE {
+    let is_group = tx.conversation(term.conversation)?.is_some_and(|conversation| conversation.kind == ConversationKind::Group);
+    let replay = if term.rejoin == LOST_STATE && is_group {
+        // The commits since the stored tree were kept for everybody: they came after the gap.
+        let Ok(bytes) = key.open_tree(&fetched.chunks, fetched.commit_count) else { return Ok(None) };
+        let Ok(TreeBox { tree, group_info }) = TreeBox::decode(bytes.as_slice()) else { return Ok(None) };
+        let mut replay = Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info })?;
+        follow(tx, term, &key, &mut replay, fetched.sequence)?;
+        replay
+    } else if term.rejoin == LOST_STATE {
         // Commits were missed: the stored tree is all there is. It has to be of the newest epoch.
         if fetched.commit_count != term.commit_count {
             return Ok(None);
@@ -47,14 +60,7 @@ pub(crate) fn make_frame(
     } else {
         let Some(group) = &term.group_id else { return Ok(None) };
         let mut replay = Replay::from_group(tx, &GroupId::from_bytes(group))?;
-        for (header, payload) in tx.set_aside_for(term.log, REPLAY)? {
-            let header = HeaderFacts::parse(&header)?;
-            if let Ok(Payload::Handshake(sealed)) = Payload::decode(&payload)
-                && let Ok(message) = key.open_handshake(&sealed)
-            {
-                replay.advance(&message, &Entry { header: &header, payload_hash: payload_hash(&payload) })?;
-            }
-        }
+        follow(tx, term, &key, &mut replay, 0)?;
         replay
     };
     let reason = match term.rejoin {
@@ -62,11 +68,26 @@ pub(crate) fn make_frame(
         UNOPENED_PATH => RejoinReason::PathNotOpened,
         _ => RejoinReason::LostState,
     };
-    let seat = local.replaced_seat(term.log, item.entry_id);
+    // In a group a new seat needs a right that members do not have: they stay where they sit.
+    let seat = if is_group { term.seat.clone() } else { local.replaced_seat(term.log, item.entry_id) };
     let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
     let prepared = prepare_rejoin(tx, &local.mls()?, replay.ground(&group_info)?, seat.seat_id(term.log), seen, reason)?;
     let frame = CommitFrame { message: &prepared.message, group_info: &prepared.group_info, seat };
     commit_frame(tx, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
+}
+
+/// Follows the commits that were set aside, those after a sequence.
+fn follow(tx: &Tx<'_>, term: &TermRecord, key: &HandshakeKey, replay: &mut Replay, after: u64) -> Result<(), ClientError> {
+    for (header, payload) in tx.set_aside_for(term.log, REPLAY)? {
+        let header = HeaderFacts::parse(&header)?;
+        if header.sequence > after
+            && let Ok(Payload::Handshake(sealed)) = Payload::decode(&payload)
+            && let Ok(message) = key.open_handshake(&sealed)
+        {
+            replay.advance(&message, &Entry { header: &header, payload_hash: payload_hash(&payload) })?;
+        }
+    }
+    Ok(())
 }
 
 /// What was kept to be replayed is not needed any more.

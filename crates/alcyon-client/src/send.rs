@@ -112,6 +112,7 @@ pub(crate) fn queue_text(
         sent_at_ms: now_ms,
         delivery: DeliveryState::Queued,
         shown: true,
+        line: None,
     })?;
     let body = proto::content::Body::Text(proto::Text { text: text.to_owned() });
     queue_content(tx, OutboxKind::Append, conversation, server, log, id.into(), &Content::draft(id, now_ms, body))?;

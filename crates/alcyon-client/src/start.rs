@@ -3,20 +3,21 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
 use alcyon_identity::Manifest;
-use alcyon_mls::{Created, Group, GroupRules, JudgedKeyPackage, Suite, judge_key_package, seal_knock};
-use alcyon_store::{ConversationRecord, NewOutboxItem, OutboxItem, OutboxKind, RequestState, Standing, TermRecord, TermState, Tx};
+use alcyon_mls::{Created, Group, GroupRules, JudgedKeyPackage, Suite, judge_key_package};
+use alcyon_store::{
+    ConversationKind, ConversationRecord, NewOutboxItem, OutboxItem, OutboxKind, RequestState, Standing, TermRecord, TermState, Tx,
+};
 use alcyon_wire::{
-    AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, RunningHash, Seat, SeatKey, SeatSecret, ServerUrl, limits,
+    AccountId, ConversationId, DropSecret, Handle, JoinSecret, LogId, RunningHash, Seat, SeatKey, SeatSecret, ServerUrl, limits,
     proto::{self, client_frame::Body},
 };
-use prost::Message;
 
 use crate::{
     Client, ClientError, Clock, RefusalKind, SendOutcome, Transport,
     contacts::{mark_changed_handles, remember_manifest},
     core::handshake_key,
     directory,
-    inbox::signed_knock,
+    invite::knock,
     local::Local,
     offer::{Offer, OfferSeat, accept_offer, move_texts},
     outbox::encode,
@@ -48,6 +49,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 standing: Standing::Asked,
                 created_ms: now_ms,
                 read_number: 0,
+                kind: ConversationKind::Pair,
+                title: String::new(),
             })?;
             // Places in the queue: the start fills the two that follow it, and the text waits behind them.
             for (kind, server) in [(OutboxKind::Start, &server), (OutboxKind::Create, &local.server), (OutboxKind::PutTree, &local.server)]
@@ -283,6 +286,8 @@ fn begin(
         running_hash: RunningHash::start(log),
         commit_count: 0,
         rejoin: 0,
+        door: None,
+        tree_stale: false,
     };
     tx.put_term(&term)?;
 
@@ -318,7 +323,7 @@ fn begin(
         introduction,
         introduction_id: first.map(|message| message.message),
     };
-    knock(tx, local, manifest, &offer, put_tree.number, now_ms)?;
+    knock(tx, local, manifest, proto::knock_body::Body::Offer(offer.to_field()), conversation, put_tree.number, now_ms)?;
     tx.remove_outbox(item.number)?;
     record.peer = Some(account);
     record.start_handle = None;
@@ -328,42 +333,4 @@ fn begin(
 
 fn seat_field(log: LogId, seat: &OfferSeat) -> proto::Seat {
     Seat { id: seat.secret.seat_id(log), drop_hash: seat.drop_secret.hash(log), keep: true, invite: false }.to_field()
-}
-
-/// Seals and queues the knock; it goes once the log and its tree stand.
-fn knock(tx: &Tx<'_>, local: &Local, manifest: &Manifest, offer: &Offer, after: u64, now_ms: u64) -> Result<(), ClientError> {
-    let inbox = manifest.inbox();
-    let body = proto::KnockBody {
-        signed_manifest: local.manifest.to_bytes().to_vec().into(),
-        handle: local.handle.to_text(),
-        sent_at_ms: now_ms,
-        body: Some(proto::knock_body::Body::Offer(offer.to_field())),
-    };
-    let signed_content = body.encode_to_vec();
-    let signature = local.device.sign(&signed_knock(inbox.log, &signed_content));
-    let content = proto::KnockContent {
-        signed_content: signed_content.into(),
-        chain: Some(local.chain.to_field()),
-        signature: signature.to_vec().into(),
-    };
-    let payload = seal_knock(&inbox.sealing_key, inbox.log, &content.encode_to_vec())?.0;
-    let entry_id: EntryId = random();
-    let pass = tx.contact(manifest.account())?.and_then(|contact| contact.pass_held);
-    let frame = encode(Body::Knock(proto::Knock {
-        inbox: inbox.log.to_field(),
-        entry_id: entry_id.to_field(),
-        payload: payload.into(),
-        pass: pass.map(|pass| pass.to_field()).unwrap_or_default(),
-    }));
-    tx.add_outbox(&NewOutboxItem {
-        kind: OutboxKind::Knock,
-        conversation: Some(offer.conversation),
-        server: &inbox.server,
-        log: inbox.log,
-        entry_id,
-        after,
-        content: None,
-        frame: Some(&frame),
-    })?;
-    Ok(())
 }

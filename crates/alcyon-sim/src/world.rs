@@ -52,6 +52,8 @@ pub struct Peer {
     shown: RefCell<BTreeSet<MessageId>>,
     alarms: RefCell<Vec<AlarmKind>>,
     accepted: Cell<bool>,
+    /// What the last `sync` still found to do.
+    restless: RefCell<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -97,6 +99,7 @@ impl World {
             shown: RefCell::default(),
             alarms: RefCell::default(),
             accepted: Cell::new(false),
+            restless: RefCell::default(),
         };
         peer.open()?;
         let registered = peer.with(async |client| Ok(client.register(&name.parse()?, server).await?)).await?;
@@ -206,6 +209,7 @@ impl Peer {
         let work = async |client: &SimClient| {
             let synced = client.sync().await?;
             let mut busy = synced.unreachable > 0 || synced.queued > 0;
+            *self.restless.borrow_mut() = format!("{synced:?}");
             for event in synced.events {
                 busy = true;
                 self.take(client, event)?;
@@ -293,7 +297,8 @@ pub async fn settle(peers: &[&Peer]) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-    bail!("no rest after sixty rounds")
+    let why: Vec<_> = peers.iter().map(|peer| format!("{}: {}", peer.handle.to_text(), peer.restless.borrow())).collect();
+    bail!("no rest after sixty rounds: {}", why.join("\n"))
 }
 
 /// What must be true of a conversation of two once everything has settled: each message once on both sides, in the same

@@ -281,3 +281,52 @@ fn collect(folder: &Path, files: &mut Vec<std::path::PathBuf>) -> anyhow::Result
     }
     Ok(())
 }
+
+/// A group over two servers, with a restart of its hub in between: invited, in by one's own act, a link, a removal, a leave.
+#[test]
+fn a_group_over_real_processes() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (hub, at_hub) = server(folder.path(), "hub")?;
+    let (_, elsewhere) = server(folder.path(), "elsewhere")?;
+    let ann = Person::register(folder.path(), "ann", &at_hub)?;
+    let ben = Person::register(folder.path(), "ben", &elsewhere)?;
+    let eve = Person::register(folder.path(), "eve", &elsewhere)?;
+    let run = |person: &Person, arguments: &[&str]| person.profile.run(arguments)?.one();
+    let made = run(&ann, &["group", "create", "Harbour"])?;
+    ensure!(made["event"] == "created", "{made}");
+    let group = text(&made, "conversation")?;
+    ensure!(run(&ann, &["group", "invite", &group, &ben.handle])?["event"] == "invited", "invited");
+    ben.sync()?;
+    let [request] = &ben.requests()?[..] else { anyhow::bail!("one request") };
+    ensure!(request.kind == "invite" && request.from == ann.handle && request.id == group, "{request:?}");
+    ensure!(ben.profile.run(["conversations"])?.all()?.is_empty(), "nobody is put into a group");
+    run(&ben, &["accept", &group])?;
+    let hello = ben.send(&group, "hello")?;
+    ensure!(matches!(hello, Sent::Acknowledged { .. }), "{hello:?}");
+
+    at_hub.terminate(Duration::from_secs(20))?;
+    let queued = ben.send(&group, "while the hub is away")?;
+    ensure!(matches!(queued, Sent::Queued { .. }), "{queued:?}");
+    let at_hub = hub.start()?;
+    let link = text(&run(&ann, &["group", "link", &group])?, "link")?;
+    ensure!(run(&eve, &["join", &link])?["event"] == "accepted", "by the link");
+    ben.sync()?;
+    eve.send(&group, "by the link")?;
+    let heard: Vec<String> = ann.sync()?.into_iter().map(|message| message.text).collect();
+    ensure!(heard == ["hello", "while the hub is away", "by the link"], "{heard:?}");
+
+    let refused = ben.profile.run(["group", "remove", &group, &eve.handle])?.error()?;
+    ensure!(refused["error"] == "not-allowed" && text(&refused, "message")?.contains("rule 5"), "{refused}");
+    run(&ann, &["group", "remove", &group, &eve.handle])?;
+    ann.send(&group, "among us two")?;
+    ensure!(eve.sync()?.iter().all(|message| message.text != "among us two"), "nothing after the removal");
+    let members = ben.sync().and_then(|_| ben.profile.run(["group", "members", &group])?.all())?;
+    ensure!(members.len() == 2, "{members:?}");
+    ensure!(run(&ann, &["group", "leave", &group])?["event"] == "left", "left");
+    ben.sync()?;
+    let members = ben.profile.run(["group", "members", &group])?.all()?;
+    ensure!(members.len() == 1 && members[0]["role"] == "admin" && members[0]["own"] == true, "{members:?}");
+    at_hub.terminate(Duration::from_secs(20))?;
+    elsewhere.terminate(Duration::from_secs(20))?;
+    Ok(())
+}

@@ -50,6 +50,14 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
+    /// Forgets what was read of a log: who comes in anew begins anew.
+    pub fn forget_log(&self, log: LogId) -> Result<(), StoreError> {
+        for table in ["chain", "set_aside", "own_entries"] {
+            self.sql.execute(&format!("DELETE FROM {table} WHERE log = ?1"), [log.as_bytes()])?;
+        }
+        Ok(())
+    }
+
     /// Sets an entry aside that could not be processed.
     pub fn set_aside(&self, log: LogId, sequence: u64, header: &[u8], payload: &[u8], reason: &str) -> Result<(), StoreError> {
         self.sql

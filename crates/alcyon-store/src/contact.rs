@@ -52,7 +52,14 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
-    /// Contacts that go, or went, by a handle.
+    /// All contacts, by handle.
+    pub fn contacts(&self) -> Result<Vec<ContactRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM contacts ORDER BY handle"))?;
+        let rows = statement.query_map([], contact)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Those that go by a handle.
     pub fn contacts_by_handle(&self, handle: &Handle) -> Result<Vec<ContactRecord>, StoreError> {
         let mut statement = self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM contacts WHERE handle = ?1"))?;
         let rows = statement.query_map([handle.to_text()], contact)?;

@@ -21,6 +21,16 @@ stored_enum! {
 }
 
 stored_enum! {
+    /// What a conversation is.
+    ConversationKind {
+        /// Two accounts, for ever.
+        Pair = 1,
+        /// A group, with roles and doors.
+        Group = 2,
+    }
+}
+
+stored_enum! {
     /// How far a term has come on this device.
     TermState {
         /// Accepted: the Welcome waits for the tree.
@@ -49,6 +59,10 @@ pub struct ConversationRecord {
     pub created_ms: u64,
     /// Messages up to this number are read.
     pub read_number: u64,
+    /// Two people or a group.
+    pub kind: ConversationKind,
+    /// A group's title as last seen; empty for two people.
+    pub title: String,
 }
 
 /// A term of a conversation: its log and this device's place there.
@@ -84,11 +98,15 @@ pub struct TermRecord {
     pub commit_count: u64,
     /// 0, or the reason to come in anew.
     pub rejoin: u32,
+    /// The invite secret by which this device comes in, until it has.
+    pub door: Option<[u8; 32]>,
+    /// The tree at the log may be sealed under an older join secret.
+    pub tree_stale: bool,
 }
 
-const CONVERSATION: &str = "conversation, peer, start_handle, start_account, standing, created_ms, read_number";
+const CONVERSATION: &str = "conversation, peer, start_handle, start_account, standing, created_ms, read_number, kind, title";
 const TERM: &str = "log, conversation, term, server, state, group_id, welcome, seat, next_seat, drop_secret, join_secret, cursor,
-  running_hash, commit_count, rejoin";
+  running_hash, commit_count, rejoin, door, tree_stale";
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRecord> {
     Ok(ConversationRecord {
@@ -99,6 +117,8 @@ fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRecord> {
         standing: Standing::column(row, 4)?,
         created_ms: number(row, 5)?,
         read_number: number(row, 6)?,
+        kind: ConversationKind::column(row, 7)?,
+        title: row.get(8)?,
     })
 }
 
@@ -119,6 +139,8 @@ fn term(row: &Row<'_>) -> rusqlite::Result<TermRecord> {
         running_hash: RunningHash::parse(row.get_ref(12)?.as_blob()?, "running_hash").map_err(|_| wrong(12))?,
         commit_count: number(row, 13)?,
         rejoin: row.get(14)?,
+        door: row.get(15)?,
+        tree_stale: row.get(16)?,
     })
 }
 
@@ -139,7 +161,7 @@ impl Tx<'_> {
     pub fn conversation_with(&self, peer: AccountId) -> Result<Option<ConversationRecord>, StoreError> {
         self.sql
             .prepare_cached(&format!(
-                "SELECT {CONVERSATION} FROM conversations WHERE peer = ?1 ORDER BY created_ms DESC, conversation LIMIT 1"
+                "SELECT {CONVERSATION} FROM conversations WHERE peer = ?1 AND kind = 1 ORDER BY created_ms DESC, conversation LIMIT 1"
             ))?
             .query_row([peer.as_bytes()], conversation)
             .optional()
@@ -155,9 +177,9 @@ impl Tx<'_> {
 
     /// Writes a conversation, over the one that is there.
     pub fn put_conversation(&self, record: &ConversationRecord) -> Result<(), StoreError> {
-        let ConversationRecord { conversation, peer, start_handle, start_account, standing, created_ms, read_number } = record;
+        let ConversationRecord { conversation, peer, start_handle, start_account, standing, created_ms, read_number, kind, title } = record;
         self.sql
-            .prepare_cached(&format!("INSERT OR REPLACE INTO conversations ({CONVERSATION}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"))?
+            .prepare_cached(&format!("INSERT OR REPLACE INTO conversations ({CONVERSATION}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?
             .execute(params![
                 conversation.as_bytes(),
                 peer.as_ref().map(|peer| peer.as_bytes().as_slice()),
@@ -165,7 +187,9 @@ impl Tx<'_> {
                 start_account.as_ref().map(|account| account.as_bytes().as_slice()),
                 standing.number(),
                 to_sql(*created_ms),
-                to_sql(*read_number)
+                to_sql(*read_number),
+                kind.number(),
+                title
             ])?;
         Ok(())
     }
@@ -235,10 +259,12 @@ impl Tx<'_> {
             running_hash,
             commit_count,
             rejoin,
+            door,
+            tree_stale,
         } = record;
         self.sql
             .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO terms ({TERM}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+                "INSERT OR REPLACE INTO terms ({TERM}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
             ))?
             .execute(params![
                 log.as_bytes(),
@@ -255,7 +281,9 @@ impl Tx<'_> {
                 to_sql(*cursor),
                 running_hash.as_bytes(),
                 to_sql(*commit_count),
-                rejoin
+                rejoin,
+                door,
+                tree_stale
             ])?;
         Ok(())
     }

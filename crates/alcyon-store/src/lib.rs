@@ -20,6 +20,7 @@ mod column;
 mod contact;
 mod conversation;
 mod error;
+mod group;
 mod message;
 mod mls_rows;
 mod open;
@@ -35,14 +36,15 @@ pub use account::AccountRecord;
 pub use alarm::AlarmRecord;
 pub use chain::{ChainLink, RawEntry};
 pub use contact::ContactRecord;
-pub use conversation::{ConversationRecord, Standing, TermRecord, TermState};
+pub use conversation::{ConversationKind, ConversationRecord, Standing, TermRecord, TermState};
 pub use error::StoreError;
+pub use group::LinkRecord;
 pub use message::{DeliveryState, MessageRecord};
 pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
-pub use request::{RequestRecord, RequestState};
+pub use request::{RequestKind, RequestRecord, RequestState};
 
 /// The format this version reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The database key: 32 bytes from wherever the program keeps secrets.
 #[derive(Zeroize, ZeroizeOnDrop)]

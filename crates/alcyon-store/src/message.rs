@@ -43,9 +43,11 @@ pub struct MessageRecord {
     pub delivery: DeliveryState,
     /// Needs no showing as new.
     pub shown: bool,
+    /// Set if this is no message but a line about what happened in a group: a GroupLine.
+    pub line: Option<Vec<u8>>,
 }
 
-const COLUMNS: &str = "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown";
+const COLUMNS: &str = "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
     let term: Option<u32> = row.get(6)?;
@@ -64,18 +66,19 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
         sent_at_ms: number(row, 8)?,
         delivery: DeliveryState::column(row, 9)?,
         shown: row.get(10)?,
+        line: row.get(11)?,
     })
 }
 
 impl Tx<'_> {
     /// Stores a new message; `false` if the conversation has it already, which then stays as it is.
     pub fn add_message(&self, record: &MessageRecord) -> Result<bool, StoreError> {
-        let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown } = record;
+        let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown, line } = record;
         let added = self
             .sql
             .prepare_cached(
-                "INSERT INTO messages (conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (conversation, message) DO NOTHING",
+                "INSERT INTO messages (conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (conversation, message) DO NOTHING",
             )?
             .execute(params![
                 conversation.as_bytes(),
@@ -87,7 +90,8 @@ impl Tx<'_> {
                 position.map(|(_, sequence)| to_sql(sequence)),
                 to_sql(*sent_at_ms),
                 delivery.number(),
-                shown
+                shown,
+                line
             ])?;
         Ok(added == 1)
     }
@@ -174,7 +178,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(
                 "SELECT count(*) FROM messages m JOIN conversations c ON c.conversation = m.conversation
-                 WHERE m.conversation = ?1 AND m.own = 0 AND m.number > c.read_number",
+                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number",
             )?
             .query_row([conversation.as_bytes()], |row| number(row, 0))
             .map_err(Into::into)
@@ -193,8 +197,9 @@ impl Tx<'_> {
 
     /// Own messages that are not surely delivered, of a conversation that goes on elsewhere.
     pub fn own_messages(&self, conversation: ConversationId) -> Result<Vec<MessageRecord>, StoreError> {
-        let mut statement =
-            self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 ORDER BY number"))?;
+        let mut statement = self.sql.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL ORDER BY number"
+        ))?;
         let rows = statement.query_map([conversation.as_bytes()], message)?;
         rows.collect::<Result<_, _>>().map_err(Into::into)
     }

@@ -7,7 +7,8 @@ use crate::{FORMAT, Store, StoreError, StoreKey};
 
 /// "ALCY": marks the file as a profile.
 const APPLICATION_ID: i32 = 0x414C_4359;
-const SCHEMA: &str = include_str!("../schema/v1.sql");
+/// What leads from each format to the next; the first makes it all.
+const STEPS: [&str; FORMAT as usize] = [include_str!("../schema/v1.sql"), include_str!("../schema/v2.sql")];
 
 /// Sets the key and everything that has to be set each time, creates the schema in an empty database, and checks the format.
 fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {
@@ -31,15 +32,27 @@ fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {
             if tables != 0 {
                 return Err(StoreError::NotAProfile("the database belongs to another program"));
             }
-            connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
-            ))?;
-            Ok(())
+            bring_up(connection, 0)
         }
         (APPLICATION_ID, FORMAT) => Ok(()),
+        (APPLICATION_ID, found) if (1..FORMAT).contains(&found) => bring_up(connection, found),
         (APPLICATION_ID, found) if found > FORMAT => Err(StoreError::Newer { found, known: FORMAT }),
         _ => Err(StoreError::NotAProfile("the database belongs to another program")),
     }
+}
+
+/// Takes every step from the format that was found, all of them or none.
+fn bring_up(connection: &Connection, found: u32) -> Result<(), StoreError> {
+    let steps: String = STEPS.into_iter().skip(found as usize).collect();
+    connection
+        .execute_batch(&format!(
+            "BEGIN IMMEDIATE; {steps} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
+        ))
+        .inspect_err(|_| {
+            // The connection is given up with the error, and the transaction with it; a failed COMMIT leaves one open.
+            let _ = connection.execute_batch("ROLLBACK");
+        })?;
+    Ok(())
 }
 
 #[cfg(not(target_family = "wasm"))]

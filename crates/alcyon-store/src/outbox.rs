@@ -29,6 +29,10 @@ stored_enum! {
         Start = 9,
         /// Comes in anew by an external commit. It goes before everything else of its log.
         Rejoin = 10,
+        /// A commit of a group: what it is to do is in the content, and it is made when it can go.
+        Act = 11,
+        /// Comes into a group by a door. It goes before everything else of its log.
+        ComeIn = 12,
     }
 }
 
@@ -121,7 +125,7 @@ impl Tx<'_> {
     pub fn outbox_heads(&self, server: Option<&ServerUrl>) -> Result<Vec<OutboxItem>, StoreError> {
         let mut statement = self.sql.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM outbox o
-             WHERE number = (SELECT number FROM outbox WHERE log = o.log ORDER BY kind = 10 DESC, number LIMIT 1)
+             WHERE number = (SELECT number FROM outbox WHERE log = o.log ORDER BY kind IN (10, 12) DESC, number LIMIT 1)
                AND NOT EXISTS (SELECT 1 FROM outbox WHERE number = o.after) AND (?1 IS NULL OR server = ?1)
              ORDER BY number"
         ))?;
@@ -143,6 +147,19 @@ impl Tx<'_> {
             .query_row([to_sql(item_number)], item)
             .optional()
             .map_err(Into::into)
+    }
+
+    /// The items that are to follow one.
+    pub fn outbox_after(&self, item_number: u64) -> Result<Vec<OutboxItem>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE after = ?1 ORDER BY number"))?;
+        let rows = statement.query_map([to_sql(item_number)], item)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Removes the items that were to follow one.
+    pub fn remove_outbox_after(&self, item_number: u64) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM outbox WHERE after = ?1")?.execute([to_sql(item_number)])?;
+        Ok(())
     }
 
     /// An item by its log and entry id.

@@ -20,6 +20,18 @@ stored_enum! {
     }
 }
 
+stored_enum! {
+    /// What is asked.
+    RequestKind {
+        /// A conversation of two.
+        Knock = 1,
+        /// To come into a group. The person is asked.
+        Invite = 2,
+        /// Somebody asks, by a link, to be let into a group of which this account is an admin.
+        AskIn = 3,
+    }
+}
+
 /// Somebody asked for a conversation.
 #[derive(Debug, Clone)]
 pub struct RequestRecord {
@@ -43,9 +55,11 @@ pub struct RequestRecord {
     pub state: RequestState,
     /// Needs no showing as new.
     pub shown: bool,
+    /// What is asked.
+    pub kind: RequestKind,
 }
 
-const COLUMNS: &str = "conversation, number, account, handle, confirmed, offer, introduction, sent_at_ms, state, shown";
+const COLUMNS: &str = "conversation, number, account, handle, confirmed, offer, introduction, sent_at_ms, state, shown, kind";
 
 fn request(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
     Ok(RequestRecord {
@@ -59,6 +73,7 @@ fn request(row: &Row<'_>) -> rusqlite::Result<RequestRecord> {
         sent_at_ms: number(row, 7)?,
         state: RequestState::column(row, 8)?,
         shown: row.get(9)?,
+        kind: RequestKind::column(row, 10)?,
     })
 }
 
@@ -82,7 +97,9 @@ impl Tx<'_> {
     /// The newest open request of an account.
     pub fn open_request_of(&self, account: AccountId) -> Result<Option<RequestRecord>, StoreError> {
         self.sql
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM requests WHERE state = 1 AND account = ?1 ORDER BY number DESC LIMIT 1"))?
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM requests WHERE state = 1 AND kind = 1 AND account = ?1 ORDER BY number DESC LIMIT 1"
+            ))?
             .query_row([account.as_bytes()], request)
             .optional()
             .map_err(Into::into)
@@ -90,9 +107,10 @@ impl Tx<'_> {
 
     /// Writes a request, over the one that is there.
     pub fn put_request(&self, record: &RequestRecord) -> Result<(), StoreError> {
-        let RequestRecord { conversation, number, account, handle, confirmed, offer, introduction, sent_at_ms, state, shown } = record;
+        let RequestRecord { conversation, number, account, handle, confirmed, offer, introduction, sent_at_ms, state, shown, kind } =
+            record;
         self.sql
-            .prepare_cached(&format!("INSERT OR REPLACE INTO requests ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"))?
+            .prepare_cached(&format!("INSERT OR REPLACE INTO requests ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"))?
             .execute(params![
                 conversation.as_bytes(),
                 to_sql(*number),
@@ -103,7 +121,8 @@ impl Tx<'_> {
                 introduction,
                 to_sql(*sent_at_ms),
                 state.number(),
-                shown
+                shown,
+                kind.number()
             ])?;
         Ok(())
     }

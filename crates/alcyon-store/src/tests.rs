@@ -103,10 +103,40 @@ fn history_is_in_the_order_of_the_log_and_queued_ones_come_last() {
     assert_eq!(found.iter().map(|message| message.position).collect::<Vec<_>>(), [Some((0, 2)), Some((0, 3)), None]);
 }
 
+/// A profile as format 1 left it, with a row in each table that a later format has changed.
+#[test]
+fn a_profile_of_format_1_is_brought_up_and_keeps_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("profile.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(&format!("PRAGMA key = \"x'{}'\";", "07".repeat(32))).unwrap();
+    old.execute_batch(include_str!("../schema/v1.sql")).unwrap();
+    old.execute_batch(include_str!("../samples/v1.sql")).unwrap();
+    old.execute_batch("PRAGMA application_id = 1095517017; PRAGMA user_version = 1;").unwrap();
+    drop(old);
+    let store = open(directory.path()).unwrap();
+    store
+        .transaction(|tx| {
+            let conversation = tx.conversation(conversation())?.unwrap();
+            assert_eq!((conversation.kind, conversation.title.as_str(), conversation.read_number), (ConversationKind::Pair, "", 1));
+            assert_eq!(tx.term_of(conversation.conversation)?.unwrap().door, None);
+            let [message] = &tx.history(conversation.conversation, None, None)?[..] else { panic!("one message") };
+            assert_eq!((message.text.as_str(), &message.line), ("kingfisher", &None));
+            let [request] = &tx.open_requests()?[..] else { panic!("one request") };
+            assert_eq!((request.kind, request.introduction.as_str()), (RequestKind::Knock, "hello"));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
 #[test]
 fn the_schema_and_the_numbers_on_disk_are_what_they_were() {
     insta::assert_snapshot!("schema", include_str!("../schema/v1.sql"));
-    insta::assert_debug_snapshot!("numbers", (Standing::ALL, TermState::ALL, DeliveryState::ALL, OutboxKind::ALL, RequestState::ALL));
+    insta::assert_snapshot!("schema_v2", include_str!("../schema/v2.sql"));
+    insta::assert_debug_snapshot!(
+        "numbers",
+        (Standing::ALL, TermState::ALL, DeliveryState::ALL, OutboxKind::ALL, RequestState::ALL, ConversationKind::ALL, RequestKind::ALL)
+    );
 }
 
 fn conversation() -> ConversationId {
@@ -125,5 +155,6 @@ fn message(sequence: u8) -> MessageRecord {
         sent_at_ms: 5,
         delivery: DeliveryState::Delivered,
         shown: true,
+        line: None,
     }
 }

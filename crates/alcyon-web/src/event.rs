@@ -153,6 +153,8 @@ pub struct MessageView {
     pub sent_at_ms: u64,
     /// `queued`, `sent`, `delivered` or `failed`.
     pub delivery: String,
+    /// No message, but something the sender did in a group; the text is empty then.
+    pub line: bool,
 }
 
 /// A line in the list of conversations.
@@ -174,6 +176,8 @@ pub struct ConversationView {
     pub blocked: bool,
     /// The newest alarm's word.
     pub alarm: Option<String>,
+    /// A group.
+    pub group: bool,
 }
 
 /// Somebody knocks.
@@ -187,8 +191,10 @@ pub struct RequestView {
     pub account: String,
     /// The handle's directory confirms that it names this account.
     pub confirmed: bool,
-    /// `knock`.
+    /// `knock`, `invite` or `ask-in`.
     pub kind: String,
+    /// Of a group: its title.
+    pub title: Option<String>,
     /// The first words.
     pub introduction: String,
     /// The sender's clock, Unix milliseconds.
@@ -228,7 +234,7 @@ impl From<alcyon_client::Event> for Event {
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery } = message;
+        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line } = message;
         let delivery = match delivery {
             Delivery::Queued => "queued",
             Delivery::Sent => "sent",
@@ -245,13 +251,14 @@ impl From<Message> for MessageView {
             position: position.map(|position| position.as_number()),
             sent_at_ms,
             delivery: delivery.to_owned(),
+            line: line.is_some(),
         }
     }
 }
 
 impl From<ConversationSummary> for ConversationView {
     fn from(summary: ConversationSummary) -> Self {
-        let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm } = summary;
+        let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group } = summary;
         let standing = match standing {
             Standing::Asked => "asked",
             Standing::Open => "open",
@@ -267,6 +274,7 @@ impl From<ConversationSummary> for ConversationView {
             last: last.map(MessageView::from),
             blocked,
             alarm: alarm.map(|alarm| alarm.kind.code().to_owned()),
+            group,
         }
     }
 }
@@ -274,8 +282,10 @@ impl From<ConversationSummary> for ConversationView {
 impl From<KnockRequest> for RequestView {
     fn from(request: KnockRequest) -> Self {
         let KnockRequest { id, from, account, confirmed, kind, introduction, sent_at_ms } = request;
-        let kind = match kind {
-            RequestKind::Knock => "knock",
+        let (kind, title) = match kind {
+            RequestKind::Knock => ("knock", None),
+            RequestKind::Invite { title, members: _, known: _ } => ("invite", Some(title)),
+            RequestKind::AskIn { title } => ("ask-in", Some(title)),
         };
         Self {
             id: id.to_text(),
@@ -283,6 +293,7 @@ impl From<KnockRequest> for RequestView {
             account: account.to_text(),
             confirmed,
             kind: kind.to_owned(),
+            title,
             introduction,
             sent_at_ms,
         }
@@ -346,6 +357,7 @@ mod tests {
             position: Some(Position { term: 1, sequence: 7 }),
             sent_at_ms: 1_700_000_000_000,
             delivery: Delivery::Delivered,
+            line: None,
         };
         let expected = json!({
             "event": "message",
@@ -358,6 +370,7 @@ mod tests {
             "position": (1_u64 << 37) | 7,
             "sent_at_ms": 1_700_000_000_000_u64,
             "delivery": "delivered",
+            "line": false,
         });
         assert_eq!(json_of(&alcyon_client::Event::Message(message).into()), expected);
     }

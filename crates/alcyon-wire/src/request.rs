@@ -130,6 +130,10 @@ pub enum Request {
     GetTree {
         authority: Authority,
     },
+    GetEntries {
+        door: DoorKey,
+        after: u64,
+    },
     PutTree {
         seat: SeatKey,
         entry_id: EntryId,
@@ -254,6 +258,10 @@ impl Request {
                     }
                 },
             },
+            Body::GetEntries(proto::GetEntries { door, after }) => {
+                let door = door.ok_or(WireError::Missing { field: "get_entries.door" })?;
+                Self::GetEntries { door: DoorKey::parse(&door, "get_entries.door")?, after }
+            }
             Body::PutTree(proto::PutTree { seat, entry_id, commit_count, chunk, chunks, payload, group_info }) => {
                 if chunks > limits::TREE_CHUNKS {
                     let (limit, actual) = (limits::TREE_CHUNKS as usize, chunks as usize);

@@ -138,6 +138,7 @@ fn client_frames() -> Vec<Vector> {
     let ack = proto::Ack { seat: Some(seat_key()), sequence: 300 };
     let tree_by_seat = proto::GetTree { authority: Some(proto::get_tree::Authority::Seat(seat_key())) };
     let tree_by_door = proto::GetTree { authority: Some(proto::get_tree::Authority::Door(door_key())) };
+    let get_entries = proto::GetEntries { door: Some(door_key()), after: 300 };
     let put_tree = proto::PutTree {
         seat: Some(seat_key()),
         entry_id: bytes(0x17, 16),
@@ -168,6 +169,7 @@ fn client_frames() -> Vec<Vector> {
         side("seat", tree_by_seat.clone()),
         side("door", tree_by_door),
         whole(put_tree.clone()),
+        whole(get_entries.clone()),
         whole(knock.clone()),
         whole(set_passes.clone()),
         whole(credit),
@@ -183,6 +185,7 @@ fn client_frames() -> Vec<Vector> {
         frame("unsubscribe", Body::Unsubscribe(unsubscribe)),
         frame("ack", Body::Ack(ack)),
         frame("get_tree", Body::GetTree(tree_by_seat)),
+        frame("get_entries", Body::GetEntries(get_entries)),
         frame("put_tree", Body::PutTree(put_tree)),
         frame("knock", Body::Knock(knock)),
         frame("set_passes", Body::SetPasses(set_passes)),
@@ -202,8 +205,15 @@ fn server_frames() -> Vec<Vector> {
         proto::Entries { log: bytes(0x21, 16), gap: Some(gap()), entries: vec![entry()], head: 301, running_hash: bytes(0x1a, 32) };
     let published = proto::Published { log: bytes(0x21, 16), payload: bytes(0x18, 3) };
     let group_info = proto::StoredGroupInfo { commit_count: 5, payload: bytes(0x25, 3) };
-    let tree =
-        proto::Tree { chunk: 1, chunks: 2, payload: bytes(0x18, 3), commit_count: 5, sequence: 300, group_infos: vec![group_info.clone()] };
+    let tree = proto::Tree {
+        chunk: 1,
+        chunks: 2,
+        payload: bytes(0x18, 3),
+        commit_count: 5,
+        sequence: 300,
+        door_opened: 7,
+        group_infos: vec![group_info.clone()],
+    };
     let done = proto::Done {};
     let going_away = proto::GoingAway { retry_after_ms: 1500 };
     let frame = |chosen, body| side(chosen, proto::ServerFrame { request: 7, body: Some(body) });
@@ -303,6 +313,28 @@ fn sealed() -> Vec<Vector> {
         sent_at_ms: 1_700_000_000_000,
         body: Some(proto::knock_body::Body::Offer(offer.clone())),
     };
+    let invite = proto::Invite {
+        conversation: bytes(0x44, 16),
+        term: 1,
+        log: bytes(0x21, 16),
+        server: "https://sea.example".into(),
+        join_secret: bytes(0x4b, 32),
+        door: bytes(0x51, 32),
+        title: "Harbour".into(),
+        members: 3,
+        member_marks: vec![bytes(0x52, 8)],
+    };
+    let ask_in = proto::AskIn { conversation: bytes(0x44, 16), log: bytes(0x21, 16), door: bytes(0x13, 16) };
+    let roster = proto::Roster { signed_manifests: vec![bytes(0x45, 3)] };
+    let join_link = proto::JoinLink {
+        conversation: bytes(0x44, 16),
+        term: 1,
+        log: bytes(0x21, 16),
+        server: "https://sea.example".into(),
+        join_secret: bytes(0x4b, 32),
+        door: bytes(0x51, 32),
+        admin: "ann@sea.example".into(),
+    };
     let knock_content =
         proto::KnockContent { signed_content: knock_body.encode_to_vec().into(), chain: Some(chain()), signature: bytes(0x4d, 64) };
     let leave = proto::LeaveProof { seats: vec![bytes(0x11, 32), bytes(0x12, 32)], chain: Some(chain()), signature: bytes(0x50, 64) };
@@ -386,7 +418,16 @@ fn sealed() -> Vec<Vector> {
         whole(sealed_knock),
         whole(offer_seat),
         whole(offer),
-        side("offer", knock_body),
+        side("offer", knock_body.clone()),
+        whole(invite.clone()),
+        side("invite", proto::KnockBody { body: Some(proto::knock_body::Body::Invite(invite)), ..knock_body.clone() }),
+        whole(ask_in.clone()),
+        side("ask_in", proto::KnockBody { body: Some(proto::knock_body::Body::AskIn(ask_in)), ..knock_body }),
+        whole(roster.clone()),
+        content("roster", Body::Roster(roster)),
+        whole(proto::Ended {}),
+        content("ended", Body::Ended(proto::Ended {})),
+        whole(join_link),
         whole(knock_content),
     ]
 }

@@ -66,10 +66,12 @@ fn seat_key() -> impl Strategy<Value = SeatKey> {
     (id16::<LogId>(), id32::<SeatSecret>()).prop_map(|(log, secret)| SeatKey { log, secret })
 }
 
+fn door_key() -> impl Strategy<Value = DoorKey> {
+    (id16::<LogId>(), id16::<DoorId>(), id32::<DoorSecret>()).prop_map(|(log, id, secret)| DoorKey { log, id, secret })
+}
+
 fn authority() -> impl Strategy<Value = Authority> {
-    let door = (id16::<LogId>(), id16::<DoorId>(), id32::<DoorSecret>())
-        .prop_map(|(log, id, secret)| Authority::Door(DoorKey { log, id, secret }));
-    prop_oneof![seat_key().prop_map(Authority::Seat), door]
+    prop_oneof![seat_key().prop_map(Authority::Seat), door_key().prop_map(Authority::Door)]
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -107,6 +109,7 @@ fn request() -> impl Strategy<Value = Request> {
         vec(id16(), 0..4).prop_map(|logs| Request::Unsubscribe { logs }),
         (seat_key(), any::<u64>()).prop_map(|(seat, sequence)| Request::Ack { seat, sequence }),
         authority().prop_map(|authority| Request::GetTree { authority }),
+        (door_key(), any::<u64>()).prop_map(|(door, after)| Request::GetEntries { door, after }),
         (seat_key(), id16(), any::<u64>(), chunk, payload(), payload()).prop_map(
             |(seat, entry_id, commit_count, (chunk, chunks), payload, group_info)| Request::PutTree {
                 seat,
@@ -181,6 +184,7 @@ fn to_frame(id: u64, request: &Request) -> Vec<u8> {
                 Authority::Door(door) => proto::get_tree::Authority::Door(door.to_field()),
             }),
         }),
+        Request::GetEntries { door, after } => Body::GetEntries(proto::GetEntries { door: Some(door.to_field()), after }),
         Request::PutTree { seat, entry_id, commit_count, chunk, chunks, payload, group_info } => Body::PutTree(proto::PutTree {
             seat: key(&seat),
             entry_id: entry_id.to_field(),

@@ -1,6 +1,6 @@
 //! The screen: a bar, the list, the conversation or request, a line of hints; dialogs above.
 
-use alcyon_client::{ConnectionState, ConversationSummary, KnockRequest, Standing};
+use alcyon_client::{ConnectionState, ConversationSummary, KnockRequest, RequestKind, Standing};
 use crossterm::event::KeyCode;
 use ratatui::{
     Frame,
@@ -23,8 +23,8 @@ use super::{
 use crate::{
     harmless,
     harmless::harmless_line,
-    report::alarm_text,
-    text::Text,
+    report::{alarm_text, group::line_text},
+    text::{Text, group::GroupText},
     wrap::{cut, width, wrap, wrapped},
 };
 
@@ -191,7 +191,11 @@ fn draw_list(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) {
 
 fn request_entry(request: &KnockRequest, theme: Theme, columns: u16) -> [Line<'static>; 2] {
     let room = usize::from(columns).saturating_sub(3);
-    let words = cut(&harmless_line(&request.introduction), room, theme.unicode());
+    let words = match &request.kind {
+        RequestKind::Knock => harmless_line(&request.introduction),
+        RequestKind::Invite { title, .. } | RequestKind::AskIn { title } => harmless_line(title),
+    };
+    let words = cut(&words, room, theme.unicode());
     [
         title_line(&request.from.to_text(), "?", theme.notice(), room, theme),
         Line::from(vec![Span::raw("   "), Span::styled(words, theme.dim())]),
@@ -218,6 +222,9 @@ fn conversation_entry(chat: &Chat, one: &ConversationSummary, theme: Theme, colu
         (_, Standing::Left, _) => say(Text::StandingLeft),
         (_, Standing::Joining, _) => say(Text::StandingJoining),
         (_, Standing::Asked, None) => say(Text::StandingAsked),
+        (_, _, Some(last)) if last.line.is_some() => {
+            last.line.as_ref().map(|line| theme.fit(&line_text(last, line, chat.look))).unwrap_or_default()
+        }
         (_, _, Some(last)) if last.own => format!("{}: {}", say(Text::You), harmless_line(&last.text)),
         (_, _, Some(last)) => harmless_line(&last.text),
         (_, Standing::Open, None) => String::new(),
@@ -363,7 +370,17 @@ fn draw_request(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) 
     push(&say(Text::RequestFrom { who: &who }), theme.strong());
     push(&chat.zone.date_and_clock(request.sent_at_ms), theme.dim());
     push("", Style::new());
-    push(&harmless(&request.introduction), Style::new());
+    let group = |text: GroupText<'_>| theme.fit(&chat.look.language.say_of_group(text));
+    match &request.kind {
+        RequestKind::Knock => push(&harmless(&request.introduction), Style::new()),
+        RequestKind::Invite { title, members, known } => {
+            push(&group(GroupText::Invited { title: &harmless_line(title), members: *members }), Style::new());
+            if !known.is_empty() {
+                push(&group(GroupText::Known { names: &harmless_line(&known.join(", ")) }), Style::new());
+            }
+        }
+        RequestKind::AskIn { title } => push(&group(GroupText::AsksIn { title: &harmless_line(title) }), Style::new()),
+    }
     push("", Style::new());
     if request.confirmed {
         push(&say(Text::RequestConfirmed), theme.good());

@@ -9,7 +9,7 @@ use crate::{
     harmless,
     look::Look,
     moments::{Zone, day},
-    report::delivery_mark,
+    report::{delivery_mark, group::line_text},
     text::Text,
     wrap::{cut, width, wrapped},
 };
@@ -48,15 +48,25 @@ impl Open {
 fn rows(messages: &[Message], unread: u64, paper: &Paper) -> Vec<Line<'static>> {
     let mut rows = Vec::new();
     let mut last: Option<&Message> = None;
+    let mut shown_day = None;
     let first_unread = first_unread(messages, unread);
     for (at, message) in messages.iter().enumerate() {
         let date = paper.zone.local(message.sent_at_ms).date();
-        let new_day = last.is_none_or(|last| paper.zone.local(last.sent_at_ms).date() != date);
+        let new_day = shown_day != Some(date);
+        shown_day = Some(date);
         if new_day {
             rows.push(separator(&day(date, paper.today, paper.look.language), paper, false));
         }
         if first_unread == Some(at) {
             rows.push(separator(&paper.look.language.say(Text::NewHere), paper, true));
+        }
+        if let Some(line) = &message.line {
+            let columns = usize::from(paper.width).saturating_sub(2).max(8);
+            let text = Theme::new(paper.look).fit(&format!("* {}", line_text(message, line, paper.look)));
+            rows.extend(wrapped(&text, columns).into_iter().map(|row| Line::styled(row, Theme::new(paper.look).dim())));
+            // What follows stands under its own name.
+            last = None;
+            continue;
         }
         let together = !new_day
             && first_unread != Some(at)
@@ -75,7 +85,7 @@ fn rows(messages: &[Message], unread: u64, paper: &Paper) -> Vec<Line<'static>> 
 
 /// The unread ones are the last of others' messages.
 fn first_unread(messages: &[Message], unread: u64) -> Option<usize> {
-    let others = messages.iter().enumerate().rev().filter(|(_, message)| !message.own);
+    let others = messages.iter().enumerate().rev().filter(|(_, message)| !message.own && message.line.is_none());
     let skip = usize::try_from(unread).ok()?.checked_sub(1)?;
     others.map(|(at, _)| at).nth(skip)
 }

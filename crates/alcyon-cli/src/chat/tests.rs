@@ -41,12 +41,14 @@ fn message(conversation: u8, number: u8, own: bool, text: &str, at: u64) -> Mess
         text: text.to_owned(),
         position: Some(Position { term: 0, sequence: u64::from(number) }),
         sent_at_ms: at,
+        line: None,
         delivery: Delivery::Delivered,
     }
 }
 
 fn summary(number: u8, name: &str, unread: u64) -> ConversationSummary {
     ConversationSummary {
+        group: false,
         conversation: id(number),
         title: handle(name).to_text(),
         peer: Some(AccountId::from([number; 32])),

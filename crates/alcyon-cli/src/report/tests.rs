@@ -40,6 +40,7 @@ fn message(text: &str, own: bool) -> Message {
         text: text.to_owned(),
         position: Some(Position { term: 1, sequence: 5 }),
         sent_at_ms: 1_767_621_822_123,
+        line: None,
         delivery: Delivery::Delivered,
     }
 }
@@ -66,6 +67,7 @@ fn the_objects_of_the_contract() {
     let me = Me { handle: ben(), account: AccountId::from([3; 32]) };
     let number = SafetyNumberView { digits: "01234 56789".to_owned(), qr_text: "x".to_owned() };
     let conversation = ConversationSummary {
+        group: false,
         conversation: ConversationId::from(CONVERSATION),
         title: "ben@server.example".to_owned(),
         peer: Some(AccountId::from([3; 32])),
@@ -144,6 +146,7 @@ fn nothing_of_others_reaches_the_terminal_raw() {
         request.introduction = attack.to_owned();
         report.requests(&[request])?;
         let conversation = ConversationSummary {
+            group: false,
             conversation: ConversationId::from(CONVERSATION),
             title: attack.to_owned(),
             peer: None,

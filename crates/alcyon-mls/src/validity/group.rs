@@ -19,9 +19,10 @@ pub(super) fn judge(state: &State, group: &GroupState, commit: &Commit, header: 
     author(state, commit)?;
     removal(state, group, commit)?;
     backed(state, group, commit, Some(header.time_ms))?;
+    let rights_apart = seat_rights(state, group, commit, header)?;
     match commit.path {
-        Some(_) => seats(state, commit, header)?,
-        None => no_seats(header)?,
+        Some(_) => seats(state, commit, &rights_apart)?,
+        None => no_seats(&rights_apart)?,
     }
     rights(state, group, commit, Some(header.time_ms))?;
     let next = update(state, group, commit)?;
@@ -192,6 +193,23 @@ fn limits_hold(next: &State) -> Result<(), Invalid> {
         && devices.values().all(|count| *count <= limits::DEVICES)
         && next.group.as_ref().is_some_and(GroupState::fits);
     if right { Ok(()) } else { Err(Invalid::Accounts) }
+}
+
+/// Rule 8, the rights of seats: the header may name seats of leaves that stay, to give them other rights at the log, if the
+/// author is an admin. What is left of the header is judged by the rest of the rule.
+fn seat_rights(state: &State, group: &GroupState, commit: &Commit, header: &HeaderFacts) -> Result<HeaderFacts, Invalid> {
+    let own = match commit.author {
+        Author::Member(index) => Some(index),
+        Author::Joiner => None,
+    };
+    let gone = |index: &LeafIndex| commit.proposals.contains(&Proposal::Remove(*index));
+    let staying: BTreeSet<_> =
+        state.leaves.iter().filter(|(index, _)| Some(**index) != own && !gone(index)).filter_map(|(_, leaf)| leaf.seat).collect();
+    let mut rest = header.clone();
+    rest.changes.seats_added.retain(|seat| !staying.contains(&seat.id));
+    let named = rest.changes.seats_added.len() < header.changes.seats_added.len();
+    let admin = author_account(state, commit).is_some_and(|author| group.is_admin(author));
+    if named && (own.is_none() || !admin) { Err(Invalid::Seats) } else { Ok(rest) }
 }
 
 /// Rule 8, for a commit without a path: no seat comes or goes with it.

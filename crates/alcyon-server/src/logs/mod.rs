@@ -52,8 +52,8 @@ use std::sync::{
 };
 
 use alcyon_wire::{
-    Authority, DropSecret, EntryId, EntryKind, LogId, Pass, PassHash, RefusalCode, RunningHash, Seat, SeatChanges, SeatId, SeatKey,
-    Subscription, payload_hash, proto,
+    Authority, DoorKey, DropSecret, EntryId, EntryKind, LogId, Pass, PassHash, RefusalCode, RunningHash, Seat, SeatChanges, SeatId,
+    SeatKey, Subscription, payload_hash, proto,
 };
 use bytes::Bytes;
 
@@ -282,12 +282,15 @@ impl<S: Store> Logs<S> {
     pub fn tree(&self, authority: &Authority) -> Result<TreeReader<S>, Refusal> {
         let log = authority.log();
         let state = self.cell(log)?.state();
-        match authority {
-            Authority::Seat(key) => rules::live(rules::known_seat(&state, key.seat_id())?)?,
-            Authority::Door(key) => rules::open_door(rules::known_door(&state, key.id, key.secret.hash(log))?)?,
-        }
+        let door_opened = match authority {
+            Authority::Seat(key) => rules::live(rules::known_seat(&state, key.seat_id())?).map(|()| 0)?,
+            Authority::Door(key) => {
+                let door = rules::known_door(&state, key.id, key.secret.hash(log))?;
+                rules::open_door(door).map(|()| door.added_at)?
+            }
+        };
         let tree = state.tree.ok_or_else(|| Refusal::never(RefusalCode::NoTree, "no tree was stored yet"))?;
-        Ok(TreeReader::new(self.clone(), log, tree, state.head.group_infos))
+        Ok(TreeReader::new(self.clone(), log, tree, state.head.group_infos, door_opened))
     }
 
     /// Tells those who follow the log now; stores nothing. The sender hears it too, if it follows.
@@ -339,6 +342,12 @@ impl<S: Store> Logs<S> {
     /// [`RefusalCode::SeatDropped`] once a dropped seat has read all it may.
     pub fn read(&self, log: LogId, seat: SeatId, after: u64, max_entries: usize, max_bytes: usize) -> Result<Page, Refusal> {
         self.inner.shared.read(log, seat, after, Window { max_entries, max_bytes })
+    }
+
+    /// Entries after a sequence for somebody who is about to come in: of commits with their payload, of all others with its
+    /// hash. Whoever holds a link follows who is in the group, and gets no message, sealed as it may be.
+    pub fn read_at_door(&self, door: &DoorKey, after: u64) -> Result<Page, Refusal> {
+        self.inner.shared.read_at_door(door, after)
     }
 
     /// A follower for one connection.

@@ -1,11 +1,13 @@
 //! Reading entries: from memory if they are new, else by range scans of the weeks and of what is kept.
 
-use alcyon_wire::{HeaderFacts, LogId, RunningHash, SeatId, payload_hash, proto};
+use std::sync::MutexGuard;
+
+use alcyon_wire::{DoorKey, EntryKind, HeaderFacts, LogId, RunningHash, SeatId, limits, payload_hash, proto};
 use bytes::Bytes;
 
 use super::{
     Page,
-    cells::TailEntry,
+    cells::{Published, TailEntry},
     engine::{Shared, read_failed, unknown_log},
     records::{EntryRecord, corrupt, decode, entry_key, number_of},
     rules,
@@ -23,6 +25,9 @@ pub(crate) struct Window {
     pub max_bytes: usize,
 }
 
+/// One answer to somebody at a door.
+const DOOR_WINDOW: Window = Window { max_entries: limits::WINDOW_ENTRIES as usize, max_bytes: 512 * 1024 };
+
 impl<S: Store> Shared<S> {
     /// Entries after a sequence, as far as the seat may read.
     pub fn read(&self, log: LogId, seat: SeatId, after: u64, window: Window) -> Result<Page, Refusal> {
@@ -39,6 +44,41 @@ impl<S: Store> Shared<S> {
         if after == until && readable_until.is_some() {
             return Err(rules::seat_dropped());
         }
+        self.page(log, published, window, after, readable_until)
+    }
+
+    /// Entries after a sequence for an open door. Payloads of commits alone.
+    pub fn read_at_door(&self, door: &DoorKey, after: u64) -> Result<Page, Refusal> {
+        let log = door.log;
+        let cell = self.cells.get(&*self.store, log).map_err(|error| read_failed(&error))?.ok_or_else(unknown_log)?;
+        let published = cell.published();
+        if published.removed {
+            return Err(unknown_log());
+        }
+        rules::open_door(rules::known_door(&published.state, door.id, door.secret.hash(log))?)?;
+        let head = published.state.head.sequence;
+        if after > head {
+            return Err(Refusal::beyond_head(head));
+        }
+        let mut page = self.page(log, published, DOOR_WINDOW, after, None)?;
+        for entry in &mut page.entries {
+            if HeaderFacts::parse(&entry.header).map_or(true, |facts| facts.kind != EntryKind::Commit) {
+                entry.payload_hash = Bytes::copy_from_slice(payload_hash(&entry.payload).as_bytes());
+                entry.payload = Bytes::new();
+            }
+        }
+        Ok(page)
+    }
+
+    fn page(
+        &self,
+        log: LogId,
+        published: MutexGuard<'_, Published>,
+        window: Window,
+        after: u64,
+        readable_until: Option<u64>,
+    ) -> Result<Page, Refusal> {
+        let until = readable_until.unwrap_or(published.state.head.sequence);
         let mut page = PageBuilder::new(window, after, until);
         let in_memory = published.tail.front().is_some_and(|first| first.sequence <= after + 1);
         if in_memory || after == published.state.head.sequence {

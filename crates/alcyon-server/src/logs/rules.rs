@@ -104,6 +104,9 @@ pub(crate) fn check_door_commit(
     let SeatChanges { seats_added, seats_dropped, doors_added, doors_dropped } = changes;
     check_form(state, settings, changes)?;
     match &seats_added[..] {
+        [seat] if state.seats.get(seat.id).is_some() => {
+            return Err(Refusal::malformed("changes.seats_added", "the log has such a seat"));
+        }
         [Seat { keep: false, invite: false, .. }] => {}
         [_] => return Err(no_right("a door lets in a seat without rights only")),
         _ => return Err(Refusal::malformed("changes.seats_added", "a door lets in exactly one seat")),
@@ -154,7 +157,7 @@ fn check_form(state: &LogState, settings: &LogSettings, changes: &SeatChanges) -
     distinct(seats_dropped.iter(), "changes.seats_dropped")?;
     distinct(doors_added.iter().map(|door| &door.id), "changes.doors_added")?;
     distinct(doors_dropped.iter(), "changes.doors_dropped")?;
-    if seats_added.iter().any(|seat| state.seats.get(seat.id).is_some()) {
+    if seats_added.iter().any(|seat| state.seats.get(seat.id).is_some_and(|known| !changes_rights(known, seat))) {
         return Err(Refusal::malformed("changes.seats_added", "the log has or had such a seat"));
     }
     if doors_added.iter().any(|door| state.doors.contains_key(&door.id)) {
@@ -166,13 +169,19 @@ fn check_form(state: &LogState, settings: &LogSettings, changes: &SeatChanges) -
     if doors_dropped.iter().any(|id| !state.doors.contains_key(id)) {
         return Err(Refusal::malformed("changes.doors_dropped", "the log has no such door"));
     }
-    if !seats_added.is_empty() && state.seats.live().count() + seats_added.len() > settings.seats {
+    let new_seats = seats_added.iter().filter(|seat| state.seats.get(seat.id).is_none()).count();
+    if new_seats > 0 && state.seats.live().count() + new_seats > settings.seats {
         return Err(Refusal::never(RefusalCode::TooMany, "the log has as many seats as it may"));
     }
     if !doors_added.is_empty() && state.doors.values().filter(|door| door.is_open()).count() + doors_added.len() > settings.doors {
         return Err(Refusal::never(RefusalCode::TooMany, "the log has as many doors as it may"));
     }
     Ok(())
+}
+
+/// A seat that is there, named with a drop hash of zeros: only its rights change.
+fn changes_rights(known: &SeatState, named: &Seat) -> bool {
+    known.is_live() && named.drop_hash == DropHash::from([0; 32])
 }
 
 fn known(state: &LogState, id: SeatId, field: &'static str) -> Result<(), Refusal> {
@@ -197,7 +206,10 @@ pub(crate) fn apply(state: &mut LogState, changes: &SeatChanges, door: Option<Do
         let seats = Arc::make_mut(&mut state.seats);
         for Seat { id, drop_hash, keep, invite } in seats_added {
             let (keep, invite) = (*keep, *invite);
-            seats.insert(SeatState { id: *id, drop_hash: Some(*drop_hash), keep, invite, added_at: sequence, dropped_at: 0 });
+            match seats.get_mut(*id) {
+                Some(known) => (known.keep, known.invite) = (keep, invite),
+                None => seats.insert(SeatState { id: *id, drop_hash: Some(*drop_hash), keep, invite, added_at: sequence, dropped_at: 0 }),
+            }
         }
         for id in seats_dropped {
             if let Some(seat) = seats.get_mut(*id).filter(|seat| seat.is_live()) {

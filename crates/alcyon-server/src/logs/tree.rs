@@ -126,11 +126,12 @@ pub struct TreeReader<S> {
     log: LogId,
     tree: TreeState,
     group_infos: u64,
+    door_opened: u64,
 }
 
 impl<S: Store> TreeReader<S> {
-    pub(crate) fn new(logs: Logs<S>, log: LogId, tree: TreeState, group_infos: u64) -> Self {
-        Self { logs, log, tree, group_infos }
+    pub(crate) fn new(logs: Logs<S>, log: LogId, tree: TreeState, group_infos: u64, door_opened: u64) -> Self {
+        Self { logs, log, tree, group_infos, door_opened }
     }
 
     /// How many chunks there are, at least one.
@@ -147,7 +148,7 @@ impl<S: Store> TreeReader<S> {
         let payload = self.logs.store().get(Table::TreeChunks, &key).map_err(|error| read_failed(&error))?;
         let payload = payload.ok_or_else(|| Refusal::later(RefusalCode::NoTree, "a newer tree took its place: begin again", 1))?;
         let group_infos = if chunk + 1 == chunks { self.group_infos()? } else { Vec::new() };
-        Ok(proto::Tree { chunk, chunks, payload, commit_count, sequence, group_infos })
+        Ok(proto::Tree { chunk, chunks, payload, commit_count, sequence, door_opened: self.door_opened, group_infos })
     }
 
     fn group_infos(&self) -> Result<Vec<proto::StoredGroupInfo>, Refusal> {

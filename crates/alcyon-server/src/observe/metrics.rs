@@ -50,6 +50,7 @@ pub enum RequestKind {
     Unsubscribe,
     Ack,
     GetTree,
+    GetEntries,
     PutTree,
     Knock,
     SetPasses,
@@ -59,7 +60,7 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Hello,
         Self::Create,
         Self::Append,
@@ -71,6 +72,7 @@ impl RequestKind {
         Self::Unsubscribe,
         Self::Ack,
         Self::GetTree,
+        Self::GetEntries,
         Self::PutTree,
         Self::Knock,
         Self::SetPasses,
@@ -92,6 +94,7 @@ impl RequestKind {
             Self::Unsubscribe => "unsubscribe",
             Self::Ack => "ack",
             Self::GetTree => "get_tree",
+            Self::GetEntries => "get_entries",
             Self::PutTree => "put_tree",
             Self::Knock => "knock",
             Self::SetPasses => "set_passes",
@@ -117,6 +120,7 @@ impl From<&alcyon_wire::Request> for RequestKind {
             Request::Unsubscribe { .. } => Self::Unsubscribe,
             Request::Ack { .. } => Self::Ack,
             Request::GetTree { .. } => Self::GetTree,
+            Request::GetEntries { .. } => Self::GetEntries,
             Request::PutTree { .. } => Self::PutTree,
             Request::Knock { .. } => Self::Knock,
             Request::SetPasses { .. } => Self::SetPasses,

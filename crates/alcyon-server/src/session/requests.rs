@@ -192,6 +192,13 @@ impl Work {
                 Ok(reader) => self.trees.push_back(TreeOnItsWay { request, reader, next: 0 }),
                 Err(refusal) => self.refuse(request, refusal, outbox),
             },
+            Request::GetEntries { door, after } => match logs.read_at_door(&door, after) {
+                Ok(crate::logs::Page { gap, entries, head, running_hash, readable_until: _ }) => {
+                    let (log, running_hash) = (door.log.to_field(), running_hash.to_field());
+                    outbox.frame(request, Body::Entries(proto::Entries { log, gap, entries, head, running_hash }));
+                }
+                Err(refusal) => self.refuse(request, refusal, outbox),
+            },
             Request::Publish { seat, payload } => self.done(request, logs.publish(&seat, payload), outbox),
             Request::Ack { seat, sequence } => self.done(request, logs.ack(&seat, sequence), outbox),
             Request::Subscribe { logs } => self.subscribe(request, &logs, outbox),

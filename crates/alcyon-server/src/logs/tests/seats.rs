@@ -39,6 +39,51 @@ async fn rights_are_kept() {
 }
 
 #[tokio::test]
+async fn a_keeper_changes_the_rights_of_a_seat_that_is_there() {
+    let server = Server::new();
+    let log = log_id(7);
+    server.logs.create(log, vec![seat(log, 1, true, false), seat(log, 2, false, false)], band()).await.unwrap();
+    let [keeper, plain] = [1, 2].map(|n| key(log, n));
+    let open = || opening(vec![door(log, 1, DoorKind::Link)]);
+    let rights = |invite| adding(vec![Seat { drop_hash: [0; 32].into(), ..seat(log, 2, false, invite) }]);
+    assert_eq!(code(server.commit(&plain, 1, 0, rights(true)).await), RefusalCode::NoRight);
+    assert_eq!(code(server.commit(&keeper, 1, 0, adding(vec![seat(log, 2, true, true)])).await), RefusalCode::Malformed);
+    server.commit(&keeper, 1, 0, rights(true)).await.unwrap();
+    server.commit(&plain, 2, 1, open()).await.expect("it may invite now");
+    server.commit(&keeper, 3, 2, rights(false)).await.unwrap();
+    let again = opening(vec![door(log, 2, DoorKind::Link)]);
+    assert_eq!(code(server.commit(&plain, 4, 3, again).await), RefusalCode::NoRight);
+    server.commit(&plain, 4, 3, dropping(vec![])).await.expect("its drop hash and its place are as they were");
+    server.commit(&keeper, 5, 4, dropping(vec![plain.seat_id()])).await.unwrap();
+    assert_eq!(code(server.commit(&keeper, 6, 5, rights(true)).await), RefusalCode::Malformed, "gone");
+}
+
+#[tokio::test]
+async fn at_a_door_one_reads_the_commits_and_no_message() {
+    let server = Server::new();
+    let (ann, _) = server.log_of_two().await;
+    let log = ann.log;
+    server.commit(&ann, 1, 0, opening(vec![door(log, 5, DoorKind::Account)])).await.unwrap();
+    server.append(&ann, 2, 1).await.unwrap();
+    server.commit(&ann, 3, 1, SeatChanges::default()).await.unwrap();
+    let shown = door_shown(log, 5);
+    let page = server.logs.read_at_door(&shown, 0).unwrap();
+    let seen: Vec<_> = page.entries.iter().map(|entry| (entry.payload.is_empty(), entry.payload_hash.is_empty())).collect();
+    assert_eq!(seen, [(false, true), (true, false), (false, true)]);
+    let (mut hash, head) = (RunningHash::start(log), page.head);
+    for proto::Entry { header, payload, payload_hash: given } in &page.entries {
+        let payload = if given.is_empty() { payload_hash(payload) } else { alcyon_wire::PayloadHash::parse(given, "hash").unwrap() };
+        hash = hash.next(header, &payload);
+    }
+    assert_eq!((hash, head), (page.running_hash, 3));
+    assert_eq!(server.logs.read_at_door(&shown, 3).unwrap().entries, []);
+    assert_eq!(code(server.logs.read_at_door(&shown, 4)), RefusalCode::BeyondHead);
+    assert_eq!(code(server.logs.read_at_door(&door_shown(log, 6), 0)), RefusalCode::WrongDoor);
+    server.commit(&ann, 4, 2, SeatChanges { doors_dropped: vec![shown.id], ..SeatChanges::default() }).await.unwrap();
+    assert_eq!(code(server.logs.read_at_door(&shown, 0)), RefusalCode::WrongDoor);
+}
+
+#[tokio::test]
 async fn everybody_may_drop_itself_and_those_whose_drop_secret_it_shows() {
     let server = Server::new();
     let log = log_id(7);

@@ -1,0 +1,215 @@
+//! Coming into a group by a door: read what happened since the stored tree, check it, and commit oneself in.
+
+use alcyon_mls::{
+    DoorKeys, Entry, GroupHandshake, GroupId, HandshakeKey, How, Payload, Replay, Seen, StoredTree, Suite, Verdict, adopt_rejoin,
+    open_join_secret, prepare_join,
+};
+use alcyon_store::{OutboxItem, Standing, TermRecord, TermState, Tx};
+use alcyon_wire::{
+    DoorKey, EntryKind, HeaderFacts, JoinSecret, LogId, MessageId, RunningHash, Seat, SeatChanges, payload_hash,
+    proto::{self, client_frame::Body},
+};
+use bytes::Bytes;
+use prost::Message;
+
+use crate::{
+    ClientError, Event,
+    content::Content,
+    core::{Core, handshake_key},
+    entry::{Step, Subject},
+    local::Local,
+    outbox::{encode, queue_content},
+    random::random,
+    rejoin::FetchedTree,
+};
+
+/// A group's stored tree and the GroupInfo of its epoch, in one: GroupInfos of their own are kept for the newest epochs alone.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TreeBox {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) tree: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) group_info: Vec<u8>,
+}
+
+/// What was read at the door, from the commit that opened it to the head.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) entries: Vec<proto::Entry>,
+    pub(crate) cursor: u64,
+    /// On the server's word; others compare it.
+    pub(crate) running_hash: Option<RunningHash>,
+}
+
+/// What shows a term's door to its log.
+pub(crate) fn door_key(term: &TermRecord) -> Result<Option<DoorKey>, ClientError> {
+    let Some(invite) = &term.door else { return Ok(None) };
+    let DoorKeys { id, secret, .. } = DoorKeys::derive(invite, term.log)?;
+    Ok(Some(DoorKey { log: term.log, id, secret }))
+}
+
+impl Core {
+    /// Makes the frame by which this device comes in. `None`: nothing confirmed was found; read again later.
+    pub(crate) fn come_in_by_door(
+        &self,
+        item: &OutboxItem,
+        tree: &FetchedTree,
+        history: &History,
+    ) -> Result<Option<Box<proto::ClientFrame>>, ClientError> {
+        let local = self.local()?;
+        self.store.transaction(|tx| {
+            let Some(mut term) = tx.term(item.log)? else { return Ok(None) };
+            let Some(frame) = make(tx, &local, &mut term, item, tree, history)? else { return Ok(None) };
+            tx.set_outbox_frame(item.number, Some(&frame))?;
+            let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
+            Ok(Some(Box::new(frame)))
+        })
+    }
+}
+
+fn make(
+    tx: &Tx<'_>,
+    local: &Local,
+    term: &mut TermRecord,
+    item: &OutboxItem,
+    tree: &FetchedTree,
+    history: &History,
+) -> Result<Option<Vec<u8>>, ClientError> {
+    let (Some(invite), Some(running_hash)) = (term.door, history.running_hash) else { return Ok(None) };
+    let keys = DoorKeys::derive(&invite, term.log)?;
+    let mut followed = Followed { keys: &keys, log: term.log, secrets: vec![term.join_secret.clone()], replay: None };
+    let mut commit_count = tree.commit_count;
+    for entry in &history.entries {
+        let header = HeaderFacts::parse(&entry.header)?;
+        commit_count = header.commit_count + u64::from(header.kind == EntryKind::Commit);
+        // A tree that is still sealed under an older join secret is about to be replaced.
+        if header.sequence > tree.sequence && followed.replay.is_none() && !followed.open_tree(tree)? {
+            return Ok(None);
+        }
+        if header.kind == EntryKind::Commit {
+            followed.commit(&header, &entry.payload)?;
+        }
+    }
+    if followed.replay.is_none() && !followed.open_tree(tree)? {
+        return Ok(None);
+    }
+    let Followed { secrets, replay, .. } = followed;
+    let Some(replay) = replay else { return Ok(None) };
+    let rules = replay.rules();
+    if rules.conversation != term.conversation || rules.log != term.log || rules.term != term.term {
+        return Err(ClientError::Unbelievable("the group belongs to another conversation"));
+    }
+    // Several members' GroupInfos are kept: a bad one costs a look at the next.
+    for stored in tree.group_infos.iter().rev() {
+        for secret in secrets.iter().rev() {
+            let key = HandshakeKey::derive(secret, term.log)?;
+            let Ok(group_info) = key.open_group_info(&stored.payload) else { continue };
+            let Ok(ground) = replay.ground(&group_info) else { continue };
+            let seat = local.replaced_seat(term.log, item.entry_id);
+            let seen = Seen { sequence: history.cursor, running_hash };
+            let prepared = prepare_join(tx, &local.mls()?, ground, seat.seat_id(term.log), seen, How::Door(keys.id))?;
+            let handshake = GroupHandshake::Commit { message: prepared.message, join_secrets: Vec::new() };
+            let payload: Bytes = Payload::Handshake(key.seal_group_handshake(&handshake)?).encode().into();
+            tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
+            let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep: false, invite: false };
+            let changes = SeatChanges { seats_added: vec![added], ..SeatChanges::default() };
+            term.group_id = Some(prepared.group.as_bytes().to_vec());
+            term.join_secret = secret.clone();
+            term.seat = seat;
+            (term.cursor, term.running_hash, term.commit_count) = (history.cursor, running_hash, commit_count);
+            tx.put_term(term)?;
+            return Ok(Some(encode(Body::Commit(proto::Commit {
+                authority: Some(proto::commit::Authority::Door(
+                    DoorKey { log: term.log, id: keys.id, secret: keys.secret.clone() }.to_field(),
+                )),
+                entry_id: item.entry_id.to_field(),
+                payload,
+                commit_count,
+                changes: changes.to_field(),
+                drop_secrets: Vec::new(),
+                group_info: key.seal_group_info(&prepared.group_info)?.into(),
+            }))));
+        }
+    }
+    Ok(None)
+}
+
+/// Following the commits from outside.
+struct Followed<'a> {
+    keys: &'a DoorKeys,
+    log: LogId,
+    /// Join secrets, the newest last. A hostile commit may have sealed a wrong one: the older ones stay.
+    secrets: Vec<JoinSecret>,
+    replay: Option<Replay>,
+}
+
+impl Followed<'_> {
+    /// False if none of the secrets opens it.
+    fn open_tree(&mut self, tree: &FetchedTree) -> Result<bool, ClientError> {
+        for secret in self.secrets.iter().rev() {
+            let key = HandshakeKey::derive(secret, self.log)?;
+            let Ok(bytes) = key.open_tree(&tree.chunks, tree.commit_count) else { continue };
+            let Ok(TreeBox { tree, group_info }) = TreeBox::decode(bytes.as_slice()) else { continue };
+            self.replay = Some(Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info })?);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn commit(&mut self, header: &HeaderFacts, payload: &Bytes) -> Result<(), ClientError> {
+        let Ok(Payload::Handshake(sealed)) = Payload::decode(payload) else { return Ok(()) };
+        let opened = self
+            .secrets
+            .iter()
+            .rev()
+            .find_map(|secret| HandshakeKey::derive(secret, self.log).and_then(|key| key.open_group_handshake(&sealed)).ok());
+        let Some(GroupHandshake::Commit { message, join_secrets }) = opened else { return Ok(()) };
+        let believed = match &mut self.replay {
+            Some(replay) => matches!(replay.advance(&message, &Entry { header, payload_hash: payload_hash(payload) })?, Verdict::Valid(_)),
+            None => true,
+        };
+        if believed && let Ok(Some(secret)) = open_join_secret(self.keys, &join_secrets) {
+            self.secrets.push(secret);
+        }
+        Ok(())
+    }
+}
+
+/// The log has the commit by which this device came in.
+pub(crate) fn own_echo(
+    tx: &Tx<'_>,
+    local: &Local,
+    term: &mut TermRecord,
+    subject: &Subject<'_>,
+    step: &mut Step,
+) -> Result<(), ClientError> {
+    let (Some(id), Payload::Handshake(sealed)) = (&term.group_id, Payload::decode(subject.payload)?) else { return Ok(()) };
+    let GroupHandshake::Commit { message, join_secrets: _ } = handshake_key(term)?.open_group_handshake(&sealed)? else { return Ok(()) };
+    let entry = Entry { header: &subject.header, payload_hash: subject.hash };
+    let (_, verdict) = adopt_rejoin(tx, &GroupId::from_bytes(id), &message, &entry)?;
+    if let Some(item) = tx.outbox_by_entry(term.log, subject.header.entry_id)? {
+        tx.remove_outbox(item.number)?;
+    }
+    tx.remove_own_entry(term.log, subject.header.entry_id)?;
+    let Some(mut conversation) = tx.conversation(term.conversation)? else { return Ok(()) };
+    term.door = None;
+    let Verdict::Valid(summary) = verdict else {
+        crate::outbox::fail_messages(tx, term.log, conversation.conversation)?;
+        term.state = TermState::Closed;
+        conversation.standing = Standing::Left;
+        tx.put_conversation(&conversation)?;
+        step.events.push(Event::Left { conversation: conversation.conversation });
+        return Ok(());
+    };
+    term.state = TermState::Live;
+    conversation.standing = Standing::Open;
+    tx.put_conversation(&conversation)?;
+    crate::group::tell(tx, local, term, subject, &summary, None, step)?;
+    // The others learn by which handle this account goes.
+    let id: MessageId = random();
+    let news = proto::ManifestNews { signed_manifest: local.manifest.to_bytes().to_vec().into() };
+    let draft = Content::draft(id, subject.now_ms, proto::content::Body::ManifestNews(news));
+    queue_content(tx, alcyon_store::OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
+    step.events.push(Event::Accepted { conversation: conversation.conversation });
+    Ok(())
+}
