@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares \
-     -Ccodegen-units=1 -Cdebug-assertions";
+     -Ccodegen-units=1";
 
 /// What to fuzz.
 #[derive(clap::Args)]
