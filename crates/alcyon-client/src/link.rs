@@ -342,6 +342,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Some(server_frame::Body::Receipt(proto::Receipt { sequence, time_ms: _ })) => self.accepted(state, request, sequence)?,
             Some(server_frame::Body::Done(proto::Done {})) => self.accepted(state, request, 0)?,
             Some(server_frame::Body::Refusal(refusal)) => self.refusal(state, request, &refusal, now_ms)?,
+            // Not asked for: logs that can't be read on.
+            Some(server_frame::Body::Subscribed(proto::Subscribed { logs })) if request == 0 => {
+                for proto::LogNews { log, head: _, refusal } in logs {
+                    if let (Ok(log), Some(refusal)) = (LogId::parse(&log, "subscribed.logs.log"), refusal) {
+                        self.subscription_refused(link, state, log, &refusal, now_ms)?;
+                    }
+                }
+            }
             Some(server_frame::Body::Subscribed(proto::Subscribed { logs })) => {
                 let Some(Flight::Subscribe(asked)) = state.flights.remove(&request) else { return Ok(Vec::new()) };
                 for log in asked {
