@@ -223,7 +223,7 @@ fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject:
     if own == Some(subject.hash) {
         return own_echo(tx, local, term, subject, step);
     }
-    match process(tx, term, subject, subject_message(term, subject)?)? {
+    match process(tx, load_group(tx, term)?, subject, &subject_message(term, subject)?)? {
         Processed::Application { by, plaintext } => {
             let content = Content::parse(unpad(&plaintext)?)?;
             if EntryId::from(content.id) != entry_id {
@@ -365,8 +365,9 @@ fn apply_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Sub
         overtaken(tx, term, subject)?;
         return set_aside(tx, term, subject, "no handshake in a commit entry", step);
     };
-    let before = load_group(tx, term)?.and_then(|group| group.state_of_group().cloned());
-    match process(tx, term, subject, message.clone())? {
+    let group = load_group(tx, term)?;
+    let before = group.as_ref().and_then(|group| group.state_of_group().cloned());
+    match process(tx, group, subject, &message)? {
         Processed::Commit(verdict) => {
             overtaken(tx, term, subject)?;
             judged(tx, local, term, subject, (verdict, before.as_ref()), step)
@@ -482,9 +483,6 @@ fn judged(
 }
 
 fn apply_close(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
-    if let Some(item) = tx.outbox_by_entry(term.log, subject.header.entry_id)? {
-        tx.remove_outbox(item.number)?;
-    }
     let own = tx.own_entry(term.log, subject.header.entry_id)? == Some(subject.hash);
     apply_application(tx, local, term, subject, step)?;
     term.state = TermState::Closed;
@@ -503,7 +501,7 @@ fn apply_close(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subj
 
 fn apply_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
     let mine = term.seat.seat_id(term.log);
-    if tx.conversation(term.conversation)?.is_some_and(|conversation| conversation.kind == ConversationKind::Group) {
+    if crate::group::is_group(tx, term.conversation)? {
         let Ok(Payload::Handshake(sealed)) = Payload::decode(subject.payload) else { return Ok(()) };
         let Ok(GroupHandshake::Leave(proof)) = handshake_key(term)?.open_group_handshake(&sealed) else { return Ok(()) };
         let given_up = proof.seats().all(|seat| subject.header.changes.seats_dropped.contains(&seat));
@@ -527,9 +525,9 @@ fn apply_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<
     Ok(())
 }
 
-fn process(tx: &Tx<'_>, term: &TermRecord, subject: &Subject<'_>, message: Vec<u8>) -> Result<Processed, ClientError> {
-    let Some(mut group) = load_group(tx, term)? else { return Ok(Processed::SetAside(SetAside::OtherGroup)) };
-    Ok(group.process(tx, &message, &entry(subject))?)
+fn process(tx: &Tx<'_>, group: Option<Group>, subject: &Subject<'_>, message: &[u8]) -> Result<Processed, ClientError> {
+    let Some(mut group) = group else { return Ok(Processed::SetAside(SetAside::OtherGroup)) };
+    Ok(group.process(tx, message, &entry(subject))?)
 }
 
 pub(crate) fn load_group(tx: &Tx<'_>, term: &TermRecord) -> Result<Option<Group>, ClientError> {

@@ -229,6 +229,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
+pub(crate) fn is_group(tx: &Tx<'_>, conversation: ConversationId) -> Result<bool, ClientError> {
+    Ok(tx.conversation(conversation)?.is_some_and(|record| record.kind == ConversationKind::Group))
+}
+
 /// A group that this account is in.
 pub(crate) fn the_group(tx: &Tx<'_>, conversation: ConversationId) -> Result<(TermRecord, Group, GroupState), ClientError> {
     let unknown = || ClientError::Unknown { field: "group", what: conversation.to_text() };

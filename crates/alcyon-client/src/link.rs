@@ -1,12 +1,13 @@
 //! One connection to one server for one purpose: subscribes, processes what comes, and sends what waits.
 
+mod door;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use alcyon_mls::MlsError;
-use alcyon_store::{OutboxItem, OutboxKind, StoreError, TermState};
+use alcyon_store::{OutboxKind, StoreError, TermState};
 use alcyon_wire::{
     HeaderFacts, LogId, PROTOCOL_VERSION, RefusalCode, RunningHash, SeatKey, SeatSecret, ServerUrl, Verdict, limits,
     proto::{self, client_frame, server_frame},
@@ -288,53 +289,6 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Ok(())
     }
 
-    /// Coming into a group by a door: the tree, what happened since, and then the commit.
-    fn plan_coming_in(&self, state: &mut State, item: &OutboxItem, now_ms: u64) -> Result<Option<Vec<u8>>, Ended> {
-        let Some(term) = self.core.store.transaction(|tx| tx.term(item.log))? else { return Ok(None) };
-        // Without a door the log has the commit: its echo comes by the seat.
-        let Some(door) = crate::come_in::door_key(&term)? else { return Ok(None) };
-        if let Some(frame) = &item.frame {
-            let body = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| StoreError::Damaged("outbox"))?.body;
-            return Ok(body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log })));
-        }
-        if state.is_fetching(item.log) {
-            return Ok(None);
-        }
-        let Some(tree) = state.trees.get(&item.log) else {
-            let authority = Some(proto::get_tree::Authority::Door(door.to_field()));
-            let flight = Flight::Tree { log: item.log, parts: Vec::new() };
-            return Ok(Some(state.request(client_frame::Body::GetTree(proto::GetTree { authority }), flight)));
-        };
-        let after = match state.histories.get(&item.log) {
-            None => Some(tree.sequence.min(tree.door_opened.saturating_sub(1))),
-            Some((history, false)) => Some(history.cursor),
-            Some((_, true)) => None,
-        };
-        if let Some(after) = after {
-            let body = client_frame::Body::GetEntries(proto::GetEntries { door: Some(door.to_field()), after });
-            return Ok(Some(state.request(body, Flight::Entries(item.log))));
-        }
-        let (tree, history) = (state.trees.remove(&item.log), state.histories.remove(&item.log));
-        let (Some(tree), Some((history, _))) = (tree, history) else { return Ok(None) };
-        match self.core.come_in_by_door(item, &tree, &history) {
-            Ok(Some(frame)) => Ok(frame.body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log }))),
-            // A GroupInfo that was on its way, or a tree that was just renewed: look again.
-            Ok(None) => {
-                self.core.store.transaction(|tx| tx.delay_outbox(item.number, now_ms + 1000))?;
-                state.next_due_ms = Some(now_ms + 1000);
-                Ok(None)
-            }
-            Err(ClientError::Mls(MlsError::Rows(error))) => Err(ClientError::Mls(MlsError::Rows(error)).into()),
-            Err(error @ (ClientError::Mls(_) | ClientError::Unbelievable(_) | ClientError::Wire(_))) => {
-                tracing::info!(%error, "this device can't come in");
-                let events = self.core.not_coming_in(item)?;
-                self.core.emit(events);
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn handle(&self, link: &Link, state: &mut State, frame: proto::ServerFrame) -> Result<Vec<Vec<u8>>, Ended> {
         let proto::ServerFrame { request, body } = frame;
         let now_ms = self.clock.now_ms();
@@ -437,21 +391,6 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     return Err(Ended::Away { after_ms: refusal.retry_after_ms });
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// The door is closed for good, or for now.
-    fn door_refused(&self, state: &mut State, log: LogId, refusal: &proto::Refusal, now_ms: u64) -> Result<(), Ended> {
-        let item = self.core.store.transaction(|tx| tx.outbox_of_log(log))?.into_iter().find(|item| item.kind == OutboxKind::ComeIn);
-        let Some(item) = item else { return Ok(()) };
-        if refusal.verdict() == Verdict::Never {
-            let events = self.core.not_coming_in(&item)?;
-            self.core.emit(events);
-        } else {
-            let due = now_ms + refusal.retry_after_ms.max(1000);
-            self.core.store.transaction(|tx| tx.delay_outbox(item.number, due))?;
-            state.next_due_ms = Some(due);
         }
         Ok(())
     }

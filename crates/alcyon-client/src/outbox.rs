@@ -1,7 +1,7 @@
 //! What has to reach a server: made once, stored, sent as the bytes that are stored until the server has decided.
 
 use alcyon_mls::{Lost, MlsError, Payload, Seen, pad};
-use alcyon_store::{ConversationKind, DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
+use alcyon_store::{DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
     ConversationId, EntryId, LogId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, payload_hash,
     proto::{self, client_frame::Body},
@@ -272,8 +272,7 @@ fn left(tx: &Tx<'_>, item: &OutboxItem, answered: &mut Answered) -> Result<(), C
 }
 
 fn is_group(tx: &Tx<'_>, item: &OutboxItem) -> Result<bool, ClientError> {
-    let conversation = item.conversation.map(|conversation| tx.conversation(conversation)).transpose()?.flatten();
-    Ok(conversation.is_some_and(|conversation| conversation.kind == ConversationKind::Group))
+    item.conversation.map_or(Ok(false), |conversation| crate::group::is_group(tx, conversation))
 }
 
 /// Items that were to follow one that will never be.

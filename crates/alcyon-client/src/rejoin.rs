@@ -2,7 +2,7 @@
 //! path that could not be opened, or when commits were missed.
 
 use alcyon_mls::{Entry, GroupId, HandshakeKey, Payload, RejoinReason, Replay, Seen, StoredTree, Suite, prepare_rejoin};
-use alcyon_store::{ConversationKind, OutboxItem, TermRecord, Tx};
+use alcyon_store::{OutboxItem, TermRecord, Tx};
 use alcyon_wire::{HeaderFacts, LogId, payload_hash, proto};
 use prost::Message;
 
@@ -42,7 +42,7 @@ pub(crate) fn make_frame(
     let key = handshake_key(term)?;
     let Some(newest) = fetched.group_infos.iter().rev().find(|info| info.commit_count == term.commit_count) else { return Ok(None) };
     let group_info = key.open_group_info(&newest.payload)?;
-    let is_group = tx.conversation(term.conversation)?.is_some_and(|conversation| conversation.kind == ConversationKind::Group);
+    let is_group = crate::group::is_group(tx, term.conversation)?;
     let replay = if term.rejoin == LOST_STATE && is_group {
         // The commits since the stored tree were kept for everybody: they came after the gap.
         let Ok(bytes) = key.open_tree(&fetched.chunks, fetched.commit_count) else { return Ok(None) };

@@ -10,17 +10,11 @@ use std::time::Duration;
 use alcyon_sim::{
     fault::{Fault, FaultRates},
     seed,
-    world::{Peer, World, check, check_promises, is_weather, settle},
+    world::{Peer, World, check, check_promises, settle, simulate, weathered},
 };
 use alcyon_wire::ServerUrl;
 use anyhow::{Context, ensure};
 use rand::{RngExt, rngs::StdRng};
-
-/// Runs a future that need not be `Send` on one thread with paused time.
-fn simulate<F: Future<Output = anyhow::Result<()>>>(run: F) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, run)
-}
 
 /// One knocks, the other accepts, with nothing going wrong.
 async fn acquaint(one: &Peer, other: &Peer) -> anyhow::Result<()> {
@@ -28,14 +22,6 @@ async fn acquaint(one: &Peer, other: &Peer) -> anyhow::Result<()> {
     other.sync(None).await?;
     ensure!(other.accept_all().await? == 1, "one request");
     settle(&[one, other]).await
-}
-
-/// Errors that a bad network explains are no failures of the program; the promise is what counts.
-fn weathered(result: anyhow::Result<()>) -> anyhow::Result<()> {
-    match result {
-        Err(error) if is_weather(&error) => Ok(()),
-        other => other,
-    }
 }
 
 async fn act(random: &mut StdRng, step: usize, world: &World, servers: &[ServerUrl], peers: &[&Peer]) -> anyhow::Result<()> {

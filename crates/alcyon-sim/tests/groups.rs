@@ -1,22 +1,16 @@
 //! Groups that nobody is put into: the real client over simulated servers, first in calm, then with everything failing.
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeSet, future::Future, path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use alcyon_client::{ActOutcome, ClientError, ConversationId, Event, GroupPermission, JoinOutcome, Line, Message, RequestKind};
 use alcyon_sim::{
     fault::FaultRates,
     seed,
-    world::{Peer, World, is_weather, settle},
+    world::{Peer, World, is_weather, settle, simulate},
 };
 use anyhow::{Context, bail, ensure};
 use rand::{RngExt, rngs::StdRng};
-
-/// Runs a future that need not be `Send` on one thread with paused time.
-fn simulate<F: Future<Output = anyhow::Result<()>>>(run: F) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, run)
-}
 
 async fn create(peer: &Peer, title: &str) -> anyhow::Result<ConversationId> {
     peer.with(async |client| Ok(client.create_group(title).await?)).await
@@ -34,6 +28,16 @@ async fn accept(peer: &Peer) -> anyhow::Result<ConversationId> {
     let RequestKind::Invite { .. } = &request.kind else { bail!("an invite, not {request:?}") };
     let group = request.id;
     peer.with(async |client| Ok(client.accept(group).await?)).await
+}
+
+/// Invites each, who accepts.
+async fn admit(by: &Peer, group: ConversationId, others: &[&Peer]) -> anyhow::Result<()> {
+    for other in others {
+        invite(by, group, other).await?;
+        accept(other).await?;
+        pause().await;
+    }
+    Ok(())
 }
 
 /// Time for what was refused with "later": joins and commits are paced.
@@ -187,11 +191,7 @@ fn what_is_accepted_after_a_removal_is_not_read_by_the_removed() {
         let ben = world.person("ben", &sea).await?;
         let eve = world.person("eve", &sea).await?;
         let group = create(&ann, "Harbour").await?;
-        for peer in [&ben, &eve] {
-            invite(&ann, group, peer).await?;
-            accept(peer).await?;
-            pause().await;
-        }
+        admit(&ann, group, &[&ben, &eve]).await?;
         settle(&[&ann, &ben, &eve]).await?;
         let by_member = ben.with(async |client| Ok(client.remove(group, &eve.handle.to_text()).await?)).await;
         ensure!(refused(by_member)?.contains("rule 5"), "a member removes nobody");
@@ -266,11 +266,7 @@ fn roles_settings_and_the_end() {
         let eve = world.person("eve", &sea).await?;
         let all = [&ann, &ben, &eve];
         let group = create(&ann, "Harbour").await?;
-        for peer in [&ben, &eve] {
-            invite(&ann, group, peer).await?;
-            accept(peer).await?;
-            pause().await;
-        }
+        admit(&ann, group, &[&ben, &eve]).await?;
         settle(&all).await?;
         ensure!(
             refused(ben.with(async |client| Ok(client.set_title(group, "Mine").await?)).await)?.contains("rule 10"),

@@ -6,15 +6,10 @@ use std::time::Duration;
 use alcyon_client::{AlarmKind, Delivery};
 use alcyon_sim::{
     liar::{Liar, Lie},
-    world::{Peer, World, check, settle},
+    world::{Peer, World, check, settle, simulate},
 };
 use alcyon_wire::ServerUrl;
 use anyhow::ensure;
-
-fn simulate<F: Future<Output = anyhow::Result<()>>>(run: F) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, run)
-}
 
 struct Scene {
     world: World,

@@ -7,29 +7,15 @@ use std::{future::Future, time::Duration};
 use alcyon_sim::{
     fault::FaultRates,
     seed,
-    world::{Peer, World, check, check_promises, is_weather, settle},
+    world::{Peer, World, check, check_promises, settle, simulate, weathered},
 };
 use anyhow::{Context, bail, ensure};
-
-/// Runs a future that need not be `Send` on one thread with paused time.
-fn simulate<F: Future<Output = anyhow::Result<()>>>(run: F) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, run)
-}
 
 /// Does `work` while `peer` listens.
 async fn beside_listening<R>(peer: &Peer, work: impl Future<Output = anyhow::Result<R>>) -> anyhow::Result<R> {
     tokio::select! {
         ended = peer.listen(Duration::from_secs(500)) => bail!("{} listened to the end: {ended:?}", peer.handle.to_text()),
         done = work => done,
-    }
-}
-
-/// What a bad network explains is no failure of the program; the message waits in the outbox.
-fn weathered(result: anyhow::Result<()>) -> anyhow::Result<()> {
-    match result {
-        Err(error) if is_weather(&error) => Ok(()),
-        other => other,
     }
 }
 
