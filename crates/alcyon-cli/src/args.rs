@@ -11,6 +11,7 @@ use clap::{
 use clap_complete::Shell;
 
 use crate::{
+    conversation::ConversationCommand,
     failure::{Failure, print_json},
     group::GroupCommand,
 };
@@ -74,8 +75,13 @@ pub(crate) enum Command {
     },
     /// Show the handle and the account of this profile
     Whoami,
-    /// List conversations, the newest first
+    /// List conversations: those pinned, then the newest first, then those archived
     Conversations,
+    /// Mute, archive or pin a conversation, in this profile alone
+    Conversation {
+        #[command(subcommand)]
+        command: ConversationCommand,
+    },
     /// Show the number to compare with the other side, to be sure that nobody sits in between
     #[command(after_help = "Compare all sixty digits, or scan the code, over a way that you trust: side by side, or in a call.")]
     SafetyNumber {

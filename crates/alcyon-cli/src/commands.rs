@@ -8,6 +8,7 @@ use alcyon_wire::limits;
 
 use crate::{
     args::{Command, Place},
+    conversation,
     failure::Failure,
     group,
     key::SystemSecrets,
@@ -61,6 +62,7 @@ async fn execute<W: Write>(command: Command, client: &Native, report: &mut Repor
         }
         Command::Whoami => report.me(&client.me()?)?,
         Command::Conversations => report.conversations(&client.conversations()?)?,
+        Command::Conversation { command } => conversation::run(command, client, report)?,
         Command::SafetyNumber { handle } => {
             let number = with_progress(look, json, Text::Contacting, client.safety_number(&handle)).await?;
             report.safety_number(&handle.to_text(), &number)?;

@@ -11,6 +11,7 @@
 mod args;
 mod chat;
 mod commands;
+mod conversation;
 mod failure;
 mod group;
 mod harmless;

@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(crate) mod group;
+pub(crate) mod shelf;
 
 /// Standard output, in one of the two forms. Each object or line is flushed, so that a reader at a pipe has it at once.
 pub(crate) struct Report<W> {
@@ -106,11 +107,17 @@ impl<W: Write> Report<W> {
             blocked: bool,
             alarm: Option<&'static str>,
             group: bool,
+            pinned: bool,
+            muted: bool,
+            muted_until: Option<String>,
+            archived: bool,
         }
         if conversations.is_empty() && !self.json {
             return self.say(Text::NoConversations);
         }
-        for ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group } in conversations {
+        for summary in conversations {
+            let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group, pinned, muted, archived } =
+                summary;
             if self.json {
                 self.object(&Line {
                     conversation: conversation.to_text(),
@@ -121,6 +128,10 @@ impl<W: Write> Report<W> {
                     blocked: *blocked,
                     alarm: alarm.as_ref().map(|alarm| alarm.kind.code()),
                     group: *group,
+                    pinned: *pinned,
+                    muted: muted.is_some(),
+                    muted_until: muted.and_then(shelf::until),
+                    archived: *archived,
                 })?;
                 continue;
             }
@@ -133,6 +144,7 @@ impl<W: Write> Report<W> {
             if *blocked {
                 notes.push(say(Text::StandingBlocked));
             }
+            notes.extend(shelf::notes(summary, self.zone, self.look.language));
             let mut line = harmless_line(title);
             if !notes.is_empty() {
                 line.push_str(&format!("  ({})", notes.join(", ")));

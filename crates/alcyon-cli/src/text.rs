@@ -3,6 +3,7 @@
 mod english;
 mod french;
 pub(crate) mod group;
+pub(crate) mod shelf;
 
 pub(crate) use french::failure as french_failure;
 

@@ -40,7 +40,7 @@ fn error_of(output: &Output) -> (i32, String, Option<String>) {
 
 #[test]
 fn wrong_usage_is_2_and_names_the_argument() {
-    let cases: [(&[&str], &str, Option<&str>); 16] = [
+    let cases: [(&[&str], &str, Option<&str>); 18] = [
         (&["--json"], "usage", None),
         (&["--json", "fly"], "usage", Some("command")),
         (&["--json", "send"], "usage", Some("who")),
@@ -57,6 +57,8 @@ fn wrong_usage_is_2_and_names_the_argument() {
         (&["--json", "history", "ben@server.example", "--limit", "many"], "invalid", Some("limit")),
         (&["--json", "whoami", "--color"], "usage", Some("color")),
         (&["--json", "block", "ben@"], "invalid", Some("handle")),
+        (&["--json", "conversation", "mute", "ben@server.example", "--for", "8 hours"], "invalid", Some("for")),
+        (&["--json", "conversation", "mute", "x", "--for", "8h", "--for-ever"], "usage", Some("for")),
     ];
     for (arguments, error, field) in cases {
         let (code, found, named) = error_of(&run(arguments));
@@ -78,6 +80,7 @@ fn every_command_has_help() {
         "register",
         "whoami",
         "conversations",
+        "conversation",
         "safety-number",
         "start",
         "requests",
@@ -89,6 +92,8 @@ fn every_command_has_help() {
         "sync",
         "listen",
         "history",
+        "group",
+        "join",
         "chat",
         "completions",
         "man",

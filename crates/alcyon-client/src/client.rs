@@ -2,8 +2,9 @@ use alcyon_store::{ConversationRecord, Store, Tx};
 use alcyon_wire::{ConversationId, Handle, MessageId};
 
 use crate::{
-    Alarm, ClientError, Clock, ConversationSummary, KnockRequest, Me, Message, Position, Standing, Transport,
+    Alarm, ClientError, Clock, ConversationSummary, KnockRequest, Me, Message, Muted, Position, Standing, Transport,
     core::{Core, alarm_view, message_view, request_view},
+    shelf::Place,
 };
 
 /// One profile, open. All calls take `&self`, so that an interface can write while [`Client::listen`] runs beside it on the same
@@ -26,16 +27,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Ok(Me { handle: local.handle.clone(), account: local.account })
     }
 
-    /// Newest first.
+    /// Those pinned first, in the order of pinning; then the newest first; archived ones at the end, the newest first.
     pub fn conversations(&self) -> Result<Vec<ConversationSummary>, ClientError> {
         self.core.store.transaction(|tx| {
             let mut summaries = tx.conversations()?.into_iter().map(|record| self.summary(tx, record)).collect::<Result<Vec<_>, _>>()?;
-            summaries.sort_by_key(|(newest, _)| std::cmp::Reverse(*newest));
+            summaries.sort_by_key(|(place, _)| *place);
             Ok(summaries.into_iter().map(|(_, summary)| summary).collect())
         })
     }
 
-    fn summary(&self, tx: &Tx<'_>, record: ConversationRecord) -> Result<(u64, ConversationSummary), ClientError> {
+    fn summary(&self, tx: &Tx<'_>, record: ConversationRecord) -> Result<(Place, ConversationSummary), ClientError> {
         let local = self.core.local()?;
         let ConversationRecord {
             conversation,
@@ -59,6 +60,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         };
         let last = tx.history(conversation, None, Some(1))?.pop();
         let newest = last.as_ref().map_or(created_ms, |last| last.sent_at_ms);
+        let shelf = tx.shelf(conversation)?;
         let summary = ConversationSummary {
             conversation,
             title,
@@ -74,8 +76,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
             last: last.map(|last| message_view(tx, &local, last)).transpose()?,
             blocked: contact.is_some_and(|contact| contact.blocked),
             alarm: tx.alarms(conversation)?.last().and_then(alarm_view),
+            muted: Muted::at(shelf, self.clock.now_ms()),
+            archived: shelf.archived,
+            pinned: shelf.pinned > 0,
         };
-        Ok((newest, summary))
+        Ok((Place::of(shelf, newest), summary))
     }
 
     /// A conversation by handle, `handle#account-id` or conversation id in text form.

@@ -324,6 +324,7 @@ fn apply_content(
                 line: None,
             };
             if tx.add_message(&record)? {
+                tx.bring_back(term.conversation, subject.now_ms)?;
                 step.events.push(Event::Message(message_view(tx, local, record)?));
             } else if own || tx.message(term.conversation, id)?.is_some_and(|known| known.sender == sender && known.position.is_none()) {
                 tx.set_delivery(term.conversation, id, delivery, position)?;

@@ -3,7 +3,7 @@
 use alcyon_wire::{AccountId, ConversationId, Handle, MessageId};
 use zeroize::Zeroizing;
 
-use crate::Line;
+use crate::{Line, Muted};
 
 /// Where an entry stands in its conversation: the term and the sequence in that term's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +155,12 @@ pub struct ConversationSummary {
     pub blocked: bool,
     /// Something about this conversation has to be shown: the newest alarm.
     pub alarm: Option<Alarm>,
+    /// Muted at this moment.
+    pub muted: Option<Muted>,
+    /// Out of the list, until a new message comes that finds it unmuted.
+    pub archived: bool,
+    /// At the top of the list.
+    pub pinned: bool,
 }
 
 /// Somebody asks for a conversation.

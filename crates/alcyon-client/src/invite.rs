@@ -361,6 +361,8 @@ pub(crate) fn accept_invite(tx: &Tx<'_>, offer: &InviteOffer, now_ms: u64) -> Re
         kind: ConversationKind::Group,
         title: title.clone(),
     })?;
+    // Who goes into a group wants to see it.
+    tx.put_shelf(*conversation, alcyon_store::Shelf { archived: false, ..tx.shelf(*conversation)? })?;
     let record = TermRecord {
         log: *log,
         conversation: *conversation,

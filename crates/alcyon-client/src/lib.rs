@@ -44,6 +44,7 @@ mod random;
 mod register;
 mod rejoin;
 mod send;
+mod shelf;
 mod start;
 mod transport;
 
@@ -58,4 +59,5 @@ pub use event::{
 };
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
 pub use join_link::JoinLink;
+pub use shelf::Muted;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

@@ -114,6 +114,7 @@ pub(crate) fn queue_text(
         shown: true,
         line: None,
     })?;
+    tx.bring_back(conversation, now_ms)?;
     let body = proto::content::Body::Text(proto::Text { text: text.to_owned() });
     queue_content(tx, OutboxKind::Append, conversation, server, log, id.into(), &Content::draft(id, now_ms, body))?;
     Ok(id)

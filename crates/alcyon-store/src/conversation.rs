@@ -175,11 +175,14 @@ impl Tx<'_> {
         rows.collect::<Result<_, _>>().map_err(Into::into)
     }
 
-    /// Writes a conversation, over the one that is there.
+    /// Writes a conversation, over the one that is there; its [`crate::Shelf`] stays as it is.
     pub fn put_conversation(&self, record: &ConversationRecord) -> Result<(), StoreError> {
         let ConversationRecord { conversation, peer, start_handle, start_account, standing, created_ms, read_number, kind, title } = record;
         self.sql
-            .prepare_cached(&format!("INSERT OR REPLACE INTO conversations ({CONVERSATION}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?
+            .prepare_cached(&format!(
+                "INSERT INTO conversations ({CONVERSATION}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                 ON CONFLICT (conversation) DO UPDATE SET ({CONVERSATION}) = (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+            ))?
             .execute(params![
                 conversation.as_bytes(),
                 peer.as_ref().map(|peer| peer.as_bytes().as_slice()),
@@ -202,8 +205,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// `old` goes on as `new`: its messages move there, its id stays good for finding it.
+    /// `old` goes on as `new`: its messages move there, its id stays good for finding it, and it is kept in the list as before.
     pub fn merge_conversation(&self, old: ConversationId, new: ConversationId) -> Result<(), StoreError> {
+        let kept = self.shelf(old)?;
+        if kept != crate::Shelf::default() {
+            self.put_shelf(new, kept)?;
+        }
         let (old, new) = (old.as_bytes(), new.as_bytes());
         self.sql
             .execute("UPDATE OR IGNORE messages SET conversation = ?2, term = NULL, sequence = NULL WHERE conversation = ?1", [old, new])?;

@@ -26,6 +26,7 @@ mod mls_rows;
 mod open;
 mod outbox;
 mod request;
+mod shelf;
 
 use std::cell::RefCell;
 
@@ -42,9 +43,10 @@ pub use group::LinkRecord;
 pub use message::{DeliveryState, MessageRecord};
 pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
 pub use request::{RequestKind, RequestRecord, RequestState};
+pub use shelf::Shelf;
 
 /// The format this version reads and writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The database key: 32 bytes from wherever the program keeps secrets.
 #[derive(Zeroize, ZeroizeOnDrop)]

@@ -103,22 +103,26 @@ fn history_is_in_the_order_of_the_log_and_queued_ones_come_last() {
     assert_eq!(found.iter().map(|message| message.position).collect::<Vec<_>>(), [Some((0, 2)), Some((0, 3)), None]);
 }
 
-/// A profile as format 1 left it, with a row in each table that a later format has changed.
+/// A profile as an older format left it, with a row in each table that a later format has changed.
+fn old_profile(directory: &Path, schema: &str, sample: &str, format: u32) -> Store {
+    let old = Connection::open(directory.join("profile.db")).unwrap();
+    old.execute_batch(&format!("PRAGMA key = \"x'{}'\";", "07".repeat(32))).unwrap();
+    old.execute_batch(schema).unwrap();
+    old.execute_batch(sample).unwrap();
+    old.execute_batch(&format!("PRAGMA application_id = 1095517017; PRAGMA user_version = {format};")).unwrap();
+    drop(old);
+    open(directory).unwrap()
+}
+
 #[test]
 fn a_profile_of_format_1_is_brought_up_and_keeps_what_it_has() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("profile.db");
-    let old = Connection::open(&path).unwrap();
-    old.execute_batch(&format!("PRAGMA key = \"x'{}'\";", "07".repeat(32))).unwrap();
-    old.execute_batch(include_str!("../schema/v1.sql")).unwrap();
-    old.execute_batch(include_str!("../samples/v1.sql")).unwrap();
-    old.execute_batch("PRAGMA application_id = 1095517017; PRAGMA user_version = 1;").unwrap();
-    drop(old);
-    let store = open(directory.path()).unwrap();
+    let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
     store
         .transaction(|tx| {
             let conversation = tx.conversation(conversation())?.unwrap();
             assert_eq!((conversation.kind, conversation.title.as_str(), conversation.read_number), (ConversationKind::Pair, "", 1));
+            assert_eq!(tx.shelf(conversation.conversation)?, Shelf::default());
             assert_eq!(tx.term_of(conversation.conversation)?.unwrap().door, None);
             let [message] = &tx.history(conversation.conversation, None, None)?[..] else { panic!("one message") };
             assert_eq!((message.text.as_str(), &message.line), ("kingfisher", &None));
@@ -130,9 +134,76 @@ fn a_profile_of_format_1_is_brought_up_and_keeps_what_it_has() {
 }
 
 #[test]
+fn a_profile_of_format_2_is_brought_up_and_keeps_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let schema = [include_str!("../schema/v1.sql"), include_str!("../schema/v2.sql")].concat();
+    let store = old_profile(directory.path(), &schema, include_str!("../samples/v2.sql"), 2);
+    store
+        .transaction(|tx| {
+            let conversation = tx.conversation(conversation())?.unwrap();
+            assert_eq!((conversation.kind, conversation.title.as_str(), conversation.read_number), (ConversationKind::Group, "boats", 1));
+            assert_eq!(tx.shelf(conversation.conversation)?, Shelf::default());
+            let term = tx.term_of(conversation.conversation)?.unwrap();
+            assert_eq!((term.cursor, term.door, term.tree_stale), (7, Some([0; 32]), true));
+            let [message, line] = &tx.history(conversation.conversation, None, None)?[..] else { panic!("two rows") };
+            assert_eq!((message.text.as_str(), &message.line, line.line.as_deref()), ("kingfisher", &None, Some([8, 1].as_slice())));
+            let [request] = &tx.open_requests()?[..] else { panic!("one request") };
+            assert_eq!((request.kind, request.introduction.as_str()), (RequestKind::Invite, "ben@sea.example"));
+            assert_eq!(tx.links(term.log)?.len(), 1);
+            assert_eq!(tx.leaving(term.log)?, [[5]]);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn where_a_conversation_is_kept_outlives_what_happens_to_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
+    store
+        .transaction(|tx| {
+            assert_eq!(tx.next_pin()?, 1);
+            let kept = Shelf { muted_until_ms: Shelf::FOR_EVER, archived: false, pinned: tx.next_pin()? };
+            tx.put_shelf(conversation(), kept)?;
+            assert_eq!(tx.next_pin()?, 2);
+            let mut record = tx.conversation(conversation())?.unwrap();
+            record.standing = Standing::Left;
+            tx.put_conversation(&record)?;
+            assert_eq!(tx.conversation(conversation())?.unwrap().standing, Standing::Left);
+            assert_eq!(tx.shelf(conversation())?, kept, "written over");
+            let new = ConversationId::from([4; 16]);
+            tx.put_conversation(&ConversationRecord { conversation: new, ..record })?;
+            tx.merge_conversation(conversation(), new)?;
+            assert_eq!(tx.shelf(new)?, kept, "gone on as another");
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn an_archived_conversation_comes_back_unless_it_is_muted() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
+    store
+        .transaction(|tx| {
+            for (muted_until_ms, now_ms, archived) in [(0, 10, false), (11, 10, true), (10, 10, false)] {
+                tx.put_shelf(conversation(), Shelf { muted_until_ms, archived: true, pinned: 0 })?;
+                tx.bring_back(conversation(), now_ms)?;
+                assert_eq!(tx.shelf(conversation())?, Shelf { muted_until_ms, archived, pinned: 0 });
+            }
+            tx.put_shelf(conversation(), Shelf { muted_until_ms: Shelf::FOR_EVER, archived: true, pinned: 0 })?;
+            tx.bring_back(conversation(), 4_000_000_000_000)?;
+            assert!(tx.shelf(conversation())?.archived, "for ever");
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn the_schema_and_the_numbers_on_disk_are_what_they_were() {
     insta::assert_snapshot!("schema", include_str!("../schema/v1.sql"));
     insta::assert_snapshot!("schema_v2", include_str!("../schema/v2.sql"));
+    insta::assert_snapshot!("schema_v3", include_str!("../schema/v3.sql"));
     insta::assert_debug_snapshot!(
         "numbers",
         (Standing::ALL, TermState::ALL, DeliveryState::ALL, OutboxKind::ALL, RequestState::ALL, ConversationKind::ALL, RequestKind::ALL)

@@ -30,7 +30,7 @@ pub enum Command {
     },
     /// The account of the profile.
     Whoami,
-    /// All conversations, newest first.
+    /// All conversations: those pinned, then the newest first, then those archived.
     Conversations,
     /// Messages of a conversation, oldest first.
     History {

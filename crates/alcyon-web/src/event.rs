@@ -1,5 +1,5 @@
 use alcyon_client::{
-    Alarm, ClientError, ConnectionState, ConversationSummary, Delivery, KnockRequest, Me, Message, Registered, RequestKind,
+    Alarm, ClientError, ConnectionState, ConversationSummary, Delivery, KnockRequest, Me, Message, Muted, Registered, RequestKind,
     SafetyNumberView, SendOutcome, Standing,
 };
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,7 @@ pub enum Answer {
         /// Its id.
         account: String,
     },
-    /// All conversations, newest first.
+    /// All conversations: those pinned, then the newest first, then those archived.
     Conversations {
         /// They.
         conversations: Vec<ConversationView>,
@@ -178,6 +178,14 @@ pub struct ConversationView {
     pub alarm: Option<String>,
     /// A group.
     pub group: bool,
+    /// Muted at this moment: it is not to call attention to itself.
+    pub muted: bool,
+    /// When that ends, Unix milliseconds; `null` if it has no end.
+    pub muted_until_ms: Option<u64>,
+    /// Out of the list, until a new message comes that finds it unmuted.
+    pub archived: bool,
+    /// At the top of the list.
+    pub pinned: bool,
 }
 
 /// Somebody knocks.
@@ -258,7 +266,8 @@ impl From<Message> for MessageView {
 
 impl From<ConversationSummary> for ConversationView {
     fn from(summary: ConversationSummary) -> Self {
-        let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group } = summary;
+        let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group, muted, archived, pinned } =
+            summary;
         let standing = match standing {
             Standing::Asked => "asked",
             Standing::Open => "open",
@@ -275,6 +284,13 @@ impl From<ConversationSummary> for ConversationView {
             blocked,
             alarm: alarm.map(|alarm| alarm.kind.code().to_owned()),
             group,
+            muted: muted.is_some(),
+            muted_until_ms: match muted {
+                Some(Muted::Until { at_ms }) => Some(at_ms),
+                Some(Muted::ForEver) | None => None,
+            },
+            archived,
+            pinned,
         }
     }
 }

@@ -57,6 +57,9 @@ fn summary(number: u8, name: &str, unread: u64) -> ConversationSummary {
         last: None,
         blocked: false,
         alarm: None,
+        muted: None,
+        archived: false,
+        pinned: false,
     }
 }
 

@@ -76,6 +76,9 @@ fn the_objects_of_the_contract() {
         last: None,
         blocked: false,
         alarm: None,
+        muted: None,
+        archived: false,
+        pinned: false,
     };
     let mut without_position = message("later", true);
     without_position.position = None;
@@ -155,6 +158,9 @@ fn nothing_of_others_reaches_the_terminal_raw() {
             last: Some(message(attack, false)),
             blocked: true,
             alarm: Some(Alarm { conversation: None, kind: AlarmKind::Gap, sequence: 0 }),
+            muted: None,
+            archived: false,
+            pinned: false,
         };
         report.conversations(&[conversation])
     });
