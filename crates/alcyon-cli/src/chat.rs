@@ -1,14 +1,18 @@
 //! The full-screen chat. State and what keys do to it ([`state`], [`input`]) know no terminal and no client; drawing
 //! ([`draw`]) changes nothing but its own caches; this file joins them with the client, on one thread.
 
+mod acts;
+mod command;
 mod composer;
 mod dialog;
 mod dialogs;
 mod draw;
 mod input;
 mod layout;
+mod panels;
 mod rows;
 mod screen;
+pub(crate) mod slash;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -26,6 +30,7 @@ use futures::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
 
 use self::{
+    acts::carry_out,
     screen::Screen,
     state::{Chat, Done, Effect},
 };
@@ -180,6 +185,13 @@ impl<'a> Session<'a> {
                     let complete = messages.len() < page();
                     Done::Loaded { conversation, messages, alarms: self.client.alarms(conversation)?, complete }
                 }
+                Effect::LoadGroup(conversation) => {
+                    // Where this device is not in, there is nobody to name.
+                    Done::Group { conversation, view: self.client.group(conversation).ok().map(Box::new) }
+                }
+                Effect::ShowGroup(conversation) => {
+                    Done::ShownGroup(self.client.group(conversation).map(Box::new).map_err(|error| self.explain(error)))
+                }
                 Effect::LoadOlder(conversation, before) => {
                     let messages = self.client.history(conversation, Some(before), Some(PAGE))?;
                     let complete = messages.len() < page();
@@ -223,6 +235,12 @@ impl<'a> Session<'a> {
                 Box::pin(async move { client.accept(id).await.map_or_else(|error| Done::Failed(problem(error)), Done::Accepted) })
             }
             Effect::Decline(id) => Box::pin(async move { quietly(client.decline(id).await) }),
+            Effect::Act { conversation, act, line } => Box::pin(async move {
+                match carry_out(client, conversation, act).await {
+                    Ok(acted) => Done::Acted { conversation, acted },
+                    Err(error) => Done::NotActed { conversation, line, problem: problem(error) },
+                }
+            }),
             Effect::Block(handle) => Box::pin(async move { quietly(client.block(&handle).await) }),
             Effect::Unblock(handle) => Box::pin(async move { quietly(client.unblock(&handle).await) }),
             Effect::Start { handle, account, text } => Box::pin(async move {
@@ -237,9 +255,14 @@ impl<'a> Session<'a> {
             Effect::Register { name, server } => Box::pin(async move {
                 client.register(&name, &server).await.map_or_else(|error| Done::NotRegistered(problem(error)), Done::Registered)
             }),
-            Effect::Quit | Effect::Load(_) | Effect::LoadOlder(..) | Effect::MarkRead(_) | Effect::WordsConfirmed | Effect::Write(..) => {
-                return;
-            }
+            Effect::Quit
+            | Effect::Load(_)
+            | Effect::LoadGroup(_)
+            | Effect::ShowGroup(_)
+            | Effect::LoadOlder(..)
+            | Effect::MarkRead(_)
+            | Effect::WordsConfirmed
+            | Effect::Write(..) => return,
         });
     }
 }

@@ -41,6 +41,27 @@ impl FromStr for Span {
     }
 }
 
+/// How long messages stay, as people type it: seconds, or a [`Span`]; 0 for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seconds(pub(crate) u32);
+
+/// Not a time that messages can stay.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("a time is a number of seconds, or a number and m, h, d or w, like 3600 or 1w")]
+pub(crate) struct NoSeconds;
+
+impl FromStr for Seconds {
+    type Err = NoSeconds;
+
+    fn from_str(text: &str) -> Result<Self, NoSeconds> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self).map_err(|_| NoSeconds);
+        }
+        let span: Span = text.parse().map_err(|_| NoSeconds)?;
+        u32::try_from(span.ms / 1000).map(Self).map_err(|_| NoSeconds)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConversationCommand {
     /// Mute a conversation: what comes is kept and counted, and nothing calls attention to it
@@ -143,6 +164,17 @@ mod tests {
             ["", "8", "h", "8 h", "8hours", "-8h", "0h", "8x", "1.5h", "99999999999999999999w", "18446744073709551615w", "600w", "８h"]
         {
             assert_eq!(minutes(wrong), Err(NoSpan), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_timer_is_seconds_or_a_span() {
+        let seconds = |text: &str| text.parse::<Seconds>().map(|seconds| seconds.0);
+        assert_eq!(seconds("0"), Ok(0));
+        assert_eq!(seconds("3600"), Ok(3600));
+        assert_eq!(seconds("1w"), Ok(604_800));
+        for wrong in ["", "-1", "+1", "4294967296", "1s", "soon"] {
+            assert_eq!(seconds(wrong), Err(NoSeconds), "{wrong:?}");
         }
     }
 }

@@ -8,6 +8,7 @@ use clap::{Subcommand, ValueEnum};
 use crate::{
     args::parse_handle,
     commands::Native,
+    conversation::Seconds,
     failure::Failure,
     progress::with_progress,
     report::Report,
@@ -103,9 +104,9 @@ pub(crate) enum GroupCommand {
         /// The description; empty for none
         #[arg(long)]
         description: Option<String>,
-        /// Messages vanish after so many seconds; 0: they stay
+        /// Messages vanish after so many seconds, or a span like 8h, 1d, 1w; 0: they stay
         #[arg(long, value_name = "SECONDS")]
-        timer: Option<u32>,
+        timer: Option<Seconds>,
         /// Who invites
         #[arg(long, value_name = "WHO")]
         invite: Option<To>,
@@ -195,7 +196,7 @@ pub(crate) async fn run<W: Write>(command: GroupCommand, client: &Native, report
             if let Some(description) = description {
                 outcomes.push(with_progress(look, json, Text::Contacting, client.set_description(conversation, &description)).await?);
             }
-            if let Some(seconds) = timer {
+            if let Some(Seconds(seconds)) = timer {
                 outcomes.push(with_progress(look, json, Text::Contacting, client.set_timer(conversation, seconds)).await?);
             }
             for (permission, to) in [(GroupPermission::Invite, invite), (GroupPermission::Edit, edit), (GroupPermission::Write, write)] {

@@ -4,6 +4,7 @@ mod english;
 mod french;
 pub(crate) mod group;
 pub(crate) mod shelf;
+pub(crate) mod slash;
 
 pub(crate) use french::failure as french_failure;
 
@@ -100,6 +101,10 @@ pub(crate) enum Text<'a> {
     BlockKey,
     CancelKey,
     CloseKey,
+    YesKey,
+    RunKey,
+    LetInKey,
+    DoNotLetInKey,
     NewTitle,
     HandleLabel,
     HandleExample,

@@ -1,9 +1,9 @@
 //! What lies above the chat for a while.
 
-use alcyon_client::{Handle, SafetyNumberView};
+use alcyon_client::{GroupView, Handle, SafetyNumberView};
 use zeroize::Zeroizing;
 
-use super::{composer::Composer, state::Effect};
+use super::{composer::Composer, slash::TypedLink, state::Effect};
 use crate::{look::Look, text::Text};
 
 /// One at a time.
@@ -26,6 +26,26 @@ pub(super) enum Dialog {
     },
     Quit,
     Problem(String),
+    /// A line for a command, where no message is being written.
+    Command {
+        line: Composer,
+        problem: Option<String>,
+    },
+    /// A command that can't be taken back.
+    Confirm {
+        question: String,
+        /// Done if the answer is yes.
+        effect: Box<Effect>,
+    },
+    /// Members, open doors and settings of a group, once they are read.
+    Group {
+        view: Option<Box<GroupView>>,
+        scroll: u16,
+    },
+    Links {
+        links: Vec<TypedLink>,
+        scroll: u16,
+    },
 }
 
 /// Two fields, and what is wrong with them.

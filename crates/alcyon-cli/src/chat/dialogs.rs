@@ -15,18 +15,19 @@ use super::{
     dialog::{Dialog, Form, Words},
     draw::{columns, draw_text},
     layout::Target,
+    panels,
     state::Chat,
     theme::Theme,
 };
 use crate::{
     qr,
     report::{delivery_mark, digit_rows},
-    text::Text,
+    text::{Text, slash::SlashText},
     wrap::{cut, width, wrapped},
 };
 
 /// Buttons of a dialog, and the keys that do the same.
-type Buttons = &'static [(Text<'static>, KeyCode)];
+pub(super) type Buttons = &'static [(Text<'static>, KeyCode)];
 
 pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
     // Taken out while it is drawn, so that the rest of the state is at hand.
@@ -50,13 +51,20 @@ pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
             const KEYS: Buttons = &[(Text::CloseKey, KeyCode::Esc)];
             draw_question(chat, &language.say(Text::ProblemTitle), problem, KEYS, frame);
         }
+        Dialog::Confirm { question, .. } => {
+            const KEYS: Buttons = &[(Text::YesKey, KeyCode::Char('y')), (Text::CancelKey, KeyCode::Esc)];
+            draw_question(chat, &language.say_of_slash(SlashText::Sure), question, KEYS, frame);
+        }
+        Dialog::Command { line, problem } => panels::draw_command(chat, line, problem.as_deref(), frame),
+        Dialog::Group { view, scroll } => panels::draw_group(chat, view.as_deref(), scroll, frame),
+        Dialog::Links { links, scroll } => panels::draw_links(chat, links, scroll, frame),
         Dialog::Safety { who, number } => draw_safety(chat, who, number.as_ref(), frame),
     }
     chat.dialog = Some(dialog);
 }
 
 /// An empty frame in the middle, as large as asked for or as there is room. Returns the inner part.
-fn window(chat: &mut Chat, title: &str, inner: (u16, u16), frame: &mut Frame<'_>) -> Rect {
+pub(super) fn window(chat: &mut Chat, title: &str, inner: (u16, u16), frame: &mut Frame<'_>) -> Rect {
     let theme = Theme::new(chat.look);
     let screen = frame.area();
     let (across, down) = ((inner.0 + 4).min(screen.width), (inner.1 + 2).min(screen.height));
@@ -97,7 +105,7 @@ pub(super) fn buttons(chat: &mut Chat, keys: &[(Text<'static>, KeyCode)], area: 
 }
 
 /// Columns that a text may take on this screen.
-fn room(frame: &Frame<'_>, most: u16) -> u16 {
+pub(super) fn room(frame: &Frame<'_>, most: u16) -> u16 {
     most.min(frame.area().width.saturating_sub(6))
 }
 
@@ -207,7 +215,7 @@ fn draw_help(chat: &mut Chat, scroll: &mut u16, frame: &mut Frame<'_>) {
     for (name, delivery) in [("{queued}", Queued), ("{sent}", Sent), ("{delivered}", Delivered), ("{failed}", Failed)] {
         text = text.replace(name, delivery_mark(delivery, chat.look));
     }
-    let lines: Vec<Line<'_>> = text
+    let mut lines: Vec<Line<'static>> = text
         .lines()
         .map(|line| match line.split_once('|') {
             Some((keys, what)) => {
@@ -218,8 +226,15 @@ fn draw_help(chat: &mut Chat, scroll: &mut u16, frame: &mut Frame<'_>) {
             None => Line::styled(theme.fit(line), theme.heading()),
         })
         .collect();
+    lines.extend(panels::command_lines(chat.look, theme));
+    scrolled(chat, &chat.look.language.say(Text::HelpTitle), lines, 56, scroll, frame);
+}
+
+/// Lines that may be more than there is room for, with signs that there are more.
+pub(super) fn scrolled(chat: &mut Chat, title: &str, lines: Vec<Line<'static>>, most: u16, scroll: &mut u16, frame: &mut Frame<'_>) {
+    let theme = Theme::new(chat.look);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX - 4);
-    let area = window(chat, &chat.look.language.say(Text::HelpTitle), (room(frame, 56), height), frame);
+    let area = window(chat, title, (room(frame, most), height), frame);
     *scroll = (*scroll).min(height.saturating_sub(area.height));
     let above = *scroll > 0;
     let below = height.saturating_sub(*scroll) > area.height;

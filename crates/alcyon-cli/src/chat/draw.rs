@@ -23,8 +23,8 @@ use super::{
 use crate::{
     harmless,
     harmless::harmless_line,
-    report::{alarm_text, group::line_text},
-    text::{Text, group::GroupText},
+    report::{alarm_text, group::line_text, shelf::notes},
+    text::{Text, group::GroupText, shelf::ShelfText},
     wrap::{cut, width, wrap, wrapped},
 };
 
@@ -103,6 +103,9 @@ fn draw_hints(chat: &Chat, theme: Theme, area: Rect, buffer: &mut Buffer) {
         (Some(notice), _, _) => (harmless_line(notice), theme.notice()),
         _ if chat.waiting > 0 => (say(Text::Working), theme.notice()),
         (None, _, Some(Choice::Request(_))) => (say(Text::HintsRequest), theme.dim()),
+        (None, Focus::Main, Some(Choice::Conversation(_))) if chat.dialog.is_none() && chat.command_line().is_some() => {
+            (theme.fit(&chat.command_hint()), theme.notice())
+        }
         (None, Focus::Main, Some(Choice::Conversation(_))) => (say(Text::HintsComposer), theme.dim()),
         (None, _, _) => (say(Text::HintsList), theme.dim()),
     };
@@ -132,13 +135,19 @@ fn draw_list(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) {
             chat.requests.iter().map(|request| ListRow::Entry(Choice::Request(request.id), request_entry(request, theme, area.width))),
         );
     }
+    let entry = |one: &ConversationSummary| {
+        ListRow::Entry(Choice::Conversation(one.conversation), conversation_entry(chat, one, theme, area.width))
+    };
     if !chat.conversations.is_empty() {
         rows.push(ListRow::Heading(say(Text::ConversationsTitle)));
-        rows.extend(
-            chat.conversations
-                .iter()
-                .map(|one| ListRow::Entry(Choice::Conversation(one.conversation), conversation_entry(chat, one, theme, area.width))),
-        );
+        rows.extend(chat.kept(false).map(entry));
+    }
+    let archived = chat.kept(true).count();
+    if archived > 0 {
+        rows.push(ListRow::Entry(Choice::Archive, archive_entry(chat, archived, theme, area.width)));
+        if chat.archive_open {
+            rows.extend(chat.kept(true).map(entry));
+        }
     }
     // Scrolled by lines; the chosen entry is brought into sight when the choice changes, not against the wheel.
     let height = |row: &ListRow| if matches!(row, ListRow::Heading(_)) { 1 } else { usize::from(ENTRY_ROWS) };
@@ -202,6 +211,17 @@ fn request_entry(request: &KnockRequest, theme: Theme, columns: u16) -> [Line<'s
     ]
 }
 
+/// Behind it are the archived conversations.
+fn archive_entry(chat: &Chat, count: usize, theme: Theme, columns: u16) -> [Line<'static>; 2] {
+    let room = usize::from(columns).saturating_sub(4);
+    let say = |text| cut(&theme.fit(&chat.look.language.say_of_shelf(text)), room, theme.unicode());
+    let hint = if chat.archive_open { ShelfText::ArchiveHides } else { ShelfText::ArchiveShows };
+    [
+        Line::from(vec![Span::raw("   "), Span::styled(say(ShelfText::Archive { count }), theme.strong())]),
+        Line::from(vec![Span::raw("   "), Span::styled(say(hint), theme.dim())]),
+    ]
+}
+
 fn conversation_entry(chat: &Chat, one: &ConversationSummary, theme: Theme, columns: u16) -> [Line<'static>; 2] {
     let say = |text| theme.fit(&chat.look.language.say(text));
     let (mark, mark_style) = match one {
@@ -209,13 +229,15 @@ fn conversation_entry(chat: &Chat, one: &ConversationSummary, theme: Theme, colu
         one if one.blocked => (if theme.unicode() { "⊘" } else { "x" }, theme.alarm()),
         _ => (" ", Style::new()),
     };
+    let muted = one.muted.is_some_and(|muted| muted.holds_at(chat.now_ms));
     let badge = if one.unread > 0 { format!(" {} ", one.unread) } else { String::new() };
     let room = usize::from(columns).saturating_sub(3 + width(&badge) + 1);
     let mut first = title_line(&one.title, mark, mark_style, room, theme);
     if !badge.is_empty() {
         let gap = (usize::from(columns) - 1).saturating_sub(first.width() + width(&badge));
         first.push_span(Span::raw(" ".repeat(gap)));
-        first.push_span(Span::styled(badge, theme.badge()));
+        // A muted one is counted, and does not shout.
+        first.push_span(Span::styled(badge, if muted { theme.dim() } else { theme.badge() }));
     }
     let below = match (one.blocked, one.standing, &one.last) {
         (true, _, _) => say(Text::StandingBlocked),
@@ -229,7 +251,15 @@ fn conversation_entry(chat: &Chat, one: &ConversationSummary, theme: Theme, colu
         (_, _, Some(last)) => harmless_line(&last.text),
         (_, Standing::Open, None) => String::new(),
     };
-    let below = cut(&below, usize::from(columns).saturating_sub(4), theme.unicode());
+    // In words: a sign alone says nothing to who can't see it.
+    let word = |text| theme.fit(&chat.look.language.say_of_shelf(text));
+    let mut words: Vec<_> = [(one.pinned, ShelfText::IsPinned), (muted, ShelfText::IsMuted)]
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, text)| word(text))
+        .collect();
+    words.extend(Some(below).filter(|below| !below.is_empty()));
+    let below = cut(&words.join(if theme.unicode() { " · " } else { " - " }), usize::from(columns).saturating_sub(4), theme.unicode());
     [first, Line::from(vec![Span::raw("   "), Span::styled(below, theme.dim())])]
 }
 
@@ -251,7 +281,7 @@ fn draw_main(chat: &mut Chat, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     match chat.chosen {
         Some(Choice::Conversation(_)) => draw_conversation(chat, theme, area, frame),
         Some(Choice::Request(_)) => draw_request(chat, theme, area, frame.buffer_mut()),
-        None => {
+        Some(Choice::Archive) | None => {
             let text = if chat.conversations.is_empty() { Text::NobodyYetHint } else { Text::ChooseConversation };
             let text = theme.fit(&chat.look.language.say(text));
             let rows = wrapped(&text, usize::from(area.width));
@@ -278,7 +308,14 @@ fn draw_conversation(chat: &mut Chat, theme: Theme, area: Rect, frame: &mut Fram
             }
         }
     }
-    let mut heads: Vec<Line<'_>> = vec![Line::from_iter(title)];
+    let mut first = Line::from_iter(title);
+    let current = ConversationSummary { muted: summary.muted.filter(|muted| muted.holds_at(chat.now_ms)), ..summary.clone() };
+    let notes = notes(&current, chat.zone, chat.look.language);
+    if !notes.is_empty() {
+        let room = usize::from(area.width).saturating_sub(first.width());
+        first.push_span(Span::styled(cut(&theme.fit(&format!("  ({})", notes.join(", "))), room, theme.unicode()), theme.dim()));
+    }
+    let mut heads: Vec<Line<'_>> = vec![first];
     for kind in kinds {
         let rows = wrapped(&say(alarm_text(kind)), usize::from(area.width).saturating_sub(2));
         for (at, row) in rows.into_iter().enumerate() {
@@ -361,13 +398,18 @@ fn draw_composer_line(chat: &Chat, theme: Theme, area: Rect, buffer: &mut Buffer
 
 fn draw_request(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let Some(request) = chat.chosen_request() else { return };
+    let asks_in = matches!(request.kind, RequestKind::AskIn { .. });
     let say = |text: Text<'_>| theme.fit(&chat.look.language.say(text));
     let room = usize::from(area.width);
     let mut lines = Vec::new();
     let mut push = |text: &str, style: Style| lines.extend(wrapped(text, room).into_iter().map(|row| Line::styled(row, style)));
     push("", Style::new());
     let who = request.from.to_text();
-    push(&say(Text::RequestFrom { who: &who }), theme.strong());
+    match request.kind {
+        RequestKind::Knock => push(&say(Text::RequestFrom { who: &who }), theme.strong()),
+        // What they want follows below.
+        RequestKind::Invite { .. } | RequestKind::AskIn { .. } => push(&who, theme.strong()),
+    }
     push(&chat.zone.date_and_clock(request.sent_at_ms), theme.dim());
     push("", Style::new());
     let group = |text: GroupText<'_>| theme.fit(&chat.look.language.say_of_group(text));
@@ -393,7 +435,11 @@ fn draw_request(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) 
     push(&say(Text::AccountIs { account: &groups.join(" ") }), theme.dim());
     let [text, keys] = Split::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     Paragraph::new(lines).render(text, buffer);
-    let keys_of = [(Text::AcceptKey, KeyCode::Char('a')), (Text::DeclineKey, KeyCode::Char('d')), (Text::BlockKey, KeyCode::Char('b'))];
+    let (accept, decline) = match asks_in {
+        true => (Text::LetInKey, Text::DoNotLetInKey),
+        false => (Text::AcceptKey, Text::DeclineKey),
+    };
+    let keys_of = [(accept, KeyCode::Char('a')), (decline, KeyCode::Char('d')), (Text::BlockKey, KeyCode::Char('b'))];
     buttons(chat, &keys_of, keys, buffer);
 }
 

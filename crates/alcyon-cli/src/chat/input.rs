@@ -6,6 +6,7 @@ use super::{
     composer::Composer,
     dialog::{Dialog, Form},
     layout::Target,
+    slash::{Act, escaped, literal},
     state::{Chat, Choice, Effect, Focus},
 };
 
@@ -50,7 +51,7 @@ impl Chat {
             _ => {
                 return match (self.focus, self.chosen) {
                     (Focus::Main, Some(Choice::Conversation(_))) => self.composer_key(key),
-                    (Focus::Main, _) | (Focus::List, _) => self.list_key(key),
+                    (Focus::Main | Focus::List, _) => self.list_key(key),
                 };
             }
         }
@@ -80,6 +81,11 @@ impl Chat {
             KeyCode::Char('q') => return self.quit(),
             KeyCode::Char('s') => return self.safety_number(),
             KeyCode::Char('b') => return self.block_or_unblock(),
+            KeyCode::Char('/') => self.dialog = Some(Dialog::Command { line: Composer::of("/"), problem: None }),
+            KeyCode::Char('m') => return self.keep(|one| if one.muted.is_some() { Act::Unmute } else { Act::Mute(None) }),
+            KeyCode::Char('p') => return self.keep(|one| Act::Pin(!one.pinned)),
+            KeyCode::Char('e') => return self.keep(|one| Act::Archive(!one.archived)),
+            KeyCode::Char('g') => return self.show_group(),
             KeyCode::Char('a') => return self.chosen_request().map(|request| Effect::Accept(request.id)).into_iter().collect(),
             KeyCode::Char('d') => {
                 let declined = self.chosen_request().map(|request| Effect::Decline(request.id));
@@ -120,6 +126,10 @@ impl Chat {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         match key.code {
+            KeyCode::Tab if self.command_line().is_some() => {
+                self.complete();
+                return Vec::new();
+            }
             KeyCode::Esc | KeyCode::Tab | KeyCode::BackTab => {
                 self.focus = Focus::List;
                 return Vec::new();
@@ -129,7 +139,7 @@ impl Chat {
                 return Vec::new();
             }
             KeyCode::Up | KeyCode::Down => {
-                let older: Vec<String> = self.older_texts().into_iter().map(str::to_owned).collect();
+                let older = self.older_texts();
                 let older: Vec<&str> = older.iter().map(String::as_str).collect();
                 let draft = self.drafts.entry(id).or_default();
                 if key.code == KeyCode::Up {
@@ -158,8 +168,11 @@ impl Chat {
         if self.is_closed(id) {
             return Vec::new();
         }
+        if self.command_line().is_some() {
+            return self.run_draft(id);
+        }
         match self.drafts.get_mut(&id) {
-            Some(draft) if !draft.is_blank() => vec![Effect::Write(id, draft.take())],
+            Some(draft) if !draft.is_blank() => vec![Effect::Write(id, literal(&draft.take()).to_owned())],
             _ => Vec::new(),
         }
     }
@@ -171,7 +184,7 @@ impl Chat {
         if let Some(message) = failed {
             let draft = self.drafts.entry(open.id).or_default();
             if draft.is_blank() {
-                *draft = Composer::of(&message.text);
+                *draft = Composer::of(&escaped(&message.text));
             }
         }
     }
@@ -203,7 +216,7 @@ impl Chat {
         let Some(dialog) = &mut self.dialog else { return Vec::new() };
         let yes = matches!(key.code, KeyCode::Char('y' | 'Y' | 'o' | 'O'));
         match dialog {
-            Dialog::Help { scroll } => match key.code {
+            Dialog::Help { scroll } | Dialog::Group { scroll, .. } | Dialog::Links { scroll, .. } => match key.code {
                 KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
                 KeyCode::Down | KeyCode::Char('j') => *scroll = scroll.saturating_add(1),
                 KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
@@ -217,6 +230,20 @@ impl Chat {
                 return vec![effect];
             }
             Dialog::Block { .. } => self.dialog = None,
+            Dialog::Confirm { effect, .. } => {
+                let effect = Some((**effect).clone()).filter(|_| yes);
+                self.dialog = None;
+                return effect.into_iter().collect();
+            }
+            Dialog::Command { line, problem } => match key.code {
+                KeyCode::Esc => self.dialog = None,
+                KeyCode::Tab => self.complete(),
+                KeyCode::Enter => return self.run_dialog(),
+                _ => {
+                    *problem = None;
+                    edit(line, key);
+                }
+            },
             Dialog::Quit if yes => return vec![Effect::Quit],
             Dialog::Quit => self.dialog = None,
             Dialog::Words(words) => match key.code {
@@ -260,6 +287,10 @@ impl Chat {
                     field.insert(line.trim());
                 }
             }
+            Some(Dialog::Command { line, problem }) => {
+                *problem = None;
+                line.insert(text.trim());
+            }
             Some(_) => {}
             None => {
                 if let (Focus::Main, Some(Choice::Conversation(id))) = (self.focus, self.chosen)
@@ -290,7 +321,7 @@ impl Chat {
     }
 
     fn wheel_in_dialog(&mut self, by: i16) -> Vec<Effect> {
-        if let Some(Dialog::Help { scroll }) = &mut self.dialog {
+        if let Some(Dialog::Help { scroll } | Dialog::Group { scroll, .. } | Dialog::Links { scroll, .. }) = &mut self.dialog {
             *scroll = scroll.saturating_add_signed(by);
         }
         Vec::new()

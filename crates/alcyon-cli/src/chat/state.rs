@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 
 use alcyon_client::{
-    AccountId, Alarm, ConnectionState, ConversationId, ConversationSummary, Delivery, Event, Handle, HandleName, KnockRequest, Message,
-    Position, Registered, SafetyNumberView, ServerUrl, Standing,
+    AccountId, Alarm, ConnectionState, ConversationId, ConversationSummary, Delivery, Event, GroupView, Handle, HandleName, KnockRequest,
+    Message, Position, Registered, SafetyNumberView, ServerUrl, Standing,
 };
 use ratatui::text::Line;
 
 use super::{
+    acts::Acted,
     composer::Composer,
     dialog::{Dialog, Form, Words},
     layout::Layout,
+    slash::{Act, escaped},
 };
 use crate::{harmless::harmless_line, look::Look, moments::Zone};
 
@@ -20,6 +22,10 @@ use crate::{harmless::harmless_line, look::Look, moments::Zone};
 pub(super) enum Effect {
     /// Read the newest messages.
     Load(ConversationId),
+    /// Read who is in it and how it is set, to name people while somebody types.
+    LoadGroup(ConversationId),
+    /// The same, for the panel.
+    ShowGroup(ConversationId),
     /// Read those before.
     LoadOlder(ConversationId, Position),
     MarkRead(ConversationId),
@@ -36,6 +42,12 @@ pub(super) enum Effect {
         text: String,
     },
     SafetyNumber(Handle),
+    /// What a command asks for; `line` is the command as it was typed, if it was.
+    Act {
+        conversation: Option<ConversationId>,
+        act: Act,
+        line: Option<String>,
+    },
     Register {
         name: HandleName,
         server: ServerUrl,
@@ -51,6 +63,21 @@ pub(super) enum Done {
         messages: Vec<Message>,
         alarms: Vec<Alarm>,
         complete: bool,
+    },
+    Group {
+        conversation: ConversationId,
+        view: Option<Box<GroupView>>,
+    },
+    ShownGroup(Result<Box<GroupView>, String>),
+    Acted {
+        conversation: Option<ConversationId>,
+        acted: Acted,
+    },
+    /// The command goes back to where it was typed.
+    NotActed {
+        conversation: Option<ConversationId>,
+        line: Option<String>,
+        problem: String,
     },
     OlderLoaded {
         conversation: ConversationId,
@@ -80,6 +107,8 @@ pub(super) enum Done {
 pub(super) enum Choice {
     Request(ConversationId),
     Conversation(ConversationId),
+    /// Shows or hides the archived conversations that follow.
+    Archive,
 }
 
 /// Where keys go.
@@ -96,6 +125,8 @@ pub(super) struct Open {
     pub(super) id: ConversationId,
     pub(super) messages: Vec<Message>,
     pub(super) alarms: Vec<Alarm>,
+    /// Of a group, once it is read.
+    pub(super) group: Option<Box<GroupView>>,
     /// There is nothing older.
     pub(super) complete: bool,
     /// Older ones have been asked for.
@@ -130,6 +161,8 @@ pub(super) struct Chat {
     pub(super) me: Option<String>,
     pub(super) conversations: Vec<ConversationSummary>,
     pub(super) requests: Vec<KnockRequest>,
+    /// Archived conversations are in the list.
+    pub(super) archive_open: bool,
     pub(super) chosen: Option<Choice>,
     pub(super) open: Option<Open>,
     pub(super) focus: Focus,
@@ -158,6 +191,7 @@ impl Chat {
             me,
             conversations: Vec::new(),
             requests: Vec::new(),
+            archive_open: false,
             chosen: None,
             open: None,
             focus: Focus::List,
@@ -175,7 +209,15 @@ impl Chat {
     /// The list from top to bottom.
     pub(super) fn choices(&self) -> Vec<Choice> {
         let requests = self.requests.iter().map(|request| Choice::Request(request.id));
-        requests.chain(self.conversations.iter().map(|one| Choice::Conversation(one.conversation))).collect()
+        let listed = |archived| self.kept(archived).map(|one| Choice::Conversation(one.conversation));
+        let archive = self.kept(true).next().map(|_| Choice::Archive);
+        let shown = listed(true).filter(|_| self.archive_open);
+        requests.chain(listed(false)).chain(archive).chain(shown).collect()
+    }
+
+    /// Conversations that are archived, or those that are not.
+    pub(super) fn kept(&self, archived: bool) -> impl Iterator<Item = &ConversationSummary> {
+        self.conversations.iter().filter(move |one| one.archived == archived)
     }
 
     pub(super) fn summary(&self, id: ConversationId) -> Option<&ConversationSummary> {
@@ -215,9 +257,10 @@ impl Chat {
     }
 
     /// Own texts of the open conversation, the newest first.
-    pub(super) fn older_texts(&self) -> Vec<&str> {
+    pub(super) fn older_texts(&self) -> Vec<String> {
         let Some(open) = &self.open else { return Vec::new() };
-        let mut texts: Vec<&str> = open.messages.iter().rev().filter(|message| message.own).map(|message| message.text.as_str()).collect();
+        let own = open.messages.iter().rev().filter(|message| message.own && message.line.is_none());
+        let mut texts: Vec<String> = own.map(|message| escaped(&message.text).into_owned()).collect();
         texts.dedup();
         texts
     }
@@ -227,6 +270,7 @@ impl Chat {
         let at = self.chosen.and_then(|chosen| self.choices().iter().position(|choice| *choice == chosen));
         self.conversations = conversations;
         self.requests = requests;
+        self.archive_open = self.archive_open && self.conversations.iter().any(|one| one.archived);
         let choices = self.choices();
         if self.chosen.is_some_and(|chosen| choices.contains(&chosen)) {
             return Vec::new();
@@ -244,13 +288,16 @@ impl Chat {
     /// Shows a row of the list in the main pane.
     pub(super) fn choose(&mut self, choice: Choice) -> Vec<Effect> {
         self.chosen = Some(choice);
+        if self.chosen_conversation().is_some_and(|one| one.archived) {
+            self.archive_open = true;
+        }
         match choice {
             Choice::Conversation(id) if self.open.as_ref().is_none_or(|open| open.id != id) => {
                 self.open = None;
                 vec![Effect::Load(id)]
             }
             Choice::Conversation(_) => Vec::new(),
-            Choice::Request(_) => {
+            Choice::Request(_) | Choice::Archive => {
                 self.open = None;
                 Vec::new()
             }
@@ -259,8 +306,13 @@ impl Chat {
 
     /// Goes into the chosen row.
     pub(super) fn enter(&mut self) -> Vec<Effect> {
-        if self.chosen.is_none() {
-            return Vec::new();
+        match self.chosen {
+            None => return Vec::new(),
+            Some(Choice::Archive) => {
+                self.archive_open = !self.archive_open;
+                return Vec::new();
+            }
+            Some(Choice::Request(_) | Choice::Conversation(_)) => {}
         }
         self.focus = Focus::Main;
         self.read()
@@ -301,7 +353,9 @@ impl Chat {
                     self.next_try_ms = self.now_ms.saturating_add(retry_in_ms);
                 }
                 self.connection = state;
-                Vec::new()
+                // What was queued is done now: lines about own acts are not heard of otherwise.
+                let group = self.open.as_ref().filter(|open| open.group.is_some() && open.scroll == 0).map(|open| Effect::Load(open.id));
+                group.filter(|_| self.connection == ConnectionState::Online).into_iter().collect()
             }
             // The lists are read anew after each event; they hold the rest.
             _ => Vec::new(),
@@ -310,11 +364,14 @@ impl Chat {
 
     fn arrived(&mut self, message: Message, new: bool) -> Vec<Effect> {
         let Some(open) = self.open.as_mut().filter(|open| open.id == message.conversation) else { return Vec::new() };
+        let changed = message.line.as_ref().map(|_| Effect::LoadGroup(open.id));
         let grew = open.place(message);
         if new && grew && open.scroll > 0 {
             open.below += 1;
         }
-        if new { self.read() } else { Vec::new() }
+        let mut effects = if new { self.read() } else { Vec::new() };
+        effects.extend(changed);
+        effects
     }
 
     /// Something that was asked for is done.
@@ -326,8 +383,34 @@ impl Chat {
                 }
                 let unread = self.summary(conversation).map_or(0, |one| one.unread);
                 let rows = Rows::default();
-                self.open = Some(Open { id: conversation, messages, alarms, complete, loading: false, scroll: 0, below: 0, unread, rows });
-                self.read()
+                let group = self.open.take().filter(|open| open.id == conversation).and_then(|open| open.group);
+                let is_group = self.summary(conversation).is_some_and(|one| one.group);
+                self.open =
+                    Some(Open { id: conversation, messages, alarms, group, complete, loading: false, scroll: 0, below: 0, unread, rows });
+                let mut effects = self.read();
+                effects.extend(is_group.then_some(Effect::LoadGroup(conversation)));
+                effects
+            }
+            Done::Group { conversation, view } => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.id == conversation) {
+                    open.group = view;
+                }
+                Vec::new()
+            }
+            Done::ShownGroup(Ok(view)) => {
+                if let Some(Dialog::Group { view: shown, .. }) = &mut self.dialog {
+                    *shown = Some(view);
+                }
+                Vec::new()
+            }
+            Done::ShownGroup(Err(problem)) => {
+                self.dialog = Some(Dialog::Problem(problem));
+                Vec::new()
+            }
+            Done::Acted { conversation, acted } => self.acted(conversation, acted),
+            Done::NotActed { conversation, line, problem } => {
+                self.not_acted(conversation, line, problem);
+                Vec::new()
             }
             Done::OlderLoaded { conversation, messages, complete } => {
                 if let Some(open) = self.open.as_mut().filter(|open| open.id == conversation) {
@@ -349,7 +432,7 @@ impl Chat {
             Done::NotWritten { conversation, text, problem } => {
                 let draft = self.drafts.entry(conversation).or_default();
                 if draft.is_blank() {
-                    *draft = Composer::of(&text);
+                    *draft = Composer::of(&escaped(&text));
                 }
                 self.notice = Some(problem);
                 Vec::new()

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod commands;
 mod pictures;
 
 use alcyon_client::{
@@ -12,8 +13,10 @@ use time::UtcOffset;
 use zeroize::Zeroizing;
 
 use super::{
+    composer::Composer,
     dialog::Dialog,
     draw::draw,
+    slash::Act,
     state::{Chat, Choice, Done, Effect, Focus},
 };
 use crate::{look::Look, moments::Zone, text::Language};
@@ -467,5 +470,16 @@ fn dialogs() -> Vec<Option<Dialog>> {
         Some(Dialog::Safety { who: handle("ben").to_text(), number: Some(number()) }),
         Some(Dialog::Quit),
         Some(Dialog::Problem("the server can't be reached: connection refused".to_owned())),
+        Some(Dialog::Command { line: Composer::of("/mut"), problem: None }),
+        Some(Dialog::Command {
+            line: Composer::of("/roles ben boss"), problem: Some("“boss” is not one of admin, member.".to_owned())
+        }),
+        Some(Dialog::Confirm {
+            question: "Leave “boats”? You come back only by a new invite.".to_owned(),
+            effect: Box::new(Effect::Act { conversation: Some(id(7)), act: Act::Leave, line: None }),
+        }),
+        Some(Dialog::Group { view: None, scroll: 0 }),
+        Some(Dialog::Group { view: Some(Box::new(commands::boats())), scroll: 0 }),
+        Some(Dialog::Links { links: vec![commands::link(false), commands::link(true)], scroll: 0 }),
     ]
 }

@@ -71,8 +71,8 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::TheyLeft => "The other side has left. Nothing more can be written here.",
         Text::TheyAreBlocked => "Blocked. Press b in the list to unblock.",
         Text::ComingIn => "Coming in ...",
-        Text::HintsList => "↑↓ choose  Enter open  n new  s safety number  b block  ? help  q quit",
-        Text::HintsComposer => "Enter send  Alt+Enter new line  PgUp/PgDn scroll  Esc list  F1 help",
+        Text::HintsList => "↑↓ choose  Enter open  n new  / command  ? help  q quit",
+        Text::HintsComposer => "Enter send  Alt+Enter new line  / command  PgUp/PgDn scroll  Esc list  F1 help",
         Text::HintsRequest => "a accept  d decline  b block  ? help  q quit",
         Text::NewHere => "New",
         Text::NewBelow { count: 1 } => "1 new message below",
@@ -84,6 +84,10 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::BlockKey => "Block (b)",
         Text::CancelKey => "Cancel (Esc)",
         Text::CloseKey => "Close (Esc)",
+        Text::YesKey => "Yes (y)",
+        Text::RunKey => "Do it (Enter)",
+        Text::LetInKey => "Let in (a)",
+        Text::DoNotLetInKey => "Do not (d)",
         Text::NewTitle => "New conversation",
         Text::HandleLabel => "Handle",
         Text::HandleExample => "ben@chat.example.org",
@@ -105,7 +109,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::ProblemTitle => "That did not work",
         Text::HelpTitle => "Help",
         Text::HelpKeys => {
-            "In the list\n↑ ↓ j k|choose\nEnter, →|open\nn, Ctrl+N|new conversation\ns|safety number\nb|block or unblock\na, d|accept, decline a request\nq|quit\n\nWhile writing\nEnter|send\nAlt+Enter, Ctrl+J|new line\n↑ ↓|move; at the edge, older texts\nPgUp PgDn|scroll the messages\nAlt+↑ Alt+↓|other conversation\nCtrl+R|write a failed message again\nTab, Esc|to the list\nCtrl+C|quit\n\nMarks\n{queued}|waits for the server\n{sent}|the server has it\n{delivered}|the other side has it\n{failed}|will not go out"
+            "In the list\n↑ ↓ j k|choose\nEnter, →|open\nn, Ctrl+N|new conversation\ns|safety number\nb|block or unblock\nm, p, e|mute, pin, archive; or back\ng|members of a group\n/|a command\na, d|accept, decline a request\nq|quit\n\nWhile writing\nEnter|send\nAlt+Enter, Ctrl+J|new line\n↑ ↓|move; at the edge, older texts\nPgUp PgDn|scroll the messages\nAlt+↑ Alt+↓|other conversation\nCtrl+R|write a failed message again\n/|a command; Tab completes it\nTab, Esc|to the list\nCtrl+C|quit\n\nMarks\n{queued}|waits for the server\n{sent}|the server has it\n{delivered}|the other side has it\n{failed}|will not go out"
         }
         Text::WelcomeTitle => "Welcome to Alcyon",
         Text::WelcomeText => "Private messages that no server can read. No phone number, no address book: an account is a name on a server that you choose.",

@@ -76,8 +76,8 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::TheyLeft => "L'autre est parti. On ne peut plus écrire ici.",
         Text::TheyAreBlocked => "Bloqué. Appuyez sur b dans la liste pour débloquer.",
         Text::ComingIn => "Entrée en cours ...",
-        Text::HintsList => "↑↓ choisir  Entrée ouvrir  n nouveau  s sûreté  b bloquer  ? aide  q quitter",
-        Text::HintsComposer => "Entrée envoyer  Alt+Entrée à la ligne  Pg↑/Pg↓ défiler  Échap liste  F1 aide",
+        Text::HintsList => "↑↓ choisir  Entrée ouvrir  n nouveau  / commande  ? aide  q quitter",
+        Text::HintsComposer => "Entrée envoyer  Alt+Entrée à la ligne  / commande  Échap liste  F1 aide",
         Text::HintsRequest => "a accepter  d refuser  b bloquer  ? aide  q quitter",
         Text::NewHere => "Nouveau",
         Text::NewBelow { count: 1 } => "1 nouveau message plus bas",
@@ -89,6 +89,10 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::BlockKey => "Bloquer (b)",
         Text::CancelKey => "Annuler (Échap)",
         Text::CloseKey => "Fermer (Échap)",
+        Text::YesKey => "Oui (y)",
+        Text::RunKey => "Exécuter (Entrée)",
+        Text::LetInKey => "Laisser entrer (a)",
+        Text::DoNotLetInKey => "Refuser (d)",
         Text::NewTitle => "Nouvelle conversation",
         Text::HandleLabel => "Identifiant",
         Text::HandleExample => "ben@chat.example.org",
@@ -110,7 +114,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::ProblemTitle => "Cela n'a pas marché",
         Text::HelpTitle => "Aide",
         Text::HelpKeys => {
-            "Dans la liste\n↑ ↓ j k|choisir\nEntrée, →|ouvrir\nn, Ctrl+N|nouvelle conversation\ns|numéro de sûreté\nb|bloquer ou débloquer\na, d|accepter, refuser une demande\nq|quitter\n\nEn écrivant\nEntrée|envoyer\nAlt+Entrée, Ctrl+J|à la ligne\n↑ ↓|déplacer ; au bord, textes passés\nPg↑ Pg↓|défiler les messages\nAlt+↑ Alt+↓|autre conversation\nCtrl+R|récrire un message échoué\nTab, Échap|vers la liste\nCtrl+C|quitter\n\nMarques\n{queued}|attend le serveur\n{sent}|le serveur l'a\n{delivered}|l'autre l'a\n{failed}|ne partira pas"
+            "Dans la liste\n↑ ↓ j k|choisir\nEntrée, →|ouvrir\nn, Ctrl+N|nouvelle conversation\ns|numéro de sûreté\nb|bloquer ou débloquer\nm, p, e|sourdine, épingler, archiver ; ou l'inverse\ng|membres d'un groupe\n/|une commande\na, d|accepter, refuser une demande\nq|quitter\n\nEn écrivant\nEntrée|envoyer\nAlt+Entrée, Ctrl+J|à la ligne\n↑ ↓|déplacer ; au bord, textes passés\nPg↑ Pg↓|défiler les messages\nAlt+↑ Alt+↓|autre conversation\nCtrl+R|récrire un message échoué\n/|une commande ; Tab la complète\nTab, Échap|vers la liste\nCtrl+C|quitter\n\nMarques\n{queued}|attend le serveur\n{sent}|le serveur l'a\n{delivered}|l'autre l'a\n{failed}|ne partira pas"
         }
         Text::WelcomeTitle => "Bienvenue dans Alcyon",
         Text::WelcomeText => "Des messages privés qu'aucun serveur ne peut lire. Ni numéro de téléphone, ni carnet d'adresses : un compte est un nom sur un serveur que vous choisissez.",

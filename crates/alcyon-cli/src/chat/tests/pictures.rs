@@ -55,7 +55,24 @@ fn alarms_and_unread() {
 
 #[test]
 fn each_dialog() {
-    let names = ["none", "welcome", "words", "help", "new", "block", "safety_wait", "safety", "quit", "problem"];
+    let names = [
+        "none",
+        "welcome",
+        "words",
+        "help",
+        "new",
+        "block",
+        "safety_wait",
+        "safety",
+        "quit",
+        "problem",
+        "command",
+        "command_wrong",
+        "confirm",
+        "group_wait",
+        "group",
+        "links",
+    ];
     for (name, at) in names.into_iter().zip(0..).skip(1) {
         at_each_size(name, || {
             let mut chat = busy();
@@ -63,6 +80,41 @@ fn each_dialog() {
             chat
         });
     }
+}
+
+#[test]
+fn a_group_and_a_command_being_typed() {
+    at_each_size("group_command", || {
+        let mut chat = commands::in_boats();
+        write(&mut chat, "/al");
+        chat
+    });
+}
+
+#[test]
+fn kept_conversations() {
+    at_each_size("kept", || {
+        let mut chat = commands::kept();
+        press(&mut chat, KeyCode::End);
+        press(&mut chat, KeyCode::Enter);
+        press(&mut chat, KeyCode::Home);
+        chat
+    });
+    let mut chat = commands::kept();
+    chat.look = Look { unicode: false, colours: false, ..ENGLISH };
+    insta::assert_snapshot!("kept_ascii_80x24", picture(&mut chat, 80, 24));
+    let mut chat = commands::kept();
+    chat.look.language = Language::French;
+    insta::assert_snapshot!("kept_french_80x24", picture(&mut chat, 80, 24));
+}
+
+#[test]
+fn somebody_asks_to_be_let_in() {
+    let mut chat = commands::in_boats();
+    chat.refresh(chat.conversations.clone(), vec![commands::asking(8, "hal")]);
+    press(&mut chat, KeyCode::Esc);
+    press(&mut chat, KeyCode::Home);
+    insta::assert_snapshot!("asks_in_80x24", picture(&mut chat, 80, 24));
 }
 
 #[test]

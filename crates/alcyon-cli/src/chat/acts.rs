@@ -1,0 +1,93 @@
+//! Carrying out what a command asks for.
+
+use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted};
+use alcyon_net::SystemClock;
+
+use super::slash::{Act, TypedLink};
+use crate::{commands::Native, conversation::muted_for};
+
+/// What an act came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Acted {
+    Done,
+    /// It is done as soon as the server takes it.
+    Queued,
+    /// Somebody was removed, and may have a link.
+    LinksAreOpen,
+    Links(Vec<TypedLink>),
+    /// A group was made: nobody else is in.
+    Made(ConversationId),
+    /// This device is in, or comes in with the next connection.
+    In(ConversationId),
+    /// An admin is asked.
+    Asked(Handle),
+    Muted(Option<Muted>),
+    Pinned(bool),
+    Archived(bool),
+}
+
+impl From<ActOutcome> for Acted {
+    fn from(outcome: ActOutcome) -> Self {
+        match outcome {
+            ActOutcome::Done => Self::Done,
+            ActOutcome::Queued => Self::Queued,
+        }
+    }
+}
+
+/// Does it. What needs a conversation has one, by the table of commands.
+pub(super) async fn carry_out(client: &Native, conversation: Option<ConversationId>, act: Act) -> Result<Acted, ClientError> {
+    let here = conversation.ok_or(ClientError::Unknown { field: "conversation", what: String::new() });
+    Ok(match act {
+        Act::Create(title) => Acted::Made(client.create_group(&title).await?),
+        Act::Join(TypedLink(link)) => match client.join(&link).await? {
+            JoinOutcome::In { conversation } | JoinOutcome::Queued { conversation } => Acted::In(conversation),
+            JoinOutcome::Asked { admin } => Acted::Asked(admin),
+        },
+        Act::Invite(handles) => client.invite(here?, &handles).await?.into(),
+        Act::OpenLink { approval } => Acted::Links(vec![TypedLink(client.open_link(here?, approval).await?.0)]),
+        Act::CloseLinks => client.close_links(here?).await?.into(),
+        Act::ListLinks => Acted::Links(client.links_of(here?)?.into_iter().map(TypedLink).collect()),
+        Act::Approve(handle) => {
+            client.approve(client.asking(here?, &handle)?).await?;
+            Acted::Done
+        }
+        Act::Reject(handle) => {
+            client.reject(client.asking(here?, &handle)?)?;
+            Acted::Done
+        }
+        Act::Role { who, admin } => client.set_role(here?, &who, admin).await?.into(),
+        Act::Title(title) => client.set_title(here?, &title).await?.into(),
+        Act::Description(description) => client.set_description(here?, &description).await?.into(),
+        Act::Timer(seconds) => client.set_timer(here?, seconds).await?.into(),
+        Act::Allow { permission, members } => client.set_permission(here?, permission, members).await?.into(),
+        Act::Remove(who) => {
+            let here = here?;
+            match client.remove(here, &who).await? {
+                ActOutcome::Done if !client.links_of(here)?.is_empty() => Acted::LinksAreOpen,
+                outcome => outcome.into(),
+            }
+        }
+        Act::Leave => client.leave(here?).await?.into(),
+        Act::End => client.end_group(here?).await?.into(),
+        Act::Mute(span) => {
+            let muted = Some(muted_for(span, SystemClock.now_ms()));
+            client.set_muted(here?, muted)?;
+            Acted::Muted(muted)
+        }
+        Act::Unmute => {
+            client.set_muted(here?, None)?;
+            Acted::Muted(None)
+        }
+        Act::Pin(pinned) => {
+            client.set_pinned(here?, pinned)?;
+            Acted::Pinned(pinned)
+        }
+        Act::Archive(archived) => {
+            client.set_archived(here?, archived)?;
+            Acted::Archived(archived)
+        }
+        // The interface does these by itself.
+        Act::Help | Act::Members => Acted::Done,
+    })
+}

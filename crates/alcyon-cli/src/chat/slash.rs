@@ -1,0 +1,540 @@
+//! Commands that are typed where messages are written: `/invite ben@server.example`. One table says what there is; parsing,
+//! completion and help read it, so that a new command is a row, a text and an [`Act`].
+
+use std::borrow::Cow;
+
+use alcyon_client::{AccountId, GroupPermission, Handle, JoinLink};
+
+use crate::{
+    conversation::{Seconds, Span},
+    harmless::harmless_line,
+    text::{Language, shelf::ShelfText, slash::SlashText},
+};
+
+/// Which command. The words are those of `alcyon group` and `alcyon conversation` where these have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    Help,
+    Create,
+    Join,
+    Invite,
+    Link,
+    Approve,
+    Reject,
+    Members,
+    Roles,
+    Title,
+    Description,
+    Timer,
+    Allow,
+    Remove,
+    Leave,
+    End,
+    Mute,
+    Unmute,
+    Pin,
+    Unpin,
+    Archive,
+    Unarchive,
+}
+
+/// What stands in an argument's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// A handle of anybody.
+    Person,
+    /// A member of the group: a handle or an account id.
+    Member,
+    /// A handle of somebody who has asked to be let in.
+    Asking,
+    OneOf(&'static [&'static str]),
+    /// All the rest of the line.
+    Text,
+    Link,
+    Span,
+    Seconds,
+}
+
+/// How often it stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Once,
+    AtMostOnce,
+    OnceOrMore,
+}
+
+/// What a command is about, from the narrowest to the widest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Anywhere,
+    Conversation,
+    Group,
+}
+
+/// A row of the table.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) name: Name,
+    pub(super) word: &'static str,
+    pub(super) place: Place,
+    pub(super) arguments: &'static [(Takes, Need)],
+}
+
+const fn row(name: Name, word: &'static str, place: Place, arguments: &'static [(Takes, Need)]) -> Command {
+    Command { name, word, place, arguments }
+}
+
+/// Every command, in the order of the help.
+pub(super) const COMMANDS: &[Command] = &[
+    row(Name::Help, "help", Place::Anywhere, &[]),
+    row(Name::Create, "create", Place::Anywhere, &[(Takes::Text, Need::Once)]),
+    row(Name::Join, "join", Place::Anywhere, &[(Takes::Link, Need::Once)]),
+    row(Name::Invite, "invite", Place::Group, &[(Takes::Person, Need::OnceOrMore)]),
+    row(Name::Link, "link", Place::Group, &[(Takes::OneOf(&["approve", "off", "list"]), Need::AtMostOnce)]),
+    row(Name::Approve, "approve", Place::Group, &[(Takes::Asking, Need::Once)]),
+    row(Name::Reject, "reject", Place::Group, &[(Takes::Asking, Need::Once)]),
+    row(Name::Members, "members", Place::Group, &[]),
+    row(Name::Roles, "roles", Place::Group, &[(Takes::Member, Need::Once), (Takes::OneOf(&["admin", "member"]), Need::Once)]),
+    row(Name::Title, "title", Place::Group, &[(Takes::Text, Need::Once)]),
+    row(Name::Description, "description", Place::Group, &[(Takes::Text, Need::AtMostOnce)]),
+    row(Name::Timer, "timer", Place::Group, &[(Takes::Seconds, Need::Once)]),
+    row(
+        Name::Allow,
+        "allow",
+        Place::Group,
+        &[(Takes::OneOf(&["invite", "edit", "write"]), Need::Once), (Takes::OneOf(&["admins", "members"]), Need::Once)],
+    ),
+    row(Name::Remove, "remove", Place::Group, &[(Takes::Member, Need::Once)]),
+    row(Name::Leave, "leave", Place::Group, &[]),
+    row(Name::End, "end", Place::Group, &[]),
+    row(Name::Mute, "mute", Place::Conversation, &[(Takes::Span, Need::AtMostOnce)]),
+    row(Name::Unmute, "unmute", Place::Conversation, &[]),
+    row(Name::Pin, "pin", Place::Conversation, &[]),
+    row(Name::Unpin, "unpin", Place::Conversation, &[]),
+    row(Name::Archive, "archive", Place::Conversation, &[]),
+    row(Name::Unarchive, "unarchive", Place::Conversation, &[]),
+];
+
+/// What a command asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Act {
+    Help,
+    Create(String),
+    Join(TypedLink),
+    Invite(Vec<(Handle, Option<AccountId>)>),
+    OpenLink {
+        approval: bool,
+    },
+    CloseLinks,
+    ListLinks,
+    Approve(Handle),
+    Reject(Handle),
+    Members,
+    Role {
+        who: String,
+        admin: bool,
+    },
+    Title(String),
+    Description(String),
+    Timer(u32),
+    Allow {
+        permission: GroupPermission,
+        members: bool,
+    },
+    Remove(String),
+    Leave,
+    End,
+    /// For so long, or until unmuted.
+    Mute(Option<Span>),
+    Unmute,
+    Pin(bool),
+    Archive(bool),
+}
+
+/// A link as it was typed. It is a secret: printing it for a programmer shows nothing.
+#[derive(Clone)]
+pub(super) struct TypedLink(pub(super) JoinLink);
+
+impl std::fmt::Debug for TypedLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TypedLink(..)")
+    }
+}
+
+impl PartialEq for TypedLink {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_text() == other.0.to_text()
+    }
+}
+
+/// Why a line is no command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wrong {
+    NoCommand(String),
+    Missing(Name),
+    TooMuch(Name),
+    NotOneOf(String, &'static [&'static str]),
+    NoHandle(String),
+    NoLink,
+    NoSpan(String),
+    NoSeconds(String),
+    NoConversationHere(&'static str),
+    NoGroupHere(&'static str),
+}
+
+/// A line that is a command, right or wrong: it begins with one slash.
+pub(super) fn is_command(text: &str) -> bool {
+    text.starts_with('/') && !text.starts_with("//")
+}
+
+/// What a line says that is no command: of two slashes at the beginning, one is meant.
+pub(super) fn literal(text: &str) -> &str {
+    if text.starts_with("//") { text.get(1..).unwrap_or_default() } else { text }
+}
+
+/// A text so that writing it again says the same.
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+    if text.starts_with('/') { Cow::Owned(format!("/{text}")) } else { Cow::Borrowed(text) }
+}
+
+impl Command {
+    fn of_word(word: &str) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.word == word)
+    }
+
+    fn of(name: Name) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.name == name)
+    }
+
+    /// `/roles WHO admin|member`.
+    pub(super) fn usage(&self, language: Language) -> String {
+        let mut usage = format!("/{}", self.word);
+        for (takes, need) in self.arguments {
+            let what = match takes {
+                Takes::Person | Takes::Asking => language.say_of_slash(SlashText::Handle),
+                Takes::Member => language.say_of_slash(SlashText::Who),
+                Takes::OneOf(words) => words.join("|"),
+                Takes::Text => language.say_of_slash(SlashText::Words),
+                Takes::Link => language.say_of_slash(SlashText::Link),
+                Takes::Span => language.say_of_slash(SlashText::Span),
+                Takes::Seconds => language.say_of_slash(SlashText::Seconds),
+            };
+            usage.push_str(&match need {
+                Need::Once => format!(" {what}"),
+                Need::AtMostOnce => format!(" [{what}]"),
+                Need::OnceOrMore => format!(" {what} ..."),
+            });
+        }
+        usage
+    }
+
+    /// What stands in the place of the n-th argument.
+    fn takes(&self, at: usize) -> Option<Takes> {
+        match self.arguments.get(at) {
+            Some((takes, _)) => Some(*takes),
+            None => self.arguments.last().filter(|(_, need)| *need == Need::OnceOrMore).map(|(takes, _)| *takes),
+        }
+    }
+
+    /// The words of a line, as many as are needed and no more.
+    fn words<'a>(&self, rest: &'a str) -> Result<Vec<&'a str>, Wrong> {
+        let least = self.arguments.iter().filter(|(_, need)| *need != Need::AtMostOnce).count();
+        let takes_text = matches!(self.arguments.last(), Some((Takes::Text, _)));
+        let words: Vec<&str> =
+            if takes_text { Some(rest).filter(|rest| !rest.is_empty()).into_iter().collect() } else { rest.split_whitespace().collect() };
+        if words.len() < least {
+            return Err(Wrong::Missing(self.name));
+        }
+        for (at, word) in words.iter().enumerate() {
+            match self.takes(at) {
+                None => return Err(Wrong::TooMuch(self.name)),
+                Some(Takes::OneOf(known)) if !known.contains(&undashed(word)) => {
+                    return Err(Wrong::NotOneOf((*word).to_owned(), known));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(words)
+    }
+}
+
+/// `--approve` is what the command line calls `approve`.
+fn undashed(word: &str) -> &str {
+    word.strip_prefix("--").unwrap_or(word)
+}
+
+/// Reads a line that [`is_command`], typed in `place`.
+pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
+    let line = line.trim();
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let command = word.strip_prefix('/').and_then(Command::of_word).ok_or_else(|| Wrong::NoCommand(word.to_owned()))?;
+    if command.place > place {
+        return Err(match place {
+            Place::Anywhere => Wrong::NoConversationHere(command.word),
+            Place::Conversation | Place::Group => Wrong::NoGroupHere(command.word),
+        });
+    }
+    let rest = rest.trim();
+    let words = command.words(rest)?;
+    let first = words.first().copied().unwrap_or_default();
+    let second = words.get(1).copied().unwrap_or_default();
+    Ok(match command.name {
+        Name::Help => Act::Help,
+        Name::Create => Act::Create(first.to_owned()),
+        Name::Join => Act::Join(TypedLink(first.parse().map_err(|_| Wrong::NoLink)?)),
+        Name::Invite => Act::Invite(words.iter().map(|word| person(word)).collect::<Result<_, _>>()?),
+        Name::Link => match undashed(first) {
+            "off" => Act::CloseLinks,
+            "list" => Act::ListLinks,
+            approve => Act::OpenLink { approval: approve == "approve" },
+        },
+        Name::Approve => Act::Approve(person(first)?.0),
+        Name::Reject => Act::Reject(person(first)?.0),
+        Name::Members => Act::Members,
+        Name::Roles => Act::Role { who: member(first)?, admin: undashed(second) == "admin" },
+        Name::Title => Act::Title(first.to_owned()),
+        Name::Description => Act::Description(first.to_owned()),
+        Name::Timer => Act::Timer(first.parse::<Seconds>().map_err(|_| Wrong::NoSeconds(first.to_owned()))?.0),
+        Name::Allow => {
+            let permission = match undashed(first) {
+                "invite" => GroupPermission::Invite,
+                "edit" => GroupPermission::Edit,
+                _ => GroupPermission::Write,
+            };
+            Act::Allow { permission, members: undashed(second) == "members" }
+        }
+        Name::Remove => Act::Remove(member(first)?),
+        Name::Leave => Act::Leave,
+        Name::End => Act::End,
+        Name::Mute if first.is_empty() => Act::Mute(None),
+        Name::Mute => Act::Mute(Some(first.parse().map_err(|_| Wrong::NoSpan(first.to_owned()))?)),
+        Name::Unmute => Act::Unmute,
+        Name::Pin => Act::Pin(true),
+        Name::Unpin => Act::Pin(false),
+        Name::Archive => Act::Archive(true),
+        Name::Unarchive => Act::Archive(false),
+    })
+}
+
+fn person(word: &str) -> Result<(Handle, Option<AccountId>), Wrong> {
+    Handle::parse_with_account(word).map_err(|_| Wrong::NoHandle(word.to_owned()))
+}
+
+/// A handle, or an account's id, of which the client knows whether it is one.
+fn member(word: &str) -> Result<String, Wrong> {
+    if word.contains('@') {
+        person(word)?;
+    } else if AccountId::from_text(word, "member").is_err() {
+        return Err(Wrong::NoHandle(word.to_owned()));
+    }
+    Ok(word.to_owned())
+}
+
+impl Wrong {
+    /// In a person's words.
+    pub(super) fn explain(&self, language: Language) -> String {
+        let usage = |name| Command::of(name).map(|command| command.usage(language)).unwrap_or_default();
+        let say = |text: SlashText<'_>| language.say_of_slash(text);
+        match self {
+            Self::NoCommand(given) => say(SlashText::NoCommand { given: &harmless_line(given) }),
+            Self::Missing(name) => say(SlashText::Missing { usage: &usage(*name) }),
+            Self::TooMuch(name) => say(SlashText::TooMuch { usage: &usage(*name) }),
+            Self::NotOneOf(given, words) => say(SlashText::NotOneOf { given: &harmless_line(given), words: &words.join(", ") }),
+            Self::NoHandle(given) => say(SlashText::NoHandle { given: &harmless_line(given) }),
+            Self::NoLink => say(SlashText::NoLink),
+            Self::NoSpan(given) => language.say_of_shelf(ShelfText::NoSpan { given: &harmless_line(given) }),
+            Self::NoSeconds(given) => say(SlashText::NoSeconds { given: &harmless_line(given) }),
+            Self::NoConversationHere(word) => say(SlashText::NoConversationHere { word }),
+            Self::NoGroupHere(word) => say(SlashText::NoGroupHere { word }),
+        }
+    }
+}
+
+/// The words that may stand where a line ends, and where the last word of it begins. `known` names people.
+pub(super) fn candidates(line: &str, place: Place, known: impl Fn(Takes) -> Vec<String>) -> (usize, Vec<String>) {
+    let start =
+        line.rfind(char::is_whitespace).map_or(0, |at| at + line.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
+    let begun = line.get(start..).unwrap_or_default();
+    let before: Vec<&str> = line.get(..start).unwrap_or_default().split_whitespace().collect();
+    let all: Vec<String> = match before.split_first() {
+        None => COMMANDS.iter().filter(|command| command.place <= place).map(|command| format!("/{}", command.word)).collect(),
+        Some((word, arguments)) => {
+            let takes = word.strip_prefix('/').and_then(Command::of_word).and_then(|command| command.takes(arguments.len()));
+            match takes {
+                Some(Takes::OneOf(words)) => words.iter().map(|word| (*word).to_owned()).collect(),
+                Some(Takes::Span) => ["8h", "1d", "1w"].map(str::to_owned).to_vec(),
+                Some(Takes::Text | Takes::Link | Takes::Seconds) | None => Vec::new(),
+                Some(people) => known(people).into_iter().filter(|name| !arguments.contains(&name.as_str())).collect(),
+            }
+        }
+    };
+    (start, all.into_iter().filter(|word| word.starts_with(begun)).collect())
+}
+
+/// The line with its last word completed as far as all candidates agree; a blank behind it if there is one only.
+pub(super) fn completed(line: &str, start: usize, candidates: &[String]) -> Option<String> {
+    let (first, others) = candidates.split_first()?;
+    let mut common = first.as_str();
+    for other in others {
+        let same = common.char_indices().zip(other.chars()).find(|((_, ours), theirs)| ours != theirs).map(|((at, _), _)| at);
+        let end = same.unwrap_or(common.len().min(other.len()));
+        common = common.get(..end).unwrap_or_default();
+    }
+    let blank = if others.is_empty() { " " } else { "" };
+    Some(format!("{}{common}{blank}", line.get(..start).unwrap_or_default()))
+}
+
+/// What helps while a command is being typed: the candidates while there are several, then how it is used and what it does.
+pub(super) fn hint(line: &str, place: Place, language: Language) -> String {
+    let word = line.split_whitespace().next().unwrap_or("/");
+    let wrong = || Wrong::NoCommand(word.to_owned()).explain(language);
+    let about = |command: &Command| format!("{}  {}", command.usage(language), language.say_of_slash(SlashText::What(command.name)));
+    match word.strip_prefix('/').and_then(Command::of_word) {
+        Some(command) if command.place <= place => about(command),
+        Some(_) => parse(line, place).err().map_or_else(wrong, |wrong| wrong.explain(language)),
+        None if line.contains(char::is_whitespace) => wrong(),
+        None => {
+            let (_, words) = candidates(line, place, |_| Vec::new());
+            match words.as_slice() {
+                [] => wrong(),
+                [only] => only.strip_prefix('/').and_then(Command::of_word).map(about).unwrap_or_default(),
+                several => several.join(" "),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const EN: Language = Language::English;
+
+    fn act(line: &str) -> Result<Act, Wrong> {
+        parse(line, Place::Group)
+    }
+
+    #[test]
+    fn each_command_of_the_table_is_read() {
+        let handle = |text: &str| text.parse::<Handle>().unwrap();
+        let cases = [
+            ("/help", Act::Help),
+            ("/create  the boats of  Ann ", Act::Create("the boats of  Ann".to_owned())),
+            ("/invite a.b@x.example ben@y.example", Act::Invite(vec![(handle("a.b@x.example"), None), (handle("ben@y.example"), None)])),
+            ("/link", Act::OpenLink { approval: false }),
+            ("/link approve", Act::OpenLink { approval: true }),
+            ("/link --approve", Act::OpenLink { approval: true }),
+            ("/link off", Act::CloseLinks),
+            ("/link list", Act::ListLinks),
+            ("/approve ben@x.example", Act::Approve(handle("ben@x.example"))),
+            ("/reject ben@x.example", Act::Reject(handle("ben@x.example"))),
+            ("/members", Act::Members),
+            ("/roles ben@x.example admin", Act::Role { who: "ben@x.example".to_owned(), admin: true }),
+            ("/roles ben@x.example member", Act::Role { who: "ben@x.example".to_owned(), admin: false }),
+            ("/title Boats", Act::Title("Boats".to_owned())),
+            ("/description", Act::Description(String::new())),
+            ("/description two\nlines", Act::Description("two\nlines".to_owned())),
+            ("/timer 0", Act::Timer(0)),
+            ("/timer 1d", Act::Timer(86_400)),
+            ("/allow invite members", Act::Allow { permission: GroupPermission::Invite, members: true }),
+            ("/allow edit admins", Act::Allow { permission: GroupPermission::Edit, members: false }),
+            ("/allow write admins", Act::Allow { permission: GroupPermission::Write, members: false }),
+            ("/remove ben@x.example", Act::Remove("ben@x.example".to_owned())),
+            ("/leave", Act::Leave),
+            ("/end", Act::End),
+            ("/mute", Act::Mute(None)),
+            ("/mute 8h", Act::Mute(Some(Span { ms: 8 * 3_600_000 }))),
+            ("/unmute", Act::Unmute),
+            ("/pin", Act::Pin(true)),
+            ("/unpin", Act::Pin(false)),
+            ("/archive", Act::Archive(true)),
+            ("/unarchive", Act::Archive(false)),
+        ];
+        let mut words: Vec<_> = cases.iter().map(|(line, _)| line.split_whitespace().next().unwrap()).collect();
+        for (line, expected) in &cases {
+            assert_eq!(act(line).as_ref(), Ok(expected), "{line}");
+        }
+        words.push("/join");
+        for command in COMMANDS {
+            assert!(words.contains(&format!("/{}", command.word).as_str()), "/{} has a case", command.word);
+            assert_eq!(COMMANDS.iter().filter(|other| other.word == command.word || other.name == command.name).count(), 1);
+            assert!(Command::of(command.name).is_some_and(|found| found.word == command.word));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let cases = [
+            ("/", "There is no command /: /help lists them, // sends a slash."),
+            ("/usr/bin", "There is no command /usr/bin: /help lists them, // sends a slash."),
+            ("/Invite ben@x.example", "There is no command /Invite: /help lists them, // sends a slash."),
+            ("/invite", "Something is missing: /invite HANDLE ..."),
+            ("/invite ben", "“ben” is no handle: a handle looks like name@server.example."),
+            ("/roles ben@x.example", "Something is missing: /roles WHO admin|member"),
+            ("/roles ben@x.example boss", "“boss” is not one of admin, member."),
+            ("/roles ben admin", "“ben” is no handle: a handle looks like name@server.example."),
+            ("/roles ben@x.example admin now", "That is too much: /roles WHO admin|member"),
+            ("/link of", "“of” is not one of approve, off, list."),
+            ("/allow write all", "“all” is not one of admins, members."),
+            ("/leave now", "That is too much: /leave"),
+            ("/title", "Something is missing: /title TEXT"),
+            ("/timer soon", "“soon” is no time: seconds, or a number and m, h, d or w; 0 for none."),
+            ("/mute 8", "“8” is no span of time: 30m, 8h, 1d or 1w, at most ten years"),
+            ("/join http://x.example", "That is no link to a group: one begins with alcyon://join/ or ends in /join#..."),
+            ("/remove x\u{1b}[2J", "“x\u{fffd}[2J” is no handle: a handle looks like name@server.example."),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(act(line).unwrap_err().explain(EN), expected, "{line}");
+        }
+        assert_eq!(parse("/leave", Place::Conversation).unwrap_err().explain(EN), "/leave is for groups: this is a conversation of two.");
+        assert_eq!(parse("/mute", Place::Anywhere).unwrap_err().explain(EN), "/mute is about a conversation: choose one first.");
+        assert_eq!(parse("/mute", Place::Conversation), Ok(Act::Mute(None)));
+    }
+
+    #[test]
+    fn two_slashes_are_one() {
+        assert!(is_command("/x") && is_command("/") && !is_command("//x") && !is_command(" /x") && !is_command("x"));
+        assert_eq!(literal("//x"), "/x");
+        assert_eq!(literal("x//"), "x//");
+        for text in ["x", "/x", "//x", "///", "/"] {
+            assert!(!is_command(&escaped(text)));
+            assert_eq!(literal(&escaped(text)), text);
+        }
+    }
+
+    #[test]
+    fn tab_completes_commands_words_and_people() {
+        let people = |takes| match takes {
+            Takes::Member => vec!["ben@x.example".to_owned(), "berta@x.example".to_owned()],
+            _ => vec!["cat@x.example".to_owned()],
+        };
+        let tab = |line: &str| {
+            let (start, words) = candidates(line, Place::Group, people);
+            completed(line, start, &words)
+        };
+        assert_eq!(tab("/inv").as_deref(), Some("/invite "));
+        assert_eq!(tab("/un").as_deref(), Some("/un"));
+        assert_eq!(tab("/unm").as_deref(), Some("/unmute "));
+        assert_eq!(tab("/fly"), None);
+        assert_eq!(tab("/roles b").as_deref(), Some("/roles be"));
+        assert_eq!(tab("/roles ber").as_deref(), Some("/roles berta@x.example "));
+        assert_eq!(tab("/roles berta@x.example a").as_deref(), Some("/roles berta@x.example admin "));
+        assert_eq!(tab("/invite ").as_deref(), Some("/invite cat@x.example "));
+        assert_eq!(tab("/invite cat@x.example "), None, "nobody twice");
+        assert_eq!(tab("/title b"), None);
+        assert_eq!(tab("/leave "), None);
+        assert_eq!(candidates("/l", Place::Conversation, people).1, Vec::<String>::new(), "nothing for groups among two");
+        assert_eq!(candidates("/m", Place::Conversation, people).1, ["/mute"]);
+    }
+
+    #[test]
+    fn the_hint_follows_what_is_typed() {
+        assert_eq!(hint("/a", Place::Group, EN), "/approve /allow /archive");
+        assert_eq!(hint("/ro", Place::Group, EN), "/roles WHO admin|member  make somebody an admin, or a member");
+        assert_eq!(hint("/leave", Place::Conversation, EN), "/leave is for groups: this is a conversation of two.");
+        assert_eq!(hint("/timer 1", Place::Group, EN), "/timer SECONDS  messages vanish after so long; 0: they stay");
+        assert_eq!(hint("/zzz", Place::Group, EN), "There is no command /zzz: /help lists them, // sends a slash.");
+    }
+}

@@ -1,0 +1,218 @@
+//! What is said about the commands that are typed inside the chat, in every language.
+
+use alcyon_client::GroupPermission;
+
+use super::Language;
+use crate::chat::slash::Name;
+
+/// What can be said.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SlashText<'a> {
+    // the help
+    CommandsTitle,
+    What(Name),
+    Handle,
+    Who,
+    Words,
+    Link,
+    Span,
+    Seconds,
+    // what was typed wrongly
+    NoCommand { given: &'a str },
+    Missing { usage: &'a str },
+    TooMuch { usage: &'a str },
+    NotOneOf { given: &'a str, words: &'a str },
+    NoHandle { given: &'a str },
+    NoLink,
+    NoSeconds { given: &'a str },
+    NoConversationHere { word: &'a str },
+    NoGroupHere { word: &'a str },
+    // what came of it
+    LinksAreOpen,
+    Made,
+    // questions
+    Sure,
+    ReallyRemove { who: &'a str, group: &'a str },
+    ReallyLeave { group: &'a str },
+    ReallyEnd { group: &'a str },
+    ReallyCloseLinks { group: &'a str },
+    // the line for commands
+    CommandTitle,
+    CommandHint,
+    // the group's panel
+    Members { count: usize },
+    Devices { count: usize },
+    Doors,
+    NoDoors,
+    InviteFor { who: &'a str, by: &'a str },
+    LinkBy { by: &'a str, approval: bool },
+    Permission(GroupPermission),
+    Nothing,
+    LinkTitle,
+    NoLinks,
+}
+
+impl Language {
+    pub(crate) fn say_of_slash(self, text: SlashText<'_>) -> String {
+        match self {
+            Self::English => english(text),
+            Self::French => french(text),
+        }
+    }
+}
+
+fn english(text: SlashText<'_>) -> String {
+    match text {
+        SlashText::CommandsTitle => "Commands, while writing (Tab completes; // sends a slash)",
+        SlashText::What(name) => english_what(name),
+        SlashText::Handle => "HANDLE",
+        SlashText::Who => "WHO",
+        SlashText::Words => "TEXT",
+        SlashText::Link => "LINK",
+        SlashText::Span => "SPAN",
+        SlashText::Seconds => "SECONDS",
+        SlashText::NoCommand { given } => return format!("There is no command {given}: /help lists them, // sends a slash."),
+        SlashText::Missing { usage } => return format!("Something is missing: {usage}"),
+        SlashText::TooMuch { usage } => return format!("That is too much: {usage}"),
+        SlashText::NotOneOf { given, words } => return format!("“{given}” is not one of {words}."),
+        SlashText::NoHandle { given } => return format!("“{given}” is no handle: a handle looks like name@server.example."),
+        SlashText::NoLink => "That is no link to a group: one begins with alcyon://join/ or ends in /join#...",
+        SlashText::NoSeconds { given } => return format!("“{given}” is no time: seconds, or a number and m, h, d or w; 0 for none."),
+        SlashText::NoConversationHere { word } => return format!("/{word} is about a conversation: choose one first."),
+        SlashText::NoGroupHere { word } => return format!("/{word} is for groups: this is a conversation of two."),
+        SlashText::LinksAreOpen => "Done. Links to this group are open; if they had one: /link off",
+        SlashText::Made => "The group is made. To invite people: /invite",
+        SlashText::Sure => "Are you sure?",
+        SlashText::ReallyRemove { who, group } => {
+            return format!("Remove {who} from “{group}”? They can't read what comes after, and come back only by a new invite.");
+        }
+        SlashText::ReallyLeave { group } => return format!("Leave “{group}”? You come back only by a new invite."),
+        SlashText::ReallyEnd { group } => return format!("End “{group}” for everybody? It can't be undone."),
+        SlashText::ReallyCloseLinks { group } => {
+            return format!("Close all links to “{group}”? Whoever has one can't come in by it any more.");
+        }
+        SlashText::CommandTitle => "Command",
+        SlashText::CommandHint => "/help lists the commands",
+        SlashText::Members { count } => return format!("Members ({count})"),
+        SlashText::Devices { count: 1 } => "1 device",
+        SlashText::Devices { count } => return format!("{count} devices"),
+        SlashText::Doors => "Open invites and links",
+        SlashText::NoDoors => "none",
+        SlashText::InviteFor { who, by } => return format!("invite for {who}, by {by}"),
+        SlashText::LinkBy { by, approval: false } => return format!("link, by {by}"),
+        SlashText::LinkBy { by, approval: true } => return format!("link with approval, by {by}"),
+        SlashText::Permission(GroupPermission::Invite) => "invite",
+        SlashText::Permission(GroupPermission::Edit) => "edit (title, description, timer)",
+        SlashText::Permission(GroupPermission::Write) => "write",
+        SlashText::Nothing => "nothing",
+        SlashText::LinkTitle => "Link to the group",
+        SlashText::NoLinks => "None of your links to this group is open.",
+    }
+    .to_owned()
+}
+
+fn english_what(name: Name) -> &'static str {
+    match name {
+        Name::Help => "this help",
+        Name::Create => "make a group",
+        Name::Join => "come into a group by a link",
+        Name::Invite => "invite people; nobody is in before they accept",
+        Name::Link => "open a link, with approval; close all; list yours",
+        Name::Approve => "let somebody in who has asked by a link",
+        Name::Reject => "do not let them in; they are not told",
+        Name::Members => "members, roles, open invites and settings",
+        Name::Roles => "make somebody an admin, or a member",
+        Name::Title => "set the title",
+        Name::Description => "set the description; none if left out",
+        Name::Timer => "messages vanish after so long; 0: they stay",
+        Name::Allow => "who may invite, edit the settings, write",
+        Name::Remove => "remove somebody from the group",
+        Name::Leave => "leave the group",
+        Name::End => "end the group for everybody",
+        Name::Mute => "mute: 8h, 1d, 1w, or until unmuted",
+        Name::Unmute => "the reverse of mute",
+        Name::Pin => "keep this conversation at the top of the list",
+        Name::Unpin => "the reverse of pin",
+        Name::Archive => "put this conversation out of the list",
+        Name::Unarchive => "the reverse of archive",
+    }
+}
+
+fn french(text: SlashText<'_>) -> String {
+    match text {
+        SlashText::CommandsTitle => "Commandes, en écrivant (Tab complète ; // envoie une barre)",
+        SlashText::What(name) => french_what(name),
+        SlashText::Handle => "IDENTIFIANT",
+        SlashText::Who => "QUI",
+        SlashText::Words => "TEXTE",
+        SlashText::Link => "LIEN",
+        SlashText::Span => "DURÉE",
+        SlashText::Seconds => "SECONDES",
+        SlashText::NoCommand { given } => return format!("Il n'y a pas de commande {given} : /help les montre, // envoie une barre."),
+        SlashText::Missing { usage } => return format!("Il manque quelque chose : {usage}"),
+        SlashText::TooMuch { usage } => return format!("C'est trop : {usage}"),
+        SlashText::NotOneOf { given, words } => return format!("« {given} » n'est pas parmi {words}."),
+        SlashText::NoHandle { given } => return format!("« {given} » n'est pas un identifiant, comme nom@serveur.example."),
+        SlashText::NoLink => "Ce n'est pas un lien vers un groupe : il commence par alcyon://join/ ou finit par /join#...",
+        SlashText::NoSeconds { given } => {
+            return format!("« {given} » n'est pas une durée : des secondes, ou un nombre et m, h, d ou w ; 0 : aucune.");
+        }
+        SlashText::NoConversationHere { word } => return format!("/{word} concerne une conversation : choisissez-en une d'abord."),
+        SlashText::NoGroupHere { word } => return format!("/{word} est pour les groupes : vous êtes deux ici."),
+        SlashText::LinksAreOpen => "C'est fait. Des liens vers ce groupe sont ouverts ; s'il en avait un : /link off",
+        SlashText::Made => "Le groupe est créé. Pour inviter : /invite",
+        SlashText::Sure => "Êtes-vous sûr ?",
+        SlashText::ReallyRemove { who, group } => {
+            return format!("Retirer {who} de « {group} » ? La suite lui est illisible, et il ne revient que par une nouvelle invitation.");
+        }
+        SlashText::ReallyLeave { group } => return format!("Quitter « {group} » ? Vous n'y reviendrez que par une nouvelle invitation."),
+        SlashText::ReallyEnd { group } => return format!("Mettre fin à « {group} » pour tous ? C'est irrévocable."),
+        SlashText::ReallyCloseLinks { group } => {
+            return format!("Fermer tous les liens vers « {group} » ? Plus personne n'entrera par eux.");
+        }
+        SlashText::CommandTitle => "Commande",
+        SlashText::CommandHint => "/help montre les commandes",
+        SlashText::Members { count } => return format!("Membres ({count})"),
+        SlashText::Devices { count: 1 } => "1 appareil",
+        SlashText::Devices { count } => return format!("{count} appareils"),
+        SlashText::Doors => "Invitations et liens ouverts",
+        SlashText::NoDoors => "aucun",
+        SlashText::InviteFor { who, by } => return format!("invitation pour {who}, par {by}"),
+        SlashText::LinkBy { by, approval: false } => return format!("lien, par {by}"),
+        SlashText::LinkBy { by, approval: true } => return format!("lien avec approbation, par {by}"),
+        SlashText::Permission(GroupPermission::Invite) => "inviter",
+        SlashText::Permission(GroupPermission::Edit) => "modifier (titre, description, minuterie)",
+        SlashText::Permission(GroupPermission::Write) => "écrire",
+        SlashText::Nothing => "rien",
+        SlashText::LinkTitle => "Lien vers le groupe",
+        SlashText::NoLinks => "Aucun de vos liens vers ce groupe n'est ouvert.",
+    }
+    .to_owned()
+}
+
+fn french_what(name: Name) -> &'static str {
+    match name {
+        Name::Help => "cette aide",
+        Name::Create => "créer un groupe",
+        Name::Join => "entrer dans un groupe par un lien",
+        Name::Invite => "inviter ; nul n'entre sans accepter",
+        Name::Link => "ouvrir un lien, avec approbation ; tout fermer ; lister",
+        Name::Approve => "laisser entrer qui a demandé par un lien",
+        Name::Reject => "ne pas le laisser entrer ; rien ne lui est dit",
+        Name::Members => "membres, rôles, invitations ouvertes, réglages",
+        Name::Roles => "faire de quelqu'un un admin, ou un membre",
+        Name::Title => "changer le titre",
+        Name::Description => "changer la description ; aucune sans texte",
+        Name::Timer => "les messages disparaissent après ; 0 : jamais",
+        Name::Allow => "qui peut inviter, modifier les réglages, écrire",
+        Name::Remove => "retirer quelqu'un du groupe",
+        Name::Leave => "quitter le groupe",
+        Name::End => "mettre fin au groupe pour tous",
+        Name::Mute => "sourdine : 8h, 1d, 1w, ou jusqu'à nouvel ordre",
+        Name::Unmute => "l'inverse de mute",
+        Name::Pin => "garder cette conversation en haut de la liste",
+        Name::Unpin => "l'inverse de pin",
+        Name::Archive => "sortir cette conversation de la liste",
+        Name::Unarchive => "l'inverse d'archive",
+    }
+}
