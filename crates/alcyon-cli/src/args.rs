@@ -239,7 +239,10 @@ pub(crate) fn complain(error: &clap::Error, json: bool) -> ExitCode {
             (ContextKind::InvalidSubcommand, _) => Some("command".to_owned()),
             _ => None,
         });
-        let code = if error.kind() == ErrorKind::ValueValidation { "invalid" } else { "usage" };
+        // A word that is none of those there are is as wrong as one that can't be read; one that is missing is not.
+        let given = matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if !value.is_empty());
+        let wrong = error.kind() == ErrorKind::ValueValidation || (error.kind() == ErrorKind::InvalidValue && given);
+        let code = if wrong { "invalid" } else { "usage" };
         print_json(code, &summary(error), field.as_deref());
     } else {
         let _ = error.print();
@@ -256,7 +259,7 @@ pub(crate) fn no_command() -> clap::Error {
 /// `--server <URL>` is `server`, `<HANDLE[#ACCOUNT]>` is `handle`.
 fn field_of(argument: &str) -> String {
     let word = argument.split_whitespace().next().unwrap_or(argument);
-    let word = word.trim_start_matches('-').trim_start_matches('<');
+    let word = word.trim_start_matches('-').trim_start_matches(['<', '[']);
     word.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>().to_ascii_lowercase()
 }
 
@@ -331,6 +334,7 @@ mod tests {
         assert_eq!(field_of("--server <URL>"), "server");
         assert_eq!(field_of("<HANDLE[#ACCOUNT]>"), "handle");
         assert_eq!(field_of("<TEXT>..."), "text");
+        assert_eq!(field_of("[ROLE]"), "role");
         assert_eq!(field_of("--limit"), "limit");
     }
 }

@@ -40,7 +40,7 @@ fn error_of(output: &Output) -> (i32, String, Option<String>) {
 
 #[test]
 fn wrong_usage_is_2_and_names_the_argument() {
-    let cases: [(&[&str], &str, Option<&str>); 18] = [
+    let cases: [(&[&str], &str, Option<&str>); 23] = [
         (&["--json"], "usage", None),
         (&["--json", "fly"], "usage", Some("command")),
         (&["--json", "send"], "usage", Some("who")),
@@ -58,6 +58,11 @@ fn wrong_usage_is_2_and_names_the_argument() {
         (&["--json", "whoami", "--color"], "usage", Some("color")),
         (&["--json", "block", "ben@"], "invalid", Some("handle")),
         (&["--json", "conversation", "mute", "ben@server.example", "--for", "8 hours"], "invalid", Some("for")),
+        (&["--json", "group", "roles", "g", "ben@server.example", "boss"], "invalid", Some("role")),
+        (&["--json", "group", "set", "g", "--invite", "all"], "invalid", Some("invite")),
+        (&["--json", "group", "set", "g", "--timer", "soon"], "invalid", Some("timer")),
+        (&["--json", "group", "invite", "g", "ben"], "invalid", Some("handle")),
+        (&["--json", "join", "http://server.example"], "invalid", Some("link")),
         (&["--json", "conversation", "mute", "x", "--for", "8h", "--for-ever"], "usage", Some("for")),
     ];
     for (arguments, error, field) in cases {

@@ -84,14 +84,14 @@ fn make(
         commit_count = header.commit_count + u64::from(header.kind == EntryKind::Commit);
         // A tree that is still sealed under an older join secret is about to be replaced.
         if header.sequence > tree.sequence && followed.replay.is_none() && !followed.open_tree(tree)? {
-            return Ok(None);
+            return followed.opens_something(tree).map(|()| None);
         }
         if header.kind == EntryKind::Commit {
             followed.commit(&header, &entry.payload)?;
         }
     }
     if followed.replay.is_none() && !followed.open_tree(tree)? {
-        return Ok(None);
+        return followed.opens_something(tree).map(|()| None);
     }
     let Followed { secrets, replay, .. } = followed;
     let Some(replay) = replay else { return Ok(None) };
@@ -154,6 +154,21 @@ impl Followed<'_> {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// The tree may be older than the secrets. Where the newest GroupInfos don't open either, the invite or link is none of this
+    /// log's, and waiting is in vain.
+    fn opens_something(&self, tree: &FetchedTree) -> Result<(), ClientError> {
+        let opens = |secret: &JoinSecret| {
+            let key = HandshakeKey::derive(secret, self.log)?;
+            Ok::<_, ClientError>(tree.group_infos.iter().any(|stored| key.open_group_info(&stored.payload).is_ok()))
+        };
+        for secret in &self.secrets {
+            if tree.group_infos.is_empty() || opens(secret)? {
+                return Ok(());
+            }
+        }
+        Err(ClientError::Unbelievable("nothing at the log opens with the secret of the invite or link"))
     }
 
     fn commit(&mut self, header: &HeaderFacts, payload: &Bytes) -> Result<(), ClientError> {

@@ -39,15 +39,23 @@ pub enum ClientError {
     /// The other side is blocked. Unblock first.
     #[error("{0} is blocked; unblock first")]
     Blocked(String),
-    /// The other side has declined or left.
-    #[error("the other side has left this conversation")]
+    /// The conversation is over: somebody of two has declined or left, or this account is not in the group any more.
+    #[error("this conversation is over: left, declined or ended")]
     Left,
-    /// The text is too long; send it as a file.
-    #[error("a message holds at most {limit} bytes of text, this one has {actual}")]
+    /// The text is too long. A message can be sent as a file.
+    #[error("at most {limit} bytes of text fit here, this has {actual}")]
     TextTooLong {
         /// Bytes allowed.
         limit: usize,
         /// Bytes given.
+        actual: usize,
+    },
+    /// Too many people in one call. Invite them in several.
+    #[error("at most {limit} people are invited at once, not {actual}")]
+    TooManyAtOnce {
+        /// People allowed.
+        limit: usize,
+        /// People given.
         actual: usize,
     },
     /// The rules of the group do not allow it. Nothing has changed.
@@ -63,7 +71,7 @@ pub enum ClientError {
     #[error("this device is still coming into the group")]
     NotInYet,
     /// The invite or link is over: used, closed, expired, or for somebody else.
-    #[error("the invite or link is over")]
+    #[error("the invite or link is over: used, closed, expired, or for somebody else")]
     InviteOver,
     /// An empty text can't be sent.
     #[error("the text is empty")]
@@ -133,6 +141,7 @@ impl ClientError {
             Self::Left => "left",
             Self::TextTooLong { .. } => "text-too-long",
             Self::EmptyText => "empty-text",
+            Self::TooManyAtOnce { .. } => "too-many",
             Self::NotAllowed { .. } => "not-allowed",
             Self::AlreadyIn(_) => "already-in",
             Self::NotInYet => "not-in-yet",
@@ -159,6 +168,7 @@ impl ClientError {
             | Self::OwnHandle
             | Self::Blocked(_)
             | Self::NoDevices(_)
+            | Self::TooManyAtOnce { .. }
             | Self::AlreadyIn(_) => Some("handle"),
             Self::InviteOver => Some("id"),
             Self::TextTooLong { .. } | Self::EmptyText => Some("text"),

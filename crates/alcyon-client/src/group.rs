@@ -257,6 +257,9 @@ fn member(tx: &Tx<'_>, state: &GroupState, who: &str) -> Result<AccountId, Clien
                 let mut known: Vec<_> = tx.contacts_by_handle(&handle)?.into_iter().map(|contact| contact.account).collect();
                 let own = tx.account()?.filter(|own| own.handle == handle);
                 known.extend(own.map(|own| own.account));
+                // A roster names this account, too.
+                known.sort();
+                known.dedup();
                 known
             }
         }

@@ -30,8 +30,8 @@ const MARK: usize = 8;
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Invites people. They come in by their own act or not at all; nothing tells whether somebody has looked.
     pub async fn invite(&self, conversation: ConversationId, handles: &[(Handle, Option<AccountId>)]) -> Result<ActOutcome, ClientError> {
-        if handles.is_empty() || handles.len() > AT_ONCE {
-            return Err(ClientError::TextTooLong { limit: AT_ONCE, actual: handles.len() });
+        if handles.len() > AT_ONCE {
+            return Err(ClientError::TooManyAtOnce { limit: AT_ONCE, actual: handles.len() });
         }
         let mut manifests = Vec::new();
         for (handle, account) in handles {
@@ -342,6 +342,17 @@ pub(crate) fn is_our_link(tx: &Tx<'_>, log: LogId, door: DoorId) -> Result<bool,
 /// Takes an invite: from here on this device comes in with whatever connection there is. The number of the outbox's item.
 pub(crate) fn accept_invite(tx: &Tx<'_>, offer: &InviteOffer, now_ms: u64) -> Result<u64, ClientError> {
     let InviteOffer { conversation, term, log, server, join_secret, door, title, members: _, member_marks: _ } = offer;
+    // Whoever made the invite has chosen the id: it takes nothing away from a conversation that is there.
+    match tx.conversation(*conversation)? {
+        Some(known) if known.kind == ConversationKind::Pair => {
+            return Err(ClientError::Unbelievable("an invite or link that names a conversation of two"));
+        }
+        Some(known) if known.standing != Standing::Left => {
+            let own = tx.account()?.ok_or(ClientError::NoAccount)?;
+            return Err(ClientError::AlreadyIn(own.handle.to_text()));
+        }
+        Some(_) | None => {}
+    }
     if let Some(old) = tx.term_of(*conversation)? {
         // Who comes back begins anew: what the device had of the group is of no use any more.
         if let Some(group) = &old.group_id {

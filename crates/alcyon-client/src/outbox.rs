@@ -18,6 +18,7 @@ use crate::{
     local::Local,
     random::random,
     rejoin::{self, FetchedTree},
+    send::ADMINS_WRITE,
 };
 
 /// What is to be done with an item at the head of its log's queue.
@@ -82,6 +83,21 @@ impl Core {
                     drop_followers(tx, item.number)
                 })?;
                 self.failed.borrow_mut().insert(item.entry_id, rule.to_string());
+                Ok(Ready::NotYet)
+            }
+            // Since it was written, the settings have changed: nobody would take it. What is no message is not missed.
+            Err(ClientError::Mls(MlsError::MayNotWrite)) if item.kind == OutboxKind::Append => {
+                let event = self.store.transaction(|tx| {
+                    tx.remove_outbox(item.number)?;
+                    let Some(conversation) = item.conversation else { return Ok(None) };
+                    tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Failed, None)?;
+                    let message = tx.message(conversation, item.entry_id.into())?;
+                    Ok::<_, ClientError>(message.map(|message| message_view(tx, &local, message)).transpose()?.map(Event::Delivery))
+                })?;
+                if event.is_some() {
+                    self.failed.borrow_mut().insert(item.entry_id, ADMINS_WRITE.to_owned());
+                }
+                self.emit(event);
                 Ok(Ready::NotYet)
             }
             made => made,

@@ -1,13 +1,16 @@
 //! Writing: into the outbox first, and from there to the log.
 
-use alcyon_store::{DeliveryState, MessageRecord, OutboxKind, Standing, Tx};
-use alcyon_wire::{ConversationId, LogId, MessageId, ServerUrl, limits, proto};
+use alcyon_mls::Permission;
+use alcyon_store::{ConversationKind, DeliveryState, MessageRecord, OutboxKind, Standing, Tx};
+use alcyon_wire::{AccountId, ConversationId, LogId, MessageId, ServerUrl, limits, proto};
 
 use crate::{
-    Client, ClientError, Clock, Message, SendOutcome, Transport, content::Content, core::message_view, local::Local, outbox::queue_content,
-    random::random,
+    Client, ClientError, Clock, Message, SendOutcome, Transport, content::Content, core::message_view, group::the_group, local::Local,
+    outbox::queue_content, random::random,
 };
 
+/// Why a message is refused where members only read.
+pub(crate) const ADMINS_WRITE: &str = "only admins write in this group";
 /// How old the last look into a handle's directory may be when something is sent.
 const HANDLE_CHECK_MS: u64 = 60 * 60 * 1000;
 
@@ -46,6 +49,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     return Err(ClientError::HandleChanged { handle: contact.handle.to_text() });
                 }
             }
+            if record.kind == ConversationKind::Group {
+                may_write(tx, local.account, record.conversation)?;
+            }
             let (server, log) = match tx.term_of(record.conversation)? {
                 Some(term) => (term.server, term.log),
                 // A queued start: its log is not there yet, but its place in the queue is.
@@ -67,11 +73,23 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let conversation = conversation_now(tx, conversation)?;
             let message = tx.message(conversation, id)?.ok_or(ClientError::Left)?;
             Ok(match (message.delivery, message.position) {
-                (DeliveryState::Failed, _) => return Err(ClientError::Left),
+                (DeliveryState::Failed, _) => {
+                    let rule = self.core.failed.borrow_mut().remove(&id.into());
+                    return Err(rule.map_or(ClientError::Left, |rule| ClientError::NotAllowed { rule }));
+                }
                 (_, Some((term, sequence))) => SendOutcome::Sent { id, conversation, position: crate::Position { term, sequence } },
                 (_, None) => SendOutcome::Queued { id, conversation },
             })
         })
+    }
+}
+
+/// Whether the group's settings let this account write, as far as this device has read. While it comes in, that shows later.
+fn may_write(tx: &Tx<'_>, account: AccountId, conversation: ConversationId) -> Result<(), ClientError> {
+    match the_group(tx, conversation) {
+        Ok((_, _, state)) if !state.may(account, Permission::Write) => Err(ClientError::NotAllowed { rule: ADMINS_WRITE.to_owned() }),
+        Ok(_) | Err(ClientError::NotInYet) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

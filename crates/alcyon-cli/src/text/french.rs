@@ -179,9 +179,16 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::HandleTaken(handle) => format!("l'identifiant {handle} est pris"),
         ClientError::HandleChanged { handle } => format!("{handle} désigne un autre compte qu'avant ; rien n'a été envoyé"),
         ClientError::Blocked(handle) => format!("{handle} est bloqué ; débloquez d'abord"),
-        ClientError::Left => "l'autre a quitté cette conversation".to_owned(),
+        ClientError::Left => "cette conversation est terminée : quittée, refusée ou close".to_owned(),
+        ClientError::NotAllowed { rule } => format!("non permis : {}", group_rule(rule)),
+        ClientError::AlreadyIn(handle) => format!("{handle} y est déjà"),
+        ClientError::NotInYet => "cet appareil n'est pas encore entré dans le groupe".to_owned(),
+        ClientError::InviteOver => {
+            "l'invitation ou le lien n'est plus valable : utilisé, fermé, expiré, ou pour quelqu'un d'autre".to_owned()
+        }
+        ClientError::TooManyAtOnce { limit, actual } => format!("on invite au plus {limit} personnes à la fois, pas {actual}"),
         ClientError::TextTooLong { limit, actual } => {
-            format!("un message contient au plus {limit} octets de texte, celui-ci en a {actual}")
+            format!("au plus {limit} octets de texte tiennent ici, ceci en a {actual}")
         }
         ClientError::EmptyText => "le texte est vide".to_owned(),
         ClientError::NoDevices(handle) => format!("{handle} n'a pas encore d'appareil à qui écrire"),
@@ -194,6 +201,17 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::Store(error) => return store(error),
         _ => return None,
     })
+}
+
+/// The rules that people meet; the others are met by broken programs only.
+fn group_rule(rule: &str) -> &str {
+    match rule.split(':').next() {
+        Some("rule 5") => "règle 5 : seul un admin retire quelqu'un d'autre",
+        Some("rule 7") => "règle 7 : trop de comptes, d'appareils ou d'invitations et de liens ouverts",
+        Some("rule 9") => "règle 9 : cette invitation ou ce lien n'est pas à vous de l'ouvrir ou de le fermer",
+        Some("rule 10") => "règle 10 : seul un admin le peut, et les membres ce que les réglages leur permettent",
+        _ => rule,
+    }
 }
 
 fn store(error: &StoreError) -> Option<String> {

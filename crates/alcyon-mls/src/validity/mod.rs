@@ -158,7 +158,7 @@ pub enum Invalid {
     #[error("rule 4: the author's leaf changes account or device, or its era goes back")]
     Author,
     /// Rule 5.
-    #[error("rule 5: removes a leaf it may not remove")]
+    #[error("rule 5: removes a leaf it may not remove; of others, only admins remove")]
     Removal,
     /// Rule 6.
     #[error("rule 6: comes in without a leaf or a door that backs it")]
@@ -173,7 +173,7 @@ pub enum Invalid {
     #[error("rule 9: doors changed by somebody who may not, or state and header do not agree on them")]
     Doors,
     /// Rule 10.
-    #[error("rule 10: a change that its author may not make")]
+    #[error("rule 10: a change that its author may not make; only admins may, and members what the settings allow")]
     Rights,
     /// Rule 11.
     #[error("rule 11: the state changes without an update, or the update changes nothing or can't be read")]
