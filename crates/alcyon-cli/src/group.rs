@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use alcyon_client::{AccountId, ActOutcome, GroupPermission, Handle, JoinLink, JoinOutcome};
+use alcyon_client::{AccountId, ActOutcome, GroupPermission, Handle, JoinLink, JoinOutcome, ServerUrl};
 use clap::{Subcommand, ValueEnum};
 
 use crate::{
@@ -124,6 +124,16 @@ pub(crate) enum GroupCommand {
         /// Whom: a handle or an account id
         who: String,
     },
+    /// Move a group, or a conversation of two, to another server; everybody in it goes along
+    ///
+    /// Nobody has to do anything. It also works while the server it is on is away: what waits goes to the new one.
+    Move {
+        /// The conversation's id
+        group: String,
+        /// Where to: the server's address
+        #[arg(value_name = "URL")]
+        server: ServerUrl,
+    },
     /// Leave a group
     Leave {
         /// The group's conversation id
@@ -217,6 +227,11 @@ pub(crate) async fn run<W: Write>(command: GroupCommand, client: &Native, report
             if !client.links_of(conversation)?.is_empty() {
                 report.hint(GroupText::LinksAreOpen)?;
             }
+        }
+        GroupCommand::Move { group, server } => {
+            let conversation = client.find(&group)?;
+            let outcome = with_progress(look, json, Text::Contacting, client.move_to(conversation, &server)).await?;
+            report.act("moved", &group, outcome)?;
         }
         GroupCommand::Leave { group } => {
             let outcome = with_progress(look, json, Text::Contacting, client.leave(client.find(&group)?)).await?;

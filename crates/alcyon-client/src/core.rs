@@ -146,6 +146,11 @@ const ALARMS: [(AlarmKind, u32); 7] = [
     (AlarmKind::Unreadable, 7),
 ];
 
+/// By which number an alarm of a kind is stored.
+pub(crate) fn number_of_alarm(kind: AlarmKind) -> u32 {
+    ALARMS.iter().find(|(known, _)| *known == kind).map_or(0, |(_, number)| *number)
+}
+
 /// A stored alarm as it is shown; none for a kind that this version does not know.
 pub(crate) fn alarm_view(record: &AlarmRecord) -> Option<Alarm> {
     let (kind, _) = ALARMS.into_iter().find(|(_, number)| *number == record.kind)?;
@@ -162,7 +167,7 @@ pub(crate) fn raise(
     evidence: (&[u8], &[u8]),
     at_ms: u64,
 ) -> Result<Option<Event>, ClientError> {
-    let number = ALARMS.iter().find(|(known, _)| *known == kind).map_or(0, |(_, number)| *number);
+    let number = number_of_alarm(kind);
     let (mine, theirs) = (evidence.0.to_vec(), evidence.1.to_vec());
     let new = tx.add_alarm(&AlarmRecord { number: 0, conversation, log, kind: number, sequence, mine, theirs, at_ms })?;
     Ok(new.then_some(Event::Alarm(Alarm { conversation, kind, sequence })))

@@ -1,6 +1,7 @@
 //! The control plane: JSON over HTTP, answers believed only as far as signatures carry them.
 
 use alcyon_identity::Manifest;
+use alcyon_mls::{JudgedKeyPackage, Suite, judge_key_package};
 use alcyon_wire::{AccountId, DeviceId, Handle, HandleName, RefusalCode, Seat, ServerUrl};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -116,7 +117,7 @@ pub(crate) async fn manifest_of<T: Transport>(transport: &T, handle: &Handle) ->
 }
 
 /// One KeyPackage for each device of an account that has any.
-pub(crate) async fn claim_key_packages<T: Transport>(
+async fn claim_key_packages<T: Transport>(
     transport: &T,
     server: &ServerUrl,
     account: AccountId,
@@ -128,6 +129,25 @@ pub(crate) async fn claim_key_packages<T: Transport>(
         .into_iter()
         .map(|Claimed { device, key_package }| Ok((DeviceId::from_text(&device, "device")?, base64(&key_package)?)))
         .collect()
+}
+
+/// A KeyPackage of each of an account's devices that its manifest names, from the first of its homes that answers. What does
+/// not hold is passed over.
+pub(crate) async fn key_packages_of<T: Transport>(transport: &T, manifest: &Manifest) -> Result<Vec<JudgedKeyPackage>, ClientError> {
+    let account = manifest.account();
+    let mut claimed = Err(ClientError::Unbelievable("a manifest without a home"));
+    for home in manifest.homes() {
+        claimed = claim_key_packages(transport, &home.server, account).await;
+        if claimed.is_ok() {
+            break;
+        }
+    }
+    let judged = |(device, bytes): (DeviceId, Vec<u8>)| {
+        let package = judge_key_package(Suite::PRODUCT, &bytes).ok()?;
+        let right = manifest.has_device(device) && package.chain().device() == device && package.chain().account() == account;
+        right.then_some(package)
+    };
+    Ok(claimed?.into_iter().filter_map(judged).collect())
 }
 
 /// Puts this device's KeyPackages up.

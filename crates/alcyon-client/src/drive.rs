@@ -156,7 +156,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Runs a connection until nothing is left to do on it. Where somebody keeps it already, waits until that one has looked at
     /// all that there is to do now, and has nothing left.
-    async fn run_or_follow(&self, link: &Link) -> Result<(), Ended> {
+    pub(crate) async fn run_or_follow(&self, link: &Link) -> Result<(), Ended> {
         let holds = &self.core.holds;
         let wanted = self.core.work.count();
         loop {
@@ -227,12 +227,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
     }
 
-    /// What goes over HTTP: starts, handles to be confirmed, KeyPackages. Returns how many servers could not be reached.
+    /// What goes over HTTP: starts, handles to be confirmed, KeyPackages, repairs. Returns how many servers could not be reached.
     async fn errands(&self) -> Result<usize, ClientError> {
         let starts = self.run_starts(None).await?;
         let requests = self.confirm_requests().await?;
         let packages = self.renew_key_packages().await?;
-        Ok(starts + requests + usize::from(!packages))
+        let repairs = self.run_next_terms().await?;
+        Ok(starts + requests + repairs + usize::from(!packages))
     }
 
     async fn run_errands(&self) -> Result<(), ClientError> {

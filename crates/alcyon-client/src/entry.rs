@@ -16,6 +16,7 @@ use crate::{
     core::{Core, handshake_key, message_view, raise},
     line::NewLine,
     local::Local,
+    next_term::{TermReason, propose},
     rejoin::{LOST_STATE, ROLLED_BACK, UNOPENED_PATH},
 };
 
@@ -32,12 +33,14 @@ pub(crate) struct Step {
     pub(crate) stop: bool,
     /// Own acts that the rules have passed over, with the reason.
     pub(crate) failed: Vec<(EntryId, String)>,
+    /// What was read closes a log towards the conversation's next term.
+    goes_on: bool,
 }
 
 /// An entry on its way through a transaction.
 pub(crate) struct Subject<'a> {
     pub(crate) header: HeaderFacts,
-    header_bytes: &'a [u8],
+    pub(crate) header_bytes: &'a [u8],
     pub(crate) payload: &'a [u8],
     pub(crate) hash: PayloadHash,
     pub(crate) now_ms: u64,
@@ -90,7 +93,7 @@ enum Instead {
 
 impl Step {
     fn add(&mut self, other: Self) {
-        let Self { events, new_seat, stop, failed } = other;
+        let Self { events, new_seat, stop, failed, goes_on: _ } = other;
         self.events.extend(events);
         self.failed.extend(failed);
         self.new_seat |= new_seat;
@@ -108,7 +111,8 @@ fn store_failure(error: &alcyon_mls::RowsError) -> ClientError {
 }
 
 fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u64, instead: Option<Instead>) -> Result<Step, ClientError> {
-    let mut term = tx.term(log)?.ok_or(ClientError::Unbelievable("entries of a log that was not asked for"))?;
+    // The conversation has gone on elsewhere meanwhile, or nobody has asked for this log.
+    let Some(mut term) = tx.term(log)? else { return Ok(Step { stop: true, ..Step::default() }) };
     let mut step = Step::default();
     let proto::Entry { header: header_bytes, payload, payload_hash: given_hash } = entry;
     let facts = HeaderFacts::parse(header_bytes)
@@ -133,11 +137,18 @@ fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u
         step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Gap, subject.header.sequence, (&[], &[]), now_ms)?);
     } else {
         match instead {
+            Some(Instead::SetAside) if term.welcome.is_some() => {
+                crate::next_term::give_up(tx, &term, &subject, &mut step)?;
+                return Ok(step);
+            }
             Some(Instead::SetAside) => set_aside(tx, &term, &subject, "could not be processed", &mut step)?,
             Some(Instead::Rejoin) => {
                 term.rejoin = UNOPENED_PATH;
                 crate::outbox::queue_rejoin(tx, &term)?;
                 tx.set_aside(log, subject.header.sequence, header_bytes, payload, REPLAY)?;
+            }
+            None if term.state == TermState::Joining && term.welcome.is_some() => {
+                crate::next_term::collect(tx, local, &mut term, &subject, &mut step)?;
             }
             // Before it is in, a device reads nothing but the commit by which it comes in.
             None if term.state == TermState::Joining => {
@@ -165,7 +176,7 @@ fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u
 }
 
 fn apply_gap(tx: &Tx<'_>, log: LogId, gap: &proto::Gap, now_ms: u64) -> Result<Step, ClientError> {
-    let mut term = tx.term(log)?.ok_or(ClientError::Unbelievable("entries of a log that was not asked for"))?;
+    let Some(mut term) = tx.term(log)? else { return Ok(Step { stop: true, ..Step::default() }) };
     let proto::Gap { first, last, running_hash, commit_count } = gap;
     let mut step = Step::default();
     if *first != term.cursor + 1 || last < first || *commit_count < term.commit_count {
@@ -198,7 +209,7 @@ fn compare_with_server(tx: &Tx<'_>, log: LogId, theirs: &[u8], now_ms: u64) -> R
 }
 
 /// Compares what somebody else has seen of this log with what this device has.
-fn compare_seen(tx: &Tx<'_>, term: &TermRecord, seen: Seen, at: &Subject<'_>, step: &mut Step) -> Result<bool, ClientError> {
+fn compare_seen(tx: &Tx<'_>, local: &Local, term: &TermRecord, seen: Seen, at: &Subject<'_>, step: &mut Step) -> Result<bool, ClientError> {
     let mine = if seen.sequence == 0 {
         Some(RunningHash::start(term.log))
     } else if seen.sequence == term.cursor {
@@ -212,6 +223,7 @@ fn compare_seen(tx: &Tx<'_>, term: &TermRecord, seen: Seen, at: &Subject<'_>, st
         let mine = mine.unwrap_or(term.running_hash);
         let evidence = (mine.as_bytes().as_slice(), seen.running_hash.as_bytes().as_slice());
         step.events.extend(raise(tx, Some(term.conversation), term.log, AlarmKind::Forked, seen.sequence, evidence, at.now_ms)?);
+        propose(tx, local, term, TermReason::Forked, at.now_ms)?;
         return Ok(false);
     }
     Ok(mine.is_some())
@@ -223,6 +235,10 @@ fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject:
     if own == Some(subject.hash) {
         return own_echo(tx, local, term, subject, step);
     }
+    if matches!(Payload::decode(subject.payload), Ok(Payload::Tree(_))) {
+        // For those who have a Welcome; this device is in.
+        return Ok(());
+    }
     match process(tx, load_group(tx, term)?, subject, &subject_message(term, subject)?)? {
         Processed::Application { by, plaintext } => {
             let content = Content::parse(unpad(&plaintext)?)?;
@@ -231,7 +247,7 @@ fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject:
             }
             let from_peer = by.chain.account() != local.account;
             if let Some(seen) = content.seen {
-                let agreed = compare_seen(tx, term, seen, subject, step)?;
+                let agreed = compare_seen(tx, local, term, seen, subject, step)?;
                 if agreed && from_peer {
                     for message in tx.delivered_up_to(term.conversation, term.term, seen.sequence)? {
                         step.events.push(Event::Delivery(message_view(tx, local, message)?));
@@ -326,7 +342,8 @@ fn apply_content(
             if tx.add_message(&record)? {
                 tx.bring_back(term.conversation, subject.now_ms)?;
                 step.events.push(Event::Message(message_view(tx, local, record)?));
-            } else if own || tx.message(term.conversation, id)?.is_some_and(|known| known.sender == sender && known.position.is_none()) {
+            } else if own || tx.message(term.conversation, id)?.is_some_and(|known| known.sender == sender && known.position < position) {
+                // In a later term it goes out again, for those who have not had it: its place is there, for all.
                 tx.set_delivery(term.conversation, id, delivery, position)?;
             }
         }
@@ -343,7 +360,10 @@ fn apply_content(
                 crate::contacts::remember_manifest(tx, &manifest, None, subject.now_ms)?;
             }
         }
-        Some(Body::Successor(_)) => {}
+        Some(Body::Successor(proto::Successor { conversation, term: next, log: _, server: _ })) => {
+            let here = conversation == term.conversation.to_field() && next == term.term + 1;
+            step.goes_on |= here && subject.header.kind == EntryKind::Close;
+        }
         Some(Body::Roster(proto::Roster { signed_manifests })) => {
             for signed in signed_manifests {
                 if let Ok(manifest) = alcyon_identity::Manifest::decode(&signed) {
@@ -388,11 +408,7 @@ fn apply_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Sub
             Ok(())
         }
         Processed::OwnCommitUnknown => {
-            let seat = local.replaced_seat(term.log, subject.header.entry_id);
-            if subject.header.changes.seats_added.iter().any(|added| added.id == seat.seat_id(term.log)) {
-                term.seat = seat;
-                step.new_seat = true;
-            }
+            own_seat_moved(local, term, subject, step);
             tx.set_aside(term.log, subject.header.sequence, subject.header_bytes, subject.payload, REPLAY)?;
             rolled_back(tx, term, subject, step)
         }
@@ -414,6 +430,7 @@ fn own_seat_moved(local: &Local, term: &mut TermRecord, subject: &Subject<'_>, s
     let seat = local.replaced_seat(term.log, subject.header.entry_id);
     if subject.header.changes.seats_added.iter().any(|added| added.id == seat.seat_id(term.log)) {
         term.seat = seat;
+        term.drop_secret = local.replaced_drop(term.log, subject.header.entry_id);
         step.new_seat = true;
     }
 }
@@ -442,12 +459,13 @@ fn judged(
         tx.remove_own_entry(term.log, subject.header.entry_id)?;
         if let Some(seat) = term.next_seat.take() {
             term.seat = seat;
+            term.drop_secret = local.replaced_drop(term.log, subject.header.entry_id);
             step.new_seat = true;
         }
     }
     let Verdict::Valid(summary) = verdict else { return Ok(()) };
     if !own {
-        compare_seen(tx, term, summary.data.seen, subject, step)?;
+        compare_seen(tx, local, term, summary.data.seen, subject, step)?;
     }
     if let Some(secret) = &summary.new_join_secret {
         term.join_secret = secret.clone();
@@ -485,8 +503,15 @@ fn judged(
 
 fn apply_close(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
     let own = tx.own_entry(term.log, subject.header.entry_id)? == Some(subject.hash);
+    if own && let Some(draft) = tx.outbox_by_entry(term.log, subject.header.entry_id)?.and_then(|item| item.content) {
+        step.goes_on |= matches!(Content::parse(&draft)?.body, Some(Body::Successor(_)));
+    }
     apply_application(tx, local, term, subject, step)?;
     term.state = TermState::Closed;
+    if step.goes_on {
+        tx.put_term(term)?;
+        return crate::next_term::closed_towards(tx, term);
+    }
     if let Some(mut conversation) = tx.conversation(term.conversation)?.filter(|conversation| conversation.kind == ConversationKind::Group)
     {
         if own {
@@ -546,6 +571,7 @@ fn subject_message(term: &TermRecord, subject: &Subject<'_>) -> Result<Vec<u8>, 
     match Payload::decode(subject.payload)? {
         Payload::Application(message) => Ok(message),
         Payload::Handshake(sealed) => Ok(handshake_key(term)?.open_handshake(&sealed)?),
+        Payload::Tree(_) => Err(MlsError::Malformed { what: "MLSMessage" }.into()),
     }
 }
 
@@ -565,7 +591,7 @@ fn overtaken(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>) -> Resul
         }
         match (item.kind, &term.group_id) {
             (OutboxKind::Rejoin, Some(group)) => discard_rejoin(tx, &GroupId::from_bytes(group), lost)?,
-            (OutboxKind::Commit | OutboxKind::Act, _) => {
+            (OutboxKind::Commit | OutboxKind::Act | OutboxKind::TakeSeat, _) => {
                 if let Some(mut group) = load_group(tx, term)?
                     && group.pending()
                 {

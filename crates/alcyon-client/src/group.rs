@@ -4,9 +4,11 @@ use alcyon_mls::{
     CommitSummary, Created, Group, GroupChange, GroupHandshake, GroupRules, GroupState, LeaveProof, LetsIn, MlsError, Payload, Permission,
     Role, Settings, Who,
 };
-use alcyon_store::{ConversationKind, ConversationRecord, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
+use alcyon_store::{
+    ConversationKind, ConversationRecord, NewOutboxItem, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx,
+};
 use alcyon_wire::{
-    AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, MessageId, RunningHash, Seat, SeatKey, SeatSecret, limits,
+    AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
     proto::{self, client_frame::Body},
 };
 use prost::Message;
@@ -300,25 +302,18 @@ fn create(tx: &Tx<'_>, local: &Local, conversation: ConversationId, title: &str,
         kind: ConversationKind::Group,
         title: title.to_owned(),
     })?;
-    let term = TermRecord {
-        log,
-        conversation,
-        term: 0,
-        server: local.server.clone(),
-        state: TermState::Live,
-        group_id: Some(group.id().as_bytes().to_vec()),
-        welcome: None,
-        seat: seat.clone(),
-        next_seat: None,
-        drop_secret: drop_secret.clone(),
-        join_secret: random::<32, JoinSecret>(),
-        cursor: 0,
-        running_hash: RunningHash::start(log),
-        commit_count: 0,
-        rejoin: 0,
-        door: None,
-        tree_stale: false,
-    };
+    let term = TermRecord::begun(
+        NewTerm {
+            log,
+            conversation,
+            term: 0,
+            server: local.server.clone(),
+            seat: seat.clone(),
+            drop_secret: drop_secret.clone(),
+            join_secret: random::<32, JoinSecret>(),
+        },
+        group.id().as_bytes(),
+    );
     tx.put_term(&term)?;
     let first = Seat { id: seat.seat_id(log), drop_hash: drop_secret.hash(log), keep: true, invite: true };
     let frame = Body::Create(proto::Create { log: log.to_field(), seats: vec![first.to_field()] });

@@ -2,6 +2,8 @@
 
 use alcyon_wire::{AccountId, Handle};
 
+use crate::TermReason;
+
 /// An account, and its handle where that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
@@ -77,6 +79,13 @@ pub enum Line {
     LinkClosed,
     /// The group is over.
     Ended,
+    /// The conversation goes on at another server.
+    Moved {
+        /// Its host, with the port if it is not the usual one.
+        server: String,
+        /// Why.
+        reason: TermReason,
+    },
 }
 
 /// What may be allowed to all members, or to admins alone.

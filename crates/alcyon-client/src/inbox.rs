@@ -130,6 +130,9 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
             return receive_ask_in(tx, (manifest, handle, sent_at_ms), (conversation, log, door), sequence, now_ms);
         }
     };
+    if offer.term > 0 {
+        return crate::next_term::receive(tx, local, account, &offer, now_ms);
+    }
     if account == local.account || tx.request(offer.conversation)?.is_some() || tx.conversation(offer.conversation)?.is_some() {
         return Ok(Vec::new());
     }
@@ -187,6 +190,9 @@ fn receive_invite(
     now_ms: u64,
 ) -> Result<Vec<Event>, ClientError> {
     let account = manifest.account();
+    if crate::next_term::receive_invite(tx, local, invite, account, now_ms)? {
+        return Ok(Vec::new());
+    }
     let in_already = tx.conversation(invite.conversation)?.is_some_and(|known| known.standing != Standing::Left);
     let other_kind = tx.request(invite.conversation)?.is_some_and(|known| known.kind != RequestKind::Invite);
     if account == local.account || in_already || other_kind {

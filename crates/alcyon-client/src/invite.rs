@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use alcyon_identity::Manifest;
-use alcyon_mls::{ACCOUNT_DOOR_MS, DoorKeys, GroupChange, LetsIn, NewDoor, Role, seal_knock};
+use alcyon_mls::{ACCOUNT_DOOR_MS, DoorKeys, GroupChange, GroupState, LetsIn, NewDoor, Role, seal_knock};
 use alcyon_store::{
-    ConversationKind, ConversationRecord, LinkRecord, NewOutboxItem, OutboxKind, RequestKind, RequestRecord, RequestState, Standing,
-    TermRecord, TermState, Tx,
+    ConversationKind, ConversationRecord, LinkRecord, NewOutboxItem, NewTerm, OutboxKind, RequestKind, RequestRecord, RequestState,
+    Standing, TermRecord, Tx,
 };
 use alcyon_wire::{
-    AccountId, ConversationId, DoorId, DropSecret, EntryId, Handle, JoinSecret, LogId, Pass, RunningHash, SeatSecret, ServerUrl,
+    AccountId, ConversationId, DoorId, DropSecret, EntryId, Handle, JoinSecret, LogId, Pass, SeatSecret, ServerUrl,
     proto::{self, client_frame::Body, knock_body},
 };
 use prost::Message;
@@ -40,7 +40,6 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let now_ms = self.clock.now_ms();
         let prepared = self.core.store.transaction(|tx| {
             let (term, _, state) = the_group(tx, conversation)?;
-            let accounts: Vec<_> = state.accounts.keys().copied().collect();
             let mut seen = BTreeSet::new();
             manifests
                 .into_iter()
@@ -50,45 +49,15 @@ impl<T: Transport, C: Clock> Client<T, C> {
                         let handle = manifest.homes().first().map(|home| home.handle.to_text()).unwrap_or_default();
                         return Err(ClientError::AlreadyIn(handle));
                     }
-                    let invite = *DoorKeys::new_invite()?;
-                    let keys = DoorKeys::derive(&invite, term.log)?;
-                    let lets_in = LetsIn::Account { account: manifest.account(), role: Role::Member };
-                    let door = NewDoor { id: keys.id, key: keys.public_key, lets_in, expires_ms: Some(now_ms + LASTS_MS) };
-                    let offer = InviteOffer {
-                        conversation: term.conversation,
-                        term: term.term,
-                        log: term.log,
-                        server: term.server.clone(),
-                        join_secret: term.join_secret.clone(),
-                        door: invite,
-                        title: state.settings.title.clone(),
-                        members: u32::try_from(accounts.len()).unwrap_or(u32::MAX),
-                        member_marks: accounts.iter().map(|account| mark(&invite, *account)).collect(),
-                    };
-                    Ok((manifest, GroupChange::OpenDoor(door), offer))
+                    let (change, offer) = new_invite(&term, &state, manifest.account(), Role::Member, &[], now_ms)?;
+                    Ok((manifest, change, offer))
                 })
                 .collect::<Result<Vec<_>, ClientError>>()
         })?;
         let changes: Vec<_> = prepared.iter().map(|(_, change, _)| change.clone()).collect();
         let act = Act::open(&changes, prepared.iter().map(|(_, _, offer)| offer.door.to_vec()).collect());
         let (number, entry_id) = self.queue_act(conversation, &act, |tx, number| {
-            for (manifest, _, offer) in &prepared {
-                let invite = proto::Invite { join_secret: bytes::Bytes::new(), ..offer.to_field() };
-                let waiting =
-                    WaitingInvite { account: manifest.account().as_bytes().to_vec(), invite: invite.encode_to_vec(), at_ms: now_ms };
-                let inbox = manifest.inbox();
-                tx.add_outbox(&NewOutboxItem {
-                    kind: OutboxKind::Knock,
-                    conversation: Some(conversation),
-                    server: &inbox.server,
-                    log: inbox.log,
-                    entry_id: random(),
-                    after: number,
-                    content: Some(&waiting.encode_to_vec()),
-                    frame: None,
-                })?;
-            }
-            Ok(())
+            prepared.iter().try_for_each(|(manifest, _, offer)| queue_invite(tx, manifest, offer, number, now_ms))
         })?;
         self.settle(number, Some(entry_id)).await
     }
@@ -181,8 +150,18 @@ impl<T: Transport, C: Clock> Client<T, C> {
             self.settle(number, None).await?;
             return Ok(JoinOutcome::Asked { admin });
         }
-        let offer =
-            InviteOffer { conversation, term, log, server, join_secret, door, title: String::new(), members: 0, member_marks: Vec::new() };
+        let offer = InviteOffer {
+            conversation,
+            term,
+            log,
+            server,
+            join_secret,
+            door,
+            title: String::new(),
+            members: 0,
+            member_marks: Vec::new(),
+            before: Vec::new(),
+        };
         let number = self.core.store.transaction(|tx| accept_invite(tx, &offer, now_ms))?;
         self.settle(number, None).await?;
         self.came_in(conversation)
@@ -233,6 +212,78 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
+/// A door for an account, and the invite to it.
+fn new_invite(
+    term: &TermRecord,
+    state: &GroupState,
+    account: AccountId,
+    role: Role,
+    before: &[LogId],
+    now_ms: u64,
+) -> Result<(GroupChange, InviteOffer), ClientError> {
+    let invite = *DoorKeys::new_invite()?;
+    let keys = DoorKeys::derive(&invite, term.log)?;
+    let lets_in = LetsIn::Account { account, role };
+    let door = NewDoor { id: keys.id, key: keys.public_key, lets_in, expires_ms: Some(now_ms + LASTS_MS) };
+    let offer = InviteOffer {
+        conversation: term.conversation,
+        term: term.term,
+        log: term.log,
+        server: term.server.clone(),
+        join_secret: term.join_secret.clone(),
+        door: invite,
+        title: state.settings.title.clone(),
+        members: u32::try_from(state.accounts.len()).unwrap_or(u32::MAX),
+        member_marks: state.accounts.keys().map(|account| mark(&invite, *account)).collect(),
+        before: before.to_vec(),
+    };
+    Ok((GroupChange::OpenDoor(door), offer))
+}
+
+/// The invite goes out once item `after`, which opens its door, has its echo.
+fn queue_invite(tx: &Tx<'_>, manifest: &Manifest, offer: &InviteOffer, after: u64, now_ms: u64) -> Result<(), ClientError> {
+    let invite = proto::Invite { join_secret: bytes::Bytes::new(), ..offer.to_field() };
+    let waiting = WaitingInvite { account: manifest.account().as_bytes().to_vec(), invite: invite.encode_to_vec(), at_ms: now_ms };
+    let inbox = manifest.inbox();
+    tx.add_outbox(&NewOutboxItem {
+        kind: OutboxKind::Knock,
+        conversation: Some(offer.conversation),
+        server: &inbox.server,
+        log: inbox.log,
+        entry_id: random(),
+        after,
+        content: Some(&waiting.encode_to_vec()),
+        frame: None,
+    })?;
+    Ok(())
+}
+
+/// Opens doors into a group's next term for accounts that were in the one before, as what they were there (`before`). `logs`
+/// are those of the terms before.
+pub(crate) fn invite_along(
+    tx: &Tx<'_>,
+    term: &TermRecord,
+    before: &GroupState,
+    logs: &[LogId],
+    others: &[Manifest],
+    now_ms: u64,
+) -> Result<(), ClientError> {
+    for others in others.chunks(AT_ONCE) {
+        let mut doors = Vec::new();
+        for manifest in others {
+            let role = if before.is_admin(manifest.account()) { Role::Admin } else { Role::Member };
+            doors.push((manifest, new_invite(term, before, manifest.account(), role, logs, now_ms)?));
+        }
+        let changes: Vec<_> = doors.iter().map(|(_, (change, _))| change.clone()).collect();
+        let act = Act::open(&changes, doors.iter().map(|(_, (_, offer))| offer.door.to_vec()).collect());
+        let (number, _) = act.queue(tx, term)?;
+        for (manifest, (_, offer)) in doors {
+            queue_invite(tx, manifest, &offer, number, now_ms)?;
+        }
+    }
+    Ok(())
+}
+
 /// An invite whose door is not open yet. The join secret comes in when it is: a removal may change it until then.
 #[derive(Clone, PartialEq, Message)]
 struct WaitingInvite {
@@ -264,19 +315,21 @@ pub(crate) fn send_waiting(tx: &Tx<'_>, local: &Local, term: &TermRecord, act: u
 /// An invite, as it is offered.
 pub(crate) struct InviteOffer {
     pub(crate) conversation: ConversationId,
-    term: u32,
-    log: LogId,
-    server: ServerUrl,
-    join_secret: JoinSecret,
-    door: [u8; 32],
+    pub(crate) term: u32,
+    pub(crate) log: LogId,
+    pub(crate) server: ServerUrl,
+    pub(crate) join_secret: JoinSecret,
+    pub(crate) door: [u8; 32],
     pub(crate) title: String,
     pub(crate) members: u32,
-    member_marks: Vec<[u8; MARK]>,
+    pub(crate) member_marks: Vec<[u8; MARK]>,
+    /// The logs of the terms before it, the newest first.
+    pub(crate) before: Vec<LogId>,
 }
 
 impl InviteOffer {
     pub(crate) fn parse(field: proto::Invite) -> Result<Self, ClientError> {
-        let proto::Invite { conversation, term, log, server, join_secret, door, title, members, member_marks } = field;
+        let proto::Invite { conversation, term, log, server, join_secret, door, title, members, member_marks, before } = field;
         if title.len() > alcyon_mls::TITLE || member_marks.len() > alcyon_mls::ACCOUNTS {
             return Err(ClientError::Unbelievable("an invite over the limits"));
         }
@@ -290,11 +343,12 @@ impl InviteOffer {
             title,
             members,
             member_marks: member_marks.iter().filter_map(|mark| mark.as_ref().try_into().ok()).collect(),
+            before: before.iter().map(|log| LogId::parse(log, "invite.before")).collect::<Result<_, _>>()?,
         })
     }
 
     pub(crate) fn to_field(&self) -> proto::Invite {
-        let Self { conversation, term, log, server, join_secret, door, title, members, member_marks } = self;
+        let Self { conversation, term, log, server, join_secret, door, title, members, member_marks, before } = self;
         proto::Invite {
             conversation: conversation.to_field(),
             term: *term,
@@ -305,6 +359,7 @@ impl InviteOffer {
             title: title.clone(),
             members: *members,
             member_marks: member_marks.iter().map(|mark| mark.to_vec().into()).collect(),
+            before: before.iter().map(|log| log.to_field()).collect(),
         }
     }
 
@@ -341,7 +396,7 @@ pub(crate) fn is_our_link(tx: &Tx<'_>, log: LogId, door: DoorId) -> Result<bool,
 
 /// Takes an invite: from here on this device comes in with whatever connection there is. The number of the outbox's item.
 pub(crate) fn accept_invite(tx: &Tx<'_>, offer: &InviteOffer, now_ms: u64) -> Result<u64, ClientError> {
-    let InviteOffer { conversation, term, log, server, join_secret, door, title, members: _, member_marks: _ } = offer;
+    let InviteOffer { conversation, term, log, server, join_secret, door, title, members: _, member_marks: _, before: _ } = offer;
     // Whoever made the invite has chosen the id: it takes nothing away from a conversation that is there.
     match tx.conversation(*conversation)? {
         Some(known) if known.kind == ConversationKind::Pair => {
@@ -375,23 +430,16 @@ pub(crate) fn accept_invite(tx: &Tx<'_>, offer: &InviteOffer, now_ms: u64) -> Re
     // Who goes into a group wants to see it.
     tx.put_shelf(*conversation, alcyon_store::Shelf { archived: false, ..tx.shelf(*conversation)? })?;
     let record = TermRecord {
-        log: *log,
-        conversation: *conversation,
-        term: *term,
-        server: server.clone(),
-        state: TermState::Joining,
-        group_id: None,
-        welcome: None,
-        seat: random::<32, SeatSecret>(),
-        next_seat: None,
-        drop_secret: random::<32, DropSecret>(),
-        join_secret: join_secret.clone(),
-        cursor: 0,
-        running_hash: RunningHash::start(*log),
-        commit_count: 0,
-        rejoin: 0,
         door: Some(*door),
-        tree_stale: false,
+        ..TermRecord::joining(NewTerm {
+            log: *log,
+            conversation: *conversation,
+            term: *term,
+            server: server.clone(),
+            seat: random::<32, SeatSecret>(),
+            drop_secret: random::<32, DropSecret>(),
+            join_secret: join_secret.clone(),
+        })
     };
     tx.put_term(&record)?;
     let entry_id: EntryId = random();

@@ -37,6 +37,7 @@ mod join_link;
 mod line;
 mod link;
 mod local;
+mod next_term;
 mod offer;
 mod outbox;
 mod poke;
@@ -59,5 +60,6 @@ pub use event::{
 };
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
 pub use join_link::JoinLink;
+pub use next_term::TermReason;
 pub use shelf::Muted;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

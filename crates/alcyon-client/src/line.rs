@@ -4,7 +4,7 @@ use alcyon_store::{DeliveryState, MessageRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, EntryId, MessageId};
 use prost::Message;
 
-use crate::{ClientError, GroupPermission, Line, Person, core::handle_of, local::Local};
+use crate::{ClientError, GroupPermission, Line, Person, TermReason, core::handle_of, local::Local};
 
 /// A line as it is stored. Numbers never change their meaning.
 #[derive(Clone, PartialEq, Message)]
@@ -42,6 +42,7 @@ enum What {
     LinkOpened = 12,
     LinkClosed = 13,
     Ended = 14,
+    Moved = 15,
 }
 
 /// A line that is about to be stored.
@@ -61,6 +62,8 @@ pub(crate) enum NewLine {
     LinkOpened(bool),
     LinkClosed,
     Ended,
+    /// To this server, for this reason.
+    Moved(String, TermReason),
 }
 
 impl NewLine {
@@ -112,6 +115,10 @@ impl NewLine {
             }
             Self::LinkClosed => set(What::LinkClosed),
             Self::Ended => set(What::Ended),
+            Self::Moved(server, reason) => {
+                set(What::Moved);
+                (record.text, record.number) = (server, u64::from(reason as u32));
+            }
         }
         record
     }
@@ -177,6 +184,10 @@ pub(crate) fn view(tx: &Tx<'_>, local: &Local, bytes: &[u8]) -> Result<Option<Li
         (What::LinkOpened, _) => Some(Line::LinkOpened { approval: yes }),
         (What::LinkClosed, _) => Some(Line::LinkClosed),
         (What::Ended, _) => Some(Line::Ended),
+        (What::Moved, _) => {
+            let reason = u32::try_from(number).ok().and_then(TermReason::from_number);
+            reason.map(|reason| Line::Moved { server: text, reason })
+        }
         (What::Unspecified | What::Invited | What::Left | What::Removed | What::Role, _) => None,
     })
 }

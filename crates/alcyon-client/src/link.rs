@@ -216,7 +216,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
                         // By a door: the outbox does it.
                         continue;
                     }
-                    if term.state == TermState::Joining && term.group_id.is_none() {
+                    // The first tree of a term beyond 0 is in the log itself.
+                    if term.state == TermState::Joining && term.group_id.is_none() && term.term == 0 {
                         if !state.is_fetching(term.log) {
                             frames.push(state.get_tree(&seat));
                         }
@@ -310,6 +311,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     let cursor = state.cursors.get(&log).copied().unwrap_or(0);
                     state.heads.insert(log, cursor);
                 }
+                let refused: BTreeSet<_> = logs.iter().filter(|news| news.refusal.is_some()).map(|news| news.log.to_vec()).collect();
+                self.core.store.transaction(|tx| {
+                    let there = state.heads.keys().filter(|log| !refused.contains(log.as_bytes().as_slice()));
+                    there.into_iter().try_for_each(|log| crate::next_term::came_back(tx, *log))
+                })?;
                 for proto::LogNews { log, head, refusal } in logs {
                     let Ok(log) = LogId::parse(&log, "subscribed.logs.log") else { continue };
                     match refusal {
@@ -399,6 +405,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         tracing::debug!(code = ?refusal.code(), "a subscription was refused");
         state.stopped.insert(log);
         state.heads.remove(&log);
+        let local = self.core.local()?;
         let head = refusal.head.to_be_bytes();
         let events = self.core.store.transaction(|tx| {
             if link.purpose == Purpose::Inbox {
@@ -413,6 +420,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 RefusalCode::BeyondHead | RefusalCode::UnknownLog | RefusalCode::WrongSeat => {
                     let evidence = (term.running_hash.as_bytes().as_slice(), &head[..]);
                     let raised = raise(tx, Some(term.conversation), log, AlarmKind::ServerRestored, term.cursor, evidence, now_ms)?;
+                    crate::next_term::propose(tx, &local, &term, crate::TermReason::Lost, now_ms)?;
                     Ok(raised.into_iter().collect())
                 }
                 RefusalCode::SeatDropped => {
@@ -437,7 +445,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Purpose::Inbox => self.core.process_inbox(page, now_ms)?,
             Purpose::Hub | Purpose::Knock => self.core.process_page(page, now_ms)?,
         };
-        let Step { events, new_seat: _, stop, failed } = step;
+        let Step { events, new_seat: _, stop, failed, .. } = step;
         self.core.failed.borrow_mut().extend(failed);
         let mut frames = Vec::new();
         let cursor = self.core.store.transaction(|tx| {
@@ -555,16 +563,18 @@ pub(crate) fn purpose_of(kind: OutboxKind) -> Option<Purpose> {
         | OutboxKind::Leave
         | OutboxKind::Rejoin
         | OutboxKind::Act
+        | OutboxKind::TakeSeat
         | OutboxKind::ComeIn => Some(Purpose::Hub),
         OutboxKind::Knock => Some(Purpose::Knock),
         OutboxKind::SetPasses => Some(Purpose::Inbox),
-        OutboxKind::Start => None,
+        OutboxKind::Start | OutboxKind::NextTerm => None,
     }
 }
 
 /// After opening, the log is read to its head before the first of these is made or sent.
 fn needs_head(kind: OutboxKind) -> bool {
-    matches!(kind, OutboxKind::Append | OutboxKind::Commit | OutboxKind::Close | OutboxKind::Rejoin | OutboxKind::Act)
+    use OutboxKind::{Act, Append, Close, Commit, Rejoin, TakeSeat};
+    matches!(kind, Append | Commit | Close | Rejoin | Act | TakeSeat)
 }
 
 /// Items without a frame that the connection itself makes one for.

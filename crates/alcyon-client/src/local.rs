@@ -50,6 +50,12 @@ impl Local {
         SeatSecret::from(*self.device.derive("alcyon seat secret v1", &context))
     }
 
+    /// The drop secret of that seat.
+    pub(crate) fn replaced_drop(&self, log: LogId, commit: EntryId) -> DropSecret {
+        let context = [log.as_bytes().as_slice(), commit.as_bytes()].concat();
+        DropSecret::from(*self.device.derive("alcyon drop secret v1", &context))
+    }
+
     /// A request of the control plane, signed by this device. `server_time_ms` is the server's clock, not this device's.
     pub(crate) fn signed(
         &self,

@@ -2,10 +2,11 @@
 
 use alcyon_mls::{Group, MlsError};
 use alcyon_store::{
-    ConversationKind, ConversationRecord, NewOutboxItem, OutboxKind, RequestKind, RequestState, Standing, TermRecord, TermState, Tx,
+    ConversationKind, ConversationRecord, NewOutboxItem, NewTerm, OutboxKind, RequestKind, RequestState, Standing, TermRecord, TermState,
+    Tx,
 };
 use alcyon_wire::{
-    AccountId, ConversationId, DeviceId, DropSecret, JoinSecret, LogId, MessageId, RunningHash, SeatKey, SeatSecret, ServerUrl,
+    AccountId, ConversationId, DeviceId, DropSecret, JoinSecret, LogId, MessageId, SeatKey, SeatSecret, ServerUrl,
     proto::{self, client_frame::Body},
 };
 use prost::Message;
@@ -33,6 +34,10 @@ pub(crate) struct Offer {
     pub(crate) seats: Vec<OfferSeat>,
     pub(crate) introduction: String,
     pub(crate) introduction_id: Option<MessageId>,
+    /// Terms beyond 0: why the conversation goes on there.
+    pub(crate) reason: u32,
+    /// The logs of the terms before it, the newest first.
+    pub(crate) before: Vec<LogId>,
 }
 
 /// A place for one device.
@@ -45,7 +50,8 @@ pub(crate) struct OfferSeat {
 
 impl Offer {
     pub(crate) fn parse(offer: proto::Offer) -> Result<Self, ClientError> {
-        let proto::Offer { conversation, term, log, server, join_secret, welcome, seats, introduction, introduction_id } = offer;
+        let proto::Offer { conversation, term, log, server, join_secret, welcome, seats, introduction, introduction_id, reason, before } =
+            offer;
         Ok(Self {
             conversation: ConversationId::parse(&conversation, "offer.conversation")?,
             term,
@@ -69,11 +75,13 @@ impl Offer {
             } else {
                 Some(MessageId::parse(&introduction_id, "offer.introduction_id")?)
             },
+            reason,
+            before: before.iter().map(|log| LogId::parse(log, "offer.before")).collect::<Result<_, _>>()?,
         })
     }
 
     pub(crate) fn to_field(&self) -> proto::Offer {
-        let Self { conversation, term, log, server, join_secret, welcome, seats, introduction, introduction_id } = self;
+        let Self { conversation, term, log, server, join_secret, welcome, seats, introduction, introduction_id, reason, before } = self;
         proto::Offer {
             conversation: conversation.to_field(),
             term: *term,
@@ -91,6 +99,8 @@ impl Offer {
                 .collect(),
             introduction: (!introduction.is_empty()).then(|| proto::Text { text: introduction.clone() }),
             introduction_id: introduction_id.map(MessageId::to_field).unwrap_or_default(),
+            reason: *reason,
+            before: before.iter().map(|log| log.to_field()).collect(),
         }
     }
 
@@ -102,7 +112,7 @@ impl Offer {
         Self::parse(proto::Offer::decode(bytes).map_err(|_| alcyon_store::StoreError::Damaged("offer"))?)
     }
 
-    fn seat_of(&self, device: DeviceId) -> Option<&OfferSeat> {
+    pub(crate) fn seat_of(&self, device: DeviceId) -> Option<&OfferSeat> {
         self.seats.iter().find(|seat| seat.device == device)
     }
 }
@@ -124,23 +134,16 @@ pub(crate) fn accept_offer(tx: &Tx<'_>, offer: &Offer, peer: AccountId, now_ms: 
         title: String::new(),
     })?;
     let term = TermRecord {
-        log: offer.log,
-        conversation: offer.conversation,
-        term: offer.term,
-        server: offer.server.clone(),
-        state: TermState::Joining,
-        group_id: None,
         welcome: Some(offer.welcome.clone()),
-        seat: seat.secret.clone(),
-        next_seat: None,
-        drop_secret: seat.drop_secret.clone(),
-        join_secret: offer.join_secret.clone(),
-        cursor: 0,
-        running_hash: RunningHash::start(offer.log),
-        commit_count: 0,
-        rejoin: 0,
-        door: None,
-        tree_stale: false,
+        ..TermRecord::joining(NewTerm {
+            log: offer.log,
+            conversation: offer.conversation,
+            term: offer.term,
+            server: offer.server.clone(),
+            seat: seat.secret.clone(),
+            drop_secret: seat.drop_secret.clone(),
+            join_secret: offer.join_secret.clone(),
+        })
     };
     tx.put_term(&term)?;
     add(tx, OutboxKind::Commit, &term, random(), None, None)?;

@@ -16,6 +16,7 @@ use crate::{
     core::{Core, handshake_key, message_view, raise},
     entry::load_group,
     local::Local,
+    next_term::{TermReason, propose},
     random::random,
     rejoin::{self, FetchedTree},
     send::ADMINS_WRITE,
@@ -63,7 +64,7 @@ impl Core {
                 },
                 OutboxKind::PutTree => crate::group::make_tree(tx, &local, &term, &item)?,
                 OutboxKind::Append | OutboxKind::Close => encrypt(tx, &local, &term, &item)?,
-                OutboxKind::Commit => update_commit(tx, &local, &mut term, &item)?,
+                OutboxKind::Commit | OutboxKind::TakeSeat => update_commit(tx, &local, &mut term, &item)?,
                 OutboxKind::Rejoin => match tree {
                     None => return Ok(Ready::NeedsTree),
                     Some(tree) => rejoin::make_frame(tx, &local, &mut term, &item, tree)?,
@@ -124,7 +125,9 @@ impl Core {
                     }
                 }
                 // These change what this device may do next: their echo decides.
-                OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::Act => answered.head = Some(sequence),
+                OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::Act | OutboxKind::TakeSeat => {
+                    answered.head = Some(sequence);
+                }
                 OutboxKind::ComeIn => {
                     // The seat is there: what follows is read by it, up to the own commit.
                     if let Some(mut term) = tx.term(item.log)? {
@@ -141,6 +144,7 @@ impl Core {
                 | OutboxKind::Leave
                 | OutboxKind::Knock
                 | OutboxKind::SetPasses
+                | OutboxKind::NextTerm
                 | OutboxKind::Start => tx.remove_outbox(number)?,
             }
             Ok(answered)
@@ -167,7 +171,7 @@ impl Core {
                 (_, RefusalCode::Stale) => {
                     answered.head = Some(refusal.head);
                     if term.as_ref().is_some_and(|term| refusal.commit_count < term.commit_count) {
-                        restored(tx, term.as_ref(), &item, refusal.head, now_ms, &mut answered)?;
+                        restored(tx, &local, term.as_ref(), &item, refusal.head, now_ms, &mut answered)?;
                     } else if matches!(item.kind, OutboxKind::Append | OutboxKind::Close | OutboxKind::ComeIn) {
                         // The bytes are refused for ever: encrypt anew, under the same id, once the log is read to its head.
                         tx.set_outbox_frame(number, None)?;
@@ -196,8 +200,17 @@ impl Core {
                         tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Sent, None)?;
                     }
                 }
+                // The conversation goes on in its next term: where that is known, there; until then it waits.
+                (_, RefusalCode::Closed) if item.kind == OutboxKind::Append && may_go_on(tx, &item)? => {
+                    tx.set_outbox_frame(number, None)?;
+                    tx.remove_own_entry(item.log, item.entry_id)?;
+                    tx.delay_outbox(number, now_ms + AGAIN_MS)?;
+                    if let Some(term) = &term {
+                        crate::next_term::closed_towards(tx, term)?;
+                    }
+                }
                 (_, RefusalCode::UnknownLog) if !matches!(item.kind, OutboxKind::Knock | OutboxKind::Create) => {
-                    restored(tx, term.as_ref(), &item, 0, now_ms, &mut answered)?;
+                    restored(tx, &local, term.as_ref(), &item, 0, now_ms, &mut answered)?;
                 }
                 _ => give_up(tx, &local, &item, refusal, &mut answered)?,
             }
@@ -206,20 +219,30 @@ impl Core {
     }
 }
 
+/// When what can't go now is looked at again.
+const AGAIN_MS: u64 = 60_000;
+
+/// Whether the item's conversation is one that this account is still in.
+fn may_go_on(tx: &Tx<'_>, item: &OutboxItem) -> Result<bool, ClientError> {
+    let conversation = item.conversation.map(|conversation| tx.conversation(conversation)).transpose()?.flatten();
+    Ok(conversation.is_some_and(|conversation| conversation.standing != Standing::Left))
+}
+
 /// The server runs on an older copy than what it has acknowledged: shown, and tried again later, because the right copy may come
 /// back.
 fn restored(
     tx: &Tx<'_>,
+    local: &Local,
     term: Option<&TermRecord>,
     item: &OutboxItem,
     head: u64,
     now_ms: u64,
     answered: &mut Answered,
 ) -> Result<(), ClientError> {
-    const AGAIN_MS: u64 = 60_000;
     if let Some(term) = term {
         let evidence = (term.running_hash.as_bytes().as_slice(), &head.to_be_bytes()[..]);
         answered.events.extend(raise(tx, Some(term.conversation), term.log, AlarmKind::ServerRestored, term.cursor, evidence, now_ms)?);
+        propose(tx, local, term, TermReason::Lost, now_ms)?;
     }
     tx.delay_outbox(item.number, now_ms + AGAIN_MS)?;
     Ok(())
@@ -233,6 +256,14 @@ fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, refusal: &proto::Refus
         return if item.kind == OutboxKind::PutTree { drop_upload(tx, item) } else { Ok(()) };
     }
     let Some(conversation) = item.conversation else { return Ok(()) };
+    if let Some(term) = tx.term(item.log)?.filter(|term| term.term > 0 && item.kind == OutboxKind::Create) {
+        // The next term can't come to be: the conversation stays where it is.
+        return crate::next_term::take_back(tx, &term);
+    }
+    if item.kind == OutboxKind::Knock && tx.term_of(conversation)?.is_some_and(|term| term.term > 0) {
+        // Somebody can't be told at their inbox; the last entry of the term before says where it goes on.
+        return Ok(());
+    }
     match item.kind {
         OutboxKind::Append => {
             tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Failed, None)?;
@@ -263,7 +294,12 @@ fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, refusal: &proto::Refus
             answered.failed = Some((item.entry_id, refusal.message.clone()));
         }
         OutboxKind::ComeIn | OutboxKind::Leave => left(tx, item, answered)?,
-        OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::SetPasses => {}
+        OutboxKind::Commit
+        | OutboxKind::Rejoin
+        | OutboxKind::Close
+        | OutboxKind::SetPasses
+        | OutboxKind::NextTerm
+        | OutboxKind::TakeSeat => {}
     }
     Ok(())
 }
@@ -403,7 +439,17 @@ fn update_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, item: &Outbo
     let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
     let prepared = group.prepare_update(tx, &local.mls()?, seat.seat_id(term.log), seen)?;
     let frame = CommitFrame { message: &prepared.message, group_info: &prepared.group_info, seat };
-    commit_frame(tx, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
+    commit_frame(tx, local, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
+}
+
+/// The rights that a seat of this account has: keep and invite.
+fn own_rights(tx: &Tx<'_>, term: &TermRecord) -> Result<(bool, bool), ClientError> {
+    let Some(account) = tx.account()?.map(|own| own.account) else { return Ok((false, false)) };
+    let group = load_group(tx, term)?;
+    Ok(match group.as_ref().and_then(alcyon_mls::Group::state_of_group) {
+        None => (true, false),
+        Some(state) => (state.is_admin(account), state.may(account, alcyon_mls::Permission::Invite)),
+    })
 }
 
 /// What a commit's frame is made of.
@@ -416,6 +462,7 @@ pub(crate) struct CommitFrame<'a> {
 /// Seals a prepared commit, notes the seat that it takes, and makes its frame.
 pub(crate) fn commit_frame(
     tx: &Tx<'_>,
+    local: &Local,
     term: &mut TermRecord,
     item: &OutboxItem,
     commit: CommitFrame<'_>,
@@ -425,11 +472,13 @@ pub(crate) fn commit_frame(
     let key = handshake_key(term)?;
     let payload: Bytes = Payload::Handshake(key.seal_handshake(message)?).encode().into();
     tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
+    let (keep, invite) = own_rights(tx, term)?;
     let changes = if seat == term.seat {
         term.next_seat = None;
         SeatChanges::default().to_field()
     } else {
-        let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep: true, invite: false };
+        let drop_secret = local.replaced_drop(term.log, item.entry_id);
+        let added = Seat { id: seat.seat_id(term.log), drop_hash: drop_secret.hash(term.log), keep, invite };
         let dropped = term.seat.seat_id(term.log);
         term.next_seat = Some(seat);
         SeatChanges { seats_added: vec![added], seats_dropped: vec![dropped], ..SeatChanges::default() }.to_field()

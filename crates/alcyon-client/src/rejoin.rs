@@ -73,7 +73,7 @@ pub(crate) fn make_frame(
     let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
     let prepared = prepare_rejoin(tx, &local.mls()?, replay.ground(&group_info)?, seat.seat_id(term.log), seen, reason)?;
     let frame = CommitFrame { message: &prepared.message, group_info: &prepared.group_info, seat };
-    commit_frame(tx, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
+    commit_frame(tx, local, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
 }
 
 /// Follows the commits that were set aside, those after a sequence.

@@ -3,12 +3,12 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
 use alcyon_identity::Manifest;
-use alcyon_mls::{Created, Group, GroupRules, JudgedKeyPackage, Suite, judge_key_package};
+use alcyon_mls::{Created, Group, GroupRules, JudgedKeyPackage, StoredTree};
 use alcyon_store::{
-    ConversationKind, ConversationRecord, NewOutboxItem, OutboxItem, OutboxKind, RequestState, Standing, TermRecord, TermState, Tx,
+    ConversationKind, ConversationRecord, NewOutboxItem, NewTerm, OutboxItem, OutboxKind, RequestState, Standing, TermRecord, Tx,
 };
 use alcyon_wire::{
-    AccountId, ConversationId, DropSecret, Handle, JoinSecret, LogId, RunningHash, Seat, SeatKey, SeatSecret, ServerUrl, limits,
+    AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, Seat, SeatKey, SeatSecret, ServerUrl, limits,
     proto::{self, client_frame::Body},
 };
 
@@ -20,7 +20,7 @@ use crate::{
     invite::knock,
     local::Local,
     offer::{Offer, OfferSeat, accept_offer, move_texts},
-    outbox::encode,
+    outbox::{add, encode},
     random::random,
     send::{check_text, queue_text},
 };
@@ -189,16 +189,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if self.core.store.transaction(|tx| go_on_in_another(tx, item, conversation, account, now_ms))? {
             return Ok(());
         }
-        let home = manifest.homes().first().ok_or(ClientError::Unbelievable("a manifest without a home"))?;
-        let claimed = directory::claim_key_packages(&self.transport, &home.server, account).await?;
-        let packages: Vec<JudgedKeyPackage> = claimed
-            .iter()
-            .filter(|(device, _)| manifest.has_device(*device))
-            .filter_map(|(device, bytes)| {
-                judge_key_package(Suite::PRODUCT, bytes).ok().filter(|package| package.chain().device() == *device)
-            })
-            .filter(|package| package.chain().account() == account)
-            .collect();
+        let packages = directory::key_packages_of(&self.transport, &manifest).await?;
         if packages.is_empty() {
             return Err(ClientError::NoDevices(handle.to_text()));
         }
@@ -206,15 +197,15 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
-/// The mark of a start that is being carried out, for as long as it is.
-struct Running<'a> {
+/// The mark of a start, or of a repair, that is being carried out, for as long as it is.
+pub(crate) struct Running<'a> {
     starting: &'a RefCell<BTreeSet<u64>>,
     number: u64,
 }
 
 impl<'a> Running<'a> {
     /// `None` if it is being carried out already.
-    fn begin(starting: &'a RefCell<BTreeSet<u64>>, number: u64) -> Option<Self> {
+    pub(crate) fn begin(starting: &'a RefCell<BTreeSet<u64>>, number: u64) -> Option<Self> {
         let new = starting.borrow_mut().insert(number);
         new.then(|| Self { starting, number })
     }
@@ -270,43 +261,23 @@ fn begin(
         .collect();
     let rules = GroupRules::pair(conversation, 0, log);
     let Created { group, welcome, stored } = Group::create(tx, &local.mls()?, &rules, own.secret.seat_id(log), packages)?;
-    let term = TermRecord {
-        log,
-        conversation,
-        term: 0,
-        server: local.server.clone(),
-        state: TermState::Live,
-        group_id: Some(group.id().as_bytes().to_vec()),
-        welcome: None,
-        seat: own.secret.clone(),
-        next_seat: None,
-        drop_secret: own.drop_secret.clone(),
-        join_secret: random::<32, JoinSecret>(),
-        cursor: 0,
-        running_hash: RunningHash::start(log),
-        commit_count: 0,
-        rejoin: 0,
-        door: None,
-        tree_stale: false,
-    };
+    let term = TermRecord::begun(
+        NewTerm {
+            log,
+            conversation,
+            term: 0,
+            server: local.server.clone(),
+            seat: own.secret.clone(),
+            drop_secret: own.drop_secret.clone(),
+            join_secret: random::<32, JoinSecret>(),
+        },
+        group.id().as_bytes(),
+    );
     tx.put_term(&term)?;
 
     let seats = std::iter::once(&own).chain(&offered).map(|seat| seat_field(log, seat)).collect();
     tx.set_outbox_frame(create.number, Some(&encode(Body::Create(proto::Create { log: log.to_field(), seats }))))?;
-    let key = handshake_key(&term)?;
-    let mut chunks = key.seal_tree(&stored.tree, 0)?;
-    let (Some(chunk), true) = (chunks.pop(), chunks.is_empty()) else {
-        return Err(ClientError::Unbelievable("a pair's tree is larger than one chunk"));
-    };
-    let put = Body::PutTree(proto::PutTree {
-        seat: Some(SeatKey { log, secret: own.secret.clone() }.to_field()),
-        entry_id: put_tree.entry_id.to_field(),
-        commit_count: 0,
-        chunk: 0,
-        chunks: 1,
-        payload: chunk.into(),
-        group_info: key.seal_group_info(&stored.group_info)?.into(),
-    });
+    let put = pairs_tree(&term, put_tree.entry_id, &stored)?;
     tx.set_outbox_frame(put_tree.number, Some(&encode(put)))?;
 
     let first = tx.own_messages(conversation)?.into_iter().next();
@@ -322,12 +293,39 @@ fn begin(
         seats: offered,
         introduction,
         introduction_id: first.map(|message| message.message),
+        reason: 0,
+        before: Vec::new(),
     };
     knock(tx, local, manifest, proto::knock_body::Body::Offer(offer.to_field()), conversation, put_tree.number, now_ms)?;
     tx.remove_outbox(item.number)?;
     record.peer = Some(account);
     record.start_handle = None;
     tx.put_conversation(&record)?;
+    Ok(())
+}
+
+/// A pair's first tree, for the log to keep.
+fn pairs_tree(term: &TermRecord, entry_id: EntryId, stored: &StoredTree) -> Result<Body, ClientError> {
+    let key = handshake_key(term)?;
+    let mut chunks = key.seal_tree(&stored.tree, 0)?;
+    let (Some(chunk), true) = (chunks.pop(), chunks.is_empty()) else {
+        return Err(ClientError::Unbelievable("a pair's tree is larger than one chunk"));
+    };
+    Ok(Body::PutTree(proto::PutTree {
+        seat: Some(SeatKey { log: term.log, secret: term.seat.clone() }.to_field()),
+        entry_id: entry_id.to_field(),
+        commit_count: 0,
+        chunk: 0,
+        chunks: 1,
+        payload: chunk.into(),
+        group_info: key.seal_group_info(&stored.group_info)?.into(),
+    }))
+}
+
+/// The same, put into the outbox.
+pub(crate) fn queue_pairs_tree(tx: &Tx<'_>, term: &TermRecord, stored: &StoredTree) -> Result<(), ClientError> {
+    let entry_id = random();
+    add(tx, OutboxKind::PutTree, term, entry_id, None, Some(pairs_tree(term, entry_id, stored)?))?;
     Ok(())
 }
 

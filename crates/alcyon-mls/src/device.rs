@@ -73,6 +73,22 @@ impl<'a> LocalDevice<'a> {
         )
     }
 
+    /// What a leaf can do that a KeyPackage brings into a pair or into a group's next term.
+    pub(crate) fn capabilities_of_package(&self) -> Capabilities {
+        Capabilities::new(
+            None,
+            Some(&[self.suite.cipher()]),
+            Some(&[
+                ExtensionType::LastResort,
+                ExtensionType::AppDataDictionary,
+                ExtensionType::Unknown(LEAF_SEAT),
+                ExtensionType::Unknown(GROUP_RULES),
+            ]),
+            Some(&[ProposalType::AppDataUpdate]),
+            Some(&[CREDENTIAL]),
+        )
+    }
+
     /// What a leaf of a pair can do: one version, one suite, one credential type, our two extensions and that of
     /// last-resort packages, no proposal beyond those every implementation has.
     pub(crate) fn capabilities(&self) -> Capabilities {

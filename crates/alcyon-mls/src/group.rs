@@ -120,6 +120,19 @@ impl Group {
         Self::begin(rows, device, rules, own_seat, &[], Some(&state))
     }
 
+    /// Makes the first epoch of a group's next term: with the devices of those who go along, who all have come in by an
+    /// act of their own before. `state` is [`GroupState::next_term`], and names a seat for each of the others.
+    pub fn create_next(
+        rows: &dyn Rows,
+        device: &LocalDevice<'_>,
+        rules: &GroupRules,
+        own_seat: SeatId,
+        others: &[JudgedKeyPackage],
+        state: &GroupState,
+    ) -> Result<Created, MlsError> {
+        Self::begin(rows, device, rules, own_seat, others, Some(state))
+    }
+
     fn begin(
         rows: &dyn Rows,
         device: &LocalDevice<'_>,
@@ -180,6 +193,7 @@ impl Group {
         let group = rules.state_of_context(mls.public_group().group_context())?;
         let mut roster = Roster::default();
         roster.follow(mls.treesync().full_leaves())?;
+        roster.seat(group.as_ref());
         Ok(Self { mls, rules, roster, last_valid, group })
     }
 
@@ -297,6 +311,7 @@ impl Group {
     pub(crate) fn follow(&mut self, rows: &dyn Rows, last_valid: LastValid) -> Result<(), MlsError> {
         self.roster.follow(self.mls.treesync().full_leaves())?;
         self.group = self.rules.state_of_context(self.mls.public_group().group_context())?;
+        self.roster.seat(self.group.as_ref());
         self.last_valid = Some(last_valid);
         rows.write(RowKind::LastValid, &own_key(Slot::Live, &self.id())?, &last_valid.to_bytes())?;
         rows.delete(RowKind::Prepared, &own_key(Slot::Live, &self.id())?)?;
@@ -319,6 +334,7 @@ pub(crate) fn public_state(public: &PublicGroup, roster: &mut Roster, last_valid
     let rules = GroupRules::of_context(public.group_context())?;
     roster.follow(public.treesync().full_leaves())?;
     let group = rules.state_of_context(public.group_context())?;
+    roster.seat(group.as_ref());
     Ok(state(&rules, roster, last_valid, group))
 }
 

@@ -1,13 +1,16 @@
 use openmls::prelude::{MlsMessageBodyIn, MlsMessageIn, RatchetTreeIn, StagedWelcome, WelcomeError};
 use tls_codec::DeserializeBytes;
 
-use crate::{Group, LocalDevice, MlsError, Rows, group::join_config, provider::with_rows, rows::Slot, validity};
+use crate::{
+    Group, GroupRules, LocalDevice, MlsError, RULES_GROUP, Rows, group::join_config, provider::with_rows, rows::Slot, slim::split_tree,
+    validity,
+};
 
 /// A Welcome leads into the term's first epoch alone: later one comes in by an external commit.
 const FIRST_EPOCH: u64 = 1;
 
 impl Group {
-    /// Joins by a Welcome and the tree of the term's first epoch. Verifies every leaf's chain and the group's numbers
+    /// Joins by a Welcome and the tree of the term's first epoch, as [`crate::StoredTree`] has it. Verifies every leaf's chain and the group's numbers
     /// ([`MlsError::UnknownRules`]: pause). **Who** is in it is for the caller to judge by [`Self::members`], and
     /// what it is bound to by [`Self::rules`]; to only look, roll the transaction back.
     ///
@@ -18,7 +21,6 @@ impl Group {
             _ => return Err(MlsError::Malformed { what: "Welcome" }),
         };
         device.suite().check(welcome.ciphersuite())?;
-        let tree = read_tree(tree)?;
         with_rows(rows, Slot::Live, |provider| {
             let untrue = |error: &WelcomeError<_>| match error {
                 WelcomeError::NoMatchingKeyPackage | WelcomeError::JoinerSecretNotFound => MlsError::NoKeyPackage,
@@ -33,7 +35,8 @@ impl Group {
                 return Err(MlsError::OtherState("the Welcome is not of the term's first epoch"));
             }
             // The numbers come first: what follows is by rules that are known.
-            crate::GroupRules::of_context(info.group_context())?;
+            let rules = GroupRules::of_context(info.group_context())?;
+            let tree = if rules.rules == RULES_GROUP { read_tree(&split_tree(tree)?.0)? } else { read_tree(tree)? };
             let staged = builder.with_ratchet_tree(tree).skip_lifetime_validation().build().map_err(|error| untrue(&error))?;
             let mls = staged.into_group(provider).map_err(|error| untrue(&error))?;
             provider.check()?;

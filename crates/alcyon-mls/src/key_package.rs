@@ -1,5 +1,5 @@
 use alcyon_identity::Chain;
-use openmls::prelude::{ExtensionType, KeyPackage, KeyPackageBuilder, KeyPackageIn, Lifetime, ProtocolVersion};
+use openmls::prelude::{ExtensionType, KeyPackage, KeyPackageBuilder, KeyPackageIn, Lifetime, ProposalType, ProtocolVersion};
 use openmls_traits::{OpenMlsProvider, storage::StorageProvider};
 use tls_codec::{DeserializeBytes, Serialize, VLBytes};
 
@@ -57,7 +57,7 @@ impl KeyPackageRef {
 /// Makes a KeyPackage and stores its private keys.
 pub fn key_package(rows: &dyn Rows, device: &LocalDevice<'_>, usage: KeyPackageUse) -> Result<NewKeyPackage, MlsError> {
     with_rows(rows, Slot::Live, |provider| {
-        let builder = KeyPackageBuilder::new().key_package_lifetime(widest()).leaf_node_capabilities(device.capabilities());
+        let builder = KeyPackageBuilder::new().key_package_lifetime(widest()).leaf_node_capabilities(device.capabilities_of_package());
         let builder = match usage {
             KeyPackageUse::OneTime => builder,
             KeyPackageUse::LastResort => builder.mark_as_last_resort(),
@@ -100,6 +100,14 @@ impl JudgedKeyPackage {
     #[must_use]
     pub fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Whether its device can be in a group. Packages of before terms went on can't.
+    #[must_use]
+    pub fn fits_groups(&self) -> bool {
+        let capabilities = self.package.leaf_node().capabilities();
+        capabilities.extensions().contains(&ExtensionType::AppDataDictionary)
+            && capabilities.proposals().contains(&ProposalType::AppDataUpdate)
     }
 
     /// How often it may be used.

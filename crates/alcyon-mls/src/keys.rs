@@ -19,6 +19,19 @@ pub enum Payload {
     Application(Vec<u8>),
     /// A sealed handshake: [`HandshakeKey::open_handshake`] gives the MLS PublicMessage.
     Handshake(SealedHandshake),
+    /// A part of the tree that a term's Welcomes lead into.
+    Tree(TreeChunk),
+}
+
+/// A sealed part of a tree, as it lies in a log's first entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeChunk {
+    /// Which part, from 0.
+    pub chunk: u32,
+    /// How many there are.
+    pub chunks: u32,
+    /// As [`HandshakeKey::seal_tree`] makes it.
+    pub sealed: Vec<u8>,
 }
 
 /// A sealed handshake.
@@ -47,6 +60,9 @@ impl Payload {
         let body = match self {
             Self::Application(message) => proto::payload::Body::Application(message.clone().into()),
             Self::Handshake(SealedHandshake(sealed)) => proto::payload::Body::Handshake(sealed.clone()),
+            Self::Tree(TreeChunk { chunk, chunks, sealed }) => {
+                proto::payload::Body::Tree(proto::TreeChunk { chunk: *chunk, chunks: *chunks, sealed: sealed.clone().into() })
+            }
         };
         proto::Payload { body: Some(body) }.encode_to_vec()
     }
@@ -57,6 +73,12 @@ impl Payload {
         match body.ok_or(MlsError::Malformed { what: "Payload" })? {
             proto::payload::Body::Application(message) => Ok(Self::Application(message.to_vec())),
             proto::payload::Body::Handshake(sealed) => Ok(Self::Handshake(SealedHandshake(sealed))),
+            proto::payload::Body::Tree(proto::TreeChunk { chunk, chunks, sealed }) => {
+                if chunk >= chunks || chunks > limits::TREE_CHUNKS {
+                    return Err(MlsError::Malformed { what: "TreeChunk" });
+                }
+                Ok(Self::Tree(TreeChunk { chunk, chunks, sealed: sealed.to_vec() }))
+            }
         }
     }
 }

@@ -102,6 +102,7 @@ mod suite;
 pub mod validity;
 #[cfg(test)]
 mod vectors;
+mod welcome;
 
 pub use commit::{GroupCommit, Lost, PreparedCommit};
 pub use device::LocalDevice;
@@ -111,7 +112,7 @@ pub use extension::{GroupRules, LastValid, PROTOCOL, RULES_GROUP, RULES_PAIR};
 pub use group::{Created, Entry, Group, GroupId, StoredTree};
 pub use inbox::{INBOX_PUBLIC_KEY, InboxKey, KNOCK_CONTENT, SealedKnock, seal_knock};
 pub use key_package::{JudgedKeyPackage, KeyPackageRef, KeyPackageUse, NewKeyPackage, forget_key_package, judge_key_package, key_package};
-pub use keys::{GroupHandshake, HandshakeKey, Payload, SealedHandshake};
+pub use keys::{GroupHandshake, HandshakeKey, Payload, SealedHandshake, TreeChunk};
 pub use leave::LeaveProof;
 pub use member::{LeafIndex, Member};
 pub use padding::{SMALLEST_CLASS, pad, size_class, unpad};
@@ -125,3 +126,4 @@ pub use state::{
 };
 pub use suite::Suite;
 pub use validity::{CommitData, Invalid, RejoinReason, Seen};
+pub use welcome::welcome_for;

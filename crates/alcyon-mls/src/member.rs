@@ -4,7 +4,7 @@ use alcyon_identity::Chain;
 use alcyon_wire::SeatId;
 use openmls::prelude::{LeafNode, LeafNodeIndex};
 
-use crate::{MlsError, device::CREDENTIAL, extension::leaf_seat};
+use crate::{GroupState, MlsError, device::CREDENTIAL, extension::leaf_seat};
 
 /// A leaf's place in the ratchet tree, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +29,7 @@ pub struct Member {
     pub leaf: LeafIndex,
     /// Who it is.
     pub chain: Chain,
-    /// The seat it sits on; none before its first commit, if it came by a Welcome.
+    /// The seat it sits on; none before its first commit, if it came by the Welcome of a pair.
     pub seat: Option<SeatId>,
 }
 
@@ -70,6 +70,14 @@ impl Roster {
             self.0.insert(index, (bytes, member));
         }
         Ok(())
+    }
+
+    /// Leaves that name no seat sit where the group's state says.
+    pub(crate) fn seat(&mut self, group: Option<&GroupState>) {
+        let Some(group) = group.filter(|group| !group.seats.is_empty()) else { return };
+        for (_, member) in self.0.values_mut() {
+            member.seat = member.seat.or_else(|| group.seats.get(&member.chain.device()).copied());
+        }
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {

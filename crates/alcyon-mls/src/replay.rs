@@ -274,6 +274,7 @@ impl Step {
             };
             public.merge_commit(provider.storage(), *staged).map_err(provider.defect("following a commit"))?;
             roster.follow(public.treesync().full_leaves())?;
+            roster.seat(state.group.as_ref());
             let by = roster.get(author).cloned();
             let by = by.ok_or(MlsError::Internal { doing: "following a commit", fault: Fault::of(&"BlankLeaf") })?;
             let summary = told.summary(by, commit);

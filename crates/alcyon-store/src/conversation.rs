@@ -102,11 +102,66 @@ pub struct TermRecord {
     pub door: Option<[u8; 32]>,
     /// The tree at the log may be sealed under an older join secret.
     pub tree_stale: bool,
+    /// Why the conversation went on here: numbers of the client; 0 in term 0.
+    pub reason: u32,
+}
+
+/// What a term is made of when it comes to be here.
+#[derive(Debug, Clone)]
+pub struct NewTerm {
+    /// The log.
+    pub log: LogId,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// 0, 1, ...
+    pub term: u32,
+    /// The hub.
+    pub server: ServerUrl,
+    /// The seat.
+    pub seat: SeatSecret,
+    /// Drops this account's seats.
+    pub drop_secret: DropSecret,
+    /// The handshake key derives from it.
+    pub join_secret: JoinSecret,
+}
+
+impl TermRecord {
+    /// A term of which nothing was read, and that this device has yet to come into.
+    #[must_use]
+    pub fn joining(new: NewTerm) -> Self {
+        let NewTerm { log, conversation, term, server, seat, drop_secret, join_secret } = new;
+        Self {
+            log,
+            conversation,
+            term,
+            server,
+            state: TermState::Joining,
+            group_id: None,
+            welcome: None,
+            seat,
+            next_seat: None,
+            drop_secret,
+            join_secret,
+            cursor: 0,
+            running_hash: RunningHash::start(log),
+            commit_count: 0,
+            rejoin: 0,
+            door: None,
+            tree_stale: false,
+            reason: 0,
+        }
+    }
+
+    /// A term that this device has made, with its group.
+    #[must_use]
+    pub fn begun(new: NewTerm, group_id: &[u8]) -> Self {
+        Self { state: TermState::Live, group_id: Some(group_id.to_vec()), ..Self::joining(new) }
+    }
 }
 
 const CONVERSATION: &str = "conversation, peer, start_handle, start_account, standing, created_ms, read_number, kind, title";
 const TERM: &str = "log, conversation, term, server, state, group_id, welcome, seat, next_seat, drop_secret, join_secret, cursor,
-  running_hash, commit_count, rejoin, door, tree_stale";
+  running_hash, commit_count, rejoin, door, tree_stale, reason";
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<ConversationRecord> {
     Ok(ConversationRecord {
@@ -141,6 +196,7 @@ fn term(row: &Row<'_>) -> rusqlite::Result<TermRecord> {
         rejoin: row.get(14)?,
         door: row.get(15)?,
         tree_stale: row.get(16)?,
+        reason: row.get(17)?,
     })
 }
 
@@ -240,6 +296,19 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
+    /// The terms of a conversation, the newest first.
+    pub fn terms_of(&self, conversation: ConversationId) -> Result<Vec<TermRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!("SELECT {TERM} FROM terms WHERE conversation = ?1 ORDER BY term DESC"))?;
+        let rows = statement.query_map([conversation.as_bytes()], term)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Forgets a term that the conversation does not go on in, with what was read of its log.
+    pub fn remove_term(&self, log: LogId) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM terms WHERE log = ?1")?.execute([log.as_bytes()])?;
+        self.forget_log(log)
+    }
+
     /// Terms that are still read, of one server or of all.
     pub fn open_terms(&self, server: Option<&ServerUrl>) -> Result<Vec<TermRecord>, StoreError> {
         let mut statement =
@@ -268,10 +337,11 @@ impl Tx<'_> {
             rejoin,
             door,
             tree_stale,
+            reason,
         } = record;
         self.sql
             .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO terms ({TERM}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+                "INSERT OR REPLACE INTO terms ({TERM}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
             ))?
             .execute(params![
                 log.as_bytes(),
@@ -290,7 +360,8 @@ impl Tx<'_> {
                 to_sql(*commit_count),
                 rejoin,
                 door,
-                tree_stale
+                tree_stale,
+                reason
             ])?;
         Ok(())
     }

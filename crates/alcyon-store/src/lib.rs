@@ -37,7 +37,7 @@ pub use account::AccountRecord;
 pub use alarm::AlarmRecord;
 pub use chain::{ChainLink, RawEntry};
 pub use contact::ContactRecord;
-pub use conversation::{ConversationKind, ConversationRecord, Standing, TermRecord, TermState};
+pub use conversation::{ConversationKind, ConversationRecord, NewTerm, Standing, TermRecord, TermState};
 pub use error::StoreError;
 pub use group::LinkRecord;
 pub use message::{DeliveryState, MessageRecord};

@@ -212,6 +212,29 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The newest own messages of a term that nobody has confirmed, or that lie above a sequence: they go out again, and are
+    /// returned oldest first.
+    pub fn resend(&self, conversation: ConversationId, term: u32, above: u64, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!(
+            "UPDATE messages SET delivery = 1, term = NULL, sequence = NULL WHERE number IN (
+               SELECT number FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL AND term = ?2 AND (delivery = 2 OR sequence > ?3)
+               ORDER BY sequence DESC LIMIT ?4)
+             RETURNING {COLUMNS}"
+        ))?;
+        let rows = statement.query_map(params![conversation.as_bytes(), term, to_sql(above), limit], message)?;
+        let mut messages = rows.collect::<Result<Vec<_>, _>>()?;
+        messages.sort_by_key(|message| message.number);
+        Ok(messages)
+    }
+
+    /// Forgets the lines of a term that the conversation does not go on in.
+    pub fn remove_lines_of_term(&self, conversation: ConversationId, term: u32) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("DELETE FROM messages WHERE conversation = ?1 AND term = ?2 AND line IS NOT NULL")?
+            .execute(params![conversation.as_bytes(), term])?;
+        Ok(())
+    }
+
     /// Messages in the outbox.
     pub fn count_queued(&self) -> Result<u64, StoreError> {
         self.sql

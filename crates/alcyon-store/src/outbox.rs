@@ -33,6 +33,10 @@ stored_enum! {
         Act = 11,
         /// Comes into a group by a door. It goes before everything else of its log.
         ComeIn = 12,
+        /// Opens the next term of a conversation. It has no log yet: its log is the conversation's id.
+        NextTerm = 13,
+        /// Commits this device onto a seat that it alone knows. It waits behind everything else of its log.
+        TakeSeat = 14,
     }
 }
 
@@ -125,7 +129,7 @@ impl Tx<'_> {
     pub fn outbox_heads(&self, server: Option<&ServerUrl>) -> Result<Vec<OutboxItem>, StoreError> {
         let mut statement = self.sql.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM outbox o
-             WHERE number = (SELECT number FROM outbox WHERE log = o.log ORDER BY kind IN (10, 12) DESC, number LIMIT 1)
+             WHERE number = (SELECT number FROM outbox WHERE log = o.log ORDER BY kind IN (10, 12) DESC, kind = 14, number LIMIT 1)
                AND NOT EXISTS (SELECT 1 FROM outbox WHERE number = o.after) AND (?1 IS NULL OR server = ?1)
              ORDER BY number"
         ))?;
@@ -188,10 +192,10 @@ impl Tx<'_> {
     pub fn clear_entry_frames(&self, log: LogId) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "DELETE FROM own_entries WHERE log = ?1 AND entry_id IN (SELECT entry_id FROM outbox WHERE log = ?1 AND kind IN (3, 4, 5))",
+                "DELETE FROM own_entries WHERE log = ?1 AND entry_id IN (SELECT entry_id FROM outbox WHERE log = ?1 AND kind IN (3, 4, 5, 14))",
             )?
             .execute([log.as_bytes()])?;
-        self.sql.prepare_cached("UPDATE outbox SET frame = NULL WHERE log = ?1 AND kind IN (3, 4, 5)")?.execute([log.as_bytes()])?;
+        self.sql.prepare_cached("UPDATE outbox SET frame = NULL WHERE log = ?1 AND kind IN (3, 4, 5, 14)")?.execute([log.as_bytes()])?;
         Ok(())
     }
 

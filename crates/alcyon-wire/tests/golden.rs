@@ -306,6 +306,8 @@ fn sealed() -> Vec<Vector> {
         seats: vec![offer_seat.clone()],
         introduction: Some(text.clone()),
         introduction_id: bytes(0x17, 16),
+        reason: 2,
+        before: vec![bytes(0x46, 16)],
     };
     let knock_body = proto::KnockBody {
         signed_manifest: bytes(0x45, 3),
@@ -323,6 +325,7 @@ fn sealed() -> Vec<Vector> {
         title: "Harbour".into(),
         members: 3,
         member_marks: vec![bytes(0x52, 8)],
+        before: vec![bytes(0x46, 16)],
     };
     let ask_in = proto::AskIn { conversation: bytes(0x44, 16), log: bytes(0x21, 16), door: bytes(0x13, 16) };
     let roster = proto::Roster { signed_manifests: vec![bytes(0x45, 3)] };
@@ -360,6 +363,7 @@ fn sealed() -> Vec<Vector> {
         who_writes: 1,
     };
     let group_account = proto::GroupAccount { account: bytes(0x55, 32), role: 1, since: 2 };
+    let named_seat = proto::NamedSeat { device: bytes(0x34, 32), seat: bytes(0x11, 32) };
     let removed = proto::RemovedAccount { account: bytes(0x57, 32), at: 5 };
     let group_state = proto::GroupState {
         revision: 7,
@@ -367,6 +371,7 @@ fn sealed() -> Vec<Vector> {
         removed: vec![removed.clone()],
         doors: vec![account_door.clone()],
         settings: Some(settings.clone()),
+        seats: vec![named_seat.clone()],
     };
     let link = proto::OpenDoor { kind: 2, approval: true, key: bytes(0x53, 3), id: bytes(0x14, 16), ..Default::default() };
     let set_role = proto::SetRole { account: bytes(0x54, 32), role: 1 };
@@ -375,7 +380,11 @@ fn sealed() -> Vec<Vector> {
     let delta = proto::GroupDelta { changes: vec![proto::GroupChange { change: Some(Change::OpenDoor(link.clone())) }] };
     let application = proto::Payload { body: Some(proto::payload::Body::Application(bytes(0x4e, 3))) };
     let handshake = proto::Payload { body: Some(proto::payload::Body::Handshake(sealed_box.clone())) };
+    let tree_chunk = proto::TreeChunk { chunk: 1, chunks: 2, sealed: bytes(0x5a, 3) };
     vec![
+        side("tree", proto::Payload { body: Some(proto::payload::Body::Tree(tree_chunk.clone())) }),
+        whole(tree_chunk),
+        whole(named_seat),
         side("application", application),
         side("handshake", handshake),
         whole(sealed_box),

@@ -189,6 +189,7 @@ fn facts(line: &Line) -> (&'static str, Option<&Person>, Option<serde_json::Valu
         Line::LinkOpened { approval } => ("link-opened", None, Some((*approval).into())),
         Line::LinkClosed => ("link-closed", None, None),
         Line::Ended => ("ended", None, None),
+        Line::Moved { server, reason } => ("moved", None, Some(serde_json::json!({ "server": server, "reason": reason.code() }))),
         _ => ("unknown", None, None),
     }
 }

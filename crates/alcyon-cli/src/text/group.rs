@@ -1,6 +1,6 @@
 //! What is said about groups, in every language.
 
-use alcyon_client::{GroupPermission, Line, Person};
+use alcyon_client::{GroupPermission, Line, Person, TermReason};
 
 use super::Language;
 
@@ -133,6 +133,13 @@ fn english_line(line: &Line, by: &str, own: bool, name: impl Fn(&Person) -> Stri
         Line::LinkOpened { approval: true } => format!("{by} opened a link with approval"),
         Line::LinkClosed => format!("{by} closed a link"),
         Line::Ended => format!("{by} ended the group"),
+        Line::Moved { server, reason: TermReason::Moved } => format!("{by} moved the conversation to {server}"),
+        Line::Moved { server, reason: TermReason::Forked } => {
+            format!("the server before showed people different things: {by} moved the conversation to {server}")
+        }
+        Line::Moved { server, reason: TermReason::Lost } => {
+            format!("the server before has lost messages, or is gone: {by} moved the conversation to {server}")
+        }
         _ => format!("{by} did something that this version has no words for"),
     }
 }
@@ -168,6 +175,13 @@ fn french_line(line: &Line, by: &str, own: bool, name: impl Fn(&Person) -> Strin
         Line::LinkOpened { approval: true } => format!("{by} {have} ouvert un lien avec approbation"),
         Line::LinkClosed => format!("{by} {have} fermé un lien"),
         Line::Ended => format!("{by} {have} mis fin au groupe"),
+        Line::Moved { server, reason: TermReason::Moved } => format!("{by} {have} déplacé la conversation vers {server}"),
+        Line::Moved { server, reason: TermReason::Forked } => {
+            format!("le serveur précédent montrait des choses différentes aux gens : {by} {have} déplacé la conversation vers {server}")
+        }
+        Line::Moved { server, reason: TermReason::Lost } => {
+            format!("le serveur précédent a perdu des messages, ou n'est plus là : {by} {have} déplacé la conversation vers {server}")
+        }
         _ => format!("{by} : un acte que cette version ne sait pas dire"),
     }
 }

@@ -106,7 +106,7 @@ impl GroupState {
         self.accounts.entry(author).or_insert(Account { role: as_what, since: self.revision });
     }
 
-    fn keep_an_admin(&mut self, automatic: &mut Vec<GroupChange>) {
+    pub(super) fn keep_an_admin(&mut self, automatic: &mut Vec<GroupChange>) {
         if self.accounts.values().any(|account| account.role == Role::Admin) {
             return;
         }

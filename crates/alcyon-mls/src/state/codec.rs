@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alcyon_wire::{AccountId, DoorId, proto};
+use alcyon_wire::{AccountId, DeviceId, DoorId, SeatId, proto};
 use prost::Message;
 
 use super::{Account, GroupChange, GroupState, LetsIn, NewDoor, OpenDoor, Permission, Role, Settings, Who};
@@ -18,7 +18,7 @@ impl GroupState {
     /// The bytes of the component.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let Self { revision, accounts, removed, doors, settings } = self;
+        let Self { revision, accounts, removed, doors, settings, seats } = self;
         let Settings { title, description, picture, timer_s, who_invites, who_edits, who_writes } = settings;
         proto::GroupState {
             revision: *revision,
@@ -44,13 +44,15 @@ impl GroupState {
                 who_edits: who_edits.number(),
                 who_writes: who_writes.number(),
             }),
+            seats: seats.iter().map(|(device, seat)| proto::NamedSeat { device: device.to_field(), seat: seat.to_field() }).collect(),
         }
         .encode_to_vec()
     }
 
     /// Reads the form of [`Self::encode`], and no other. That it is within the limits is for the rules to say.
     pub fn decode(bytes: &[u8]) -> Result<Self, MlsError> {
-        let proto::GroupState { revision, accounts, removed, doors, settings } = proto::GroupState::decode(bytes).map_err(|_| STATE)?;
+        let proto::GroupState { revision, accounts, removed, doors, settings, seats } =
+            proto::GroupState::decode(bytes).map_err(|_| STATE)?;
         let proto::GroupSettings { title, description, picture, timer_s, who_invites, who_edits, who_writes } = settings.ok_or(STATE)?;
         let state = Self {
             revision,
@@ -83,6 +85,13 @@ impl GroupState {
                 who_edits: Who::from_number(who_edits).ok_or(STATE)?,
                 who_writes: Who::from_number(who_writes).ok_or(STATE)?,
             },
+            seats: seats
+                .into_iter()
+                .map(|proto::NamedSeat { device, seat }| {
+                    let device = DeviceId::parse(&device, "group.seats.device").map_err(|_| STATE)?;
+                    Ok((device, SeatId::parse(&seat, "group.seats.seat").map_err(|_| STATE)?))
+                })
+                .collect::<Result<_, MlsError>>()?,
         };
         // Order, duplicates, defaults that were written out, fields that are not known: all show here.
         if state.encode() == bytes { Ok(state) } else { Err(STATE) }

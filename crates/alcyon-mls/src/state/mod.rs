@@ -13,7 +13,7 @@ mod codec;
 
 use std::collections::BTreeMap;
 
-use alcyon_wire::{AccountId, DoorId, DoorKind};
+use alcyon_wire::{AccountId, DeviceId, DoorId, DoorKind, SeatId};
 
 pub use apply::{Applied, Transition};
 pub use change::{GroupChange, Permission};
@@ -167,6 +167,8 @@ pub struct GroupState {
     pub doors: BTreeMap<DoorId, OpenDoor>,
     /// How it is set.
     pub settings: Settings,
+    /// Seats of devices whose leaves came by the Welcome of a term beyond 0. A leaf that names a seat itself counts.
+    pub seats: BTreeMap<DeviceId, SeatId>,
 }
 
 impl GroupState {
@@ -179,7 +181,26 @@ impl GroupState {
             removed: BTreeMap::new(),
             doors: BTreeMap::new(),
             settings,
+            seats: BTreeMap::new(),
         }
+    }
+
+    /// The state with which the next term begins: the accounts that are taken along as what they were, those that were
+    /// removed, and how it is set. Doors belong to a log and stay behind. If no admin is among those who go along, the
+    /// oldest becomes one.
+    #[must_use]
+    pub fn next_term(&self, seats: BTreeMap<DeviceId, SeatId>, goes_along: impl Fn(AccountId) -> bool) -> Self {
+        let accounts = self.accounts.iter().filter(|(account, _)| goes_along(**account)).map(|(account, known)| (*account, *known));
+        let mut next = Self {
+            revision: self.revision.saturating_add(1),
+            accounts: accounts.collect(),
+            removed: self.removed.clone(),
+            doors: BTreeMap::new(),
+            settings: self.settings.clone(),
+            seats,
+        };
+        next.keep_an_admin(&mut Vec::new());
+        next
     }
 
     /// Whether the account is an admin.
@@ -214,6 +235,7 @@ impl GroupState {
             && self.accounts.len() <= ACCOUNTS
             && self.removed.len() <= REMOVED
             && self.doors.len() <= DOORS
+            && self.seats.len() <= LEAVES
             && self.doors.values().all(|door| door.door.key.len() == INBOX_PUBLIC_KEY)
             && self.accounts.values().any(|account| account.role == Role::Admin)
     }

@@ -58,6 +58,7 @@ impl Log {
         let message = match Payload::decode(payload).unwrap() {
             Payload::Application(message) => message,
             Payload::Handshake(sealed) => self.key.open_handshake(&sealed).unwrap(),
+            Payload::Tree(part) => part.sealed,
         };
         (header.clone(), message, payload_hash(payload))
     }

@@ -14,6 +14,7 @@ mod group_rules;
 mod hostile;
 mod interop;
 mod log;
+mod next_term;
 mod pair;
 mod rejoin;
 mod sealed;

@@ -79,7 +79,7 @@ pub(crate) fn check_seat_commit(
     let SeatChanges { seats_added, seats_dropped, doors_added, doors_dropped } = changes;
     check_form(state, settings, changes)?;
     if !seat.keep {
-        if !seats_added.is_empty() {
+        if !seats_added.is_empty() && !moves(state, seat, seats_added, seats_dropped) {
             return Err(no_right("adding seats needs the right to keep"));
         }
         if !doors_dropped.is_empty() {
@@ -91,6 +91,12 @@ pub(crate) fn check_seat_commit(
         check_drops(state, Some(seat.id), seats_dropped, shown)?;
     }
     Ok(())
+}
+
+/// Whether a seat gives itself up for one new seat with no more rights: every seat may.
+fn moves(state: &LogState, seat: &SeatState, added: &[Seat], dropped: &[SeatId]) -> bool {
+    let [Seat { id, drop_hash: _, keep: false, invite }] = added else { return false };
+    dropped.contains(&seat.id) && state.seats.get(*id).is_none() && (seat.invite || !invite)
 }
 
 /// Whether the changes of a commit by a door are what a joiner may do: one seat without rights, and dropping seats whose

@@ -59,6 +59,33 @@ async fn a_keeper_changes_the_rights_of_a_seat_that_is_there() {
 }
 
 #[tokio::test]
+async fn every_seat_may_move_and_gains_nothing_by_it() {
+    let server = Server::new();
+    let log = log_id(7);
+    let seats = vec![seat(log, 1, true, false), seat(log, 2, false, true), seat(log, 3, false, false)];
+    server.logs.create(log, seats, band()).await.unwrap();
+    let [inviter, plain] = [2, 3].map(|n| key(log, n));
+    let to = |n, keep, invite, from: &SeatKey| SeatChanges {
+        seats_added: vec![seat(log, n, keep, invite)],
+        seats_dropped: vec![from.seat_id()],
+        ..SeatChanges::default()
+    };
+    for (who, changes) in [
+        (&plain, to(4, true, false, &plain)),
+        (&plain, to(4, false, true, &plain)),
+        (&plain, to(4, false, false, &inviter)),
+        (&inviter, to(4, true, true, &inviter)),
+    ] {
+        assert_eq!(code(server.commit(who, 1, 0, changes).await), RefusalCode::NoRight);
+    }
+    server.commit(&plain, 1, 0, to(4, false, false, &plain)).await.unwrap();
+    assert_eq!(code(server.commit(&plain, 2, 1, SeatChanges::default()).await), RefusalCode::SeatDropped);
+    server.commit(&key(log, 4), 2, 1, SeatChanges::default()).await.expect("it sits there now");
+    server.commit(&inviter, 3, 2, to(5, false, true, &inviter)).await.unwrap();
+    server.commit(&key(log, 5), 4, 3, opening(vec![door(log, 1, DoorKind::Link)])).await.expect("and may do there what it could");
+}
+
+#[tokio::test]
 async fn at_a_door_one_reads_the_commits_and_no_message() {
     let server = Server::new();
     let (ann, _) = server.log_of_two().await;
