@@ -405,6 +405,9 @@ pub(crate) fn tell(
         let door = before.and_then(|state| summary.data.door.and_then(|door| state.doors.get(&door)));
         let own_invite = if summary.own { tx.request(term.conversation)?.map(|request| request.account) } else { None };
         lines.push(NewLine::CameIn(door.map(|door| door.opened_by).or(own_invite)));
+        if !summary.own && term.term > 0 {
+            crate::next_term::tell_again(tx, term, by, subject.now_ms)?;
+        }
         if door.is_some_and(|door| door.opened_by == local.account) && !summary.own {
             send_roster(tx, local, term, subject.now_ms)?;
         }

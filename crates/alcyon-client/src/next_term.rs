@@ -132,13 +132,13 @@ pub(crate) fn came_back(tx: &Tx<'_>, log: LogId) -> Result<(), ClientError> {
 fn may_open(tx: &Tx<'_>, conversation: &ConversationRecord, account: AccountId) -> Result<bool, ClientError> {
     Ok(match conversation.kind {
         ConversationKind::Pair => true,
-        ConversationKind::Group => newest_state(tx, conversation.conversation)?.is_some_and(|state| state.is_admin(account)),
+        ConversationKind::Group => newest_state(tx, conversation.conversation, u32::MAX)?.is_some_and(|state| state.is_admin(account)),
     })
 }
 
-/// A group's state as this device has last seen it, in whatever term that was.
-fn newest_state(tx: &Tx<'_>, conversation: ConversationId) -> Result<Option<GroupState>, ClientError> {
-    for term in tx.terms_of(conversation)? {
+/// A group's state as this device has last seen it, in whatever term before `below` that was.
+fn newest_state(tx: &Tx<'_>, conversation: ConversationId, below: u32) -> Result<Option<GroupState>, ClientError> {
+    for term in tx.terms_of(conversation)?.into_iter().filter(|term| term.term < below) {
         if let Some(state) = load_group(tx, &term)?.and_then(|group| group.state_of_group().cloned()) {
             return Ok(Some(state));
         }
@@ -194,12 +194,7 @@ fn above_fork(tx: &Tx<'_>, term: &TermRecord) -> Result<u64, ClientError> {
 fn move_along(tx: &Tx<'_>, old: &TermRecord, new: &TermRecord, above: u64, now_ms: u64) -> Result<(), ClientError> {
     move_queue(tx, old.log, new)?;
     let limit = if above == 0 { u32::MAX } else { RESENT };
-    for message in tx.resend(old.conversation, old.term, above, limit)? {
-        let body = proto::content::Body::Text(proto::Text { text: message.text });
-        let draft = Content::draft(message.message, message.sent_at_ms.min(now_ms), body);
-        queue_content(tx, OutboxKind::Append, new.conversation, &new.server, new.log, message.message.into(), &draft)?;
-    }
-    Ok(())
+    send_again(tx, old, new, above, limit, now_ms)
 }
 
 /// What waits for a log that nobody writes to any more goes to the term in which the conversation goes on.
@@ -217,6 +212,23 @@ pub(crate) fn move_queue(tx: &Tx<'_>, from: LogId, to: &TermRecord) -> Result<()
                 drop_followers(tx, item.number)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Somebody who was in the term before has come in by a door: what was written here before that goes out again, for them.
+pub(crate) fn tell_again(tx: &Tx<'_>, term: &TermRecord, joined: AccountId, now_ms: u64) -> Result<(), ClientError> {
+    if newest_state(tx, term.conversation, term.term)?.is_none_or(|state| !state.accounts.contains_key(&joined)) {
+        return Ok(());
+    }
+    send_again(tx, term, term, 0, RESENT, now_ms)
+}
+
+fn send_again(tx: &Tx<'_>, from: &TermRecord, to: &TermRecord, above: u64, limit: u32, now_ms: u64) -> Result<(), ClientError> {
+    for message in tx.resend(from.conversation, from.term, above, limit)? {
+        let body = proto::content::Body::Text(proto::Text { text: message.text });
+        let draft = Content::draft(message.message, message.sent_at_ms.min(now_ms), body);
+        queue_content(tx, OutboxKind::Append, to.conversation, &to.server, to.log, message.message.into(), &draft)?;
     }
     Ok(())
 }

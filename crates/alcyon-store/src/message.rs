@@ -105,7 +105,8 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
-    /// An own message has got further. Never back, but from queued to failed and again to queued.
+    /// A message has got further. Never back, but from queued to failed and again to queued. One that went out again in a later
+    /// term has its place there, in whatever order the terms are read.
     pub fn set_delivery(
         &self,
         conversation: ConversationId,
@@ -115,7 +116,10 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "UPDATE messages SET delivery = max(?3, CASE delivery WHEN 4 THEN 1 ELSE delivery END), term = coalesce(?4, term), sequence = coalesce(?5, sequence)
+                "UPDATE messages SET delivery = max(?3, CASE delivery WHEN 4 THEN 1 ELSE delivery END),
+                   term = CASE WHEN further THEN ?4 ELSE term END, sequence = CASE WHEN further THEN ?5 ELSE sequence END
+                 FROM (SELECT ?4 IS NOT NULL AND (term IS NULL OR term < ?4 OR (term = ?4 AND sequence < ?5)) AS further
+                       FROM messages WHERE conversation = ?1 AND message = ?2)
                  WHERE conversation = ?1 AND message = ?2",
             )?
             .execute(params![

@@ -1,6 +1,9 @@
 //! Opening the next term.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use alcyon_identity::Manifest;
 use alcyon_mls::{Created, Group, GroupRules, GroupState, JudgedKeyPackage, Payload, TreeChunk, Who, welcome_for};
@@ -31,6 +34,9 @@ use crate::{
     start::{Running, queue_pairs_tree},
 };
 
+/// How often a home is asked, and the longest wait in between.
+const TRIES: usize = 4;
+const TRY_AGAIN_MS: u64 = 5_000;
 /// Homes that are asked for KeyPackages at a time.
 const AT_ONCE: usize = 8;
 /// A repair for which a server was missing is tried again; one that can't be made now, later.
@@ -105,6 +111,19 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Ok(unreachable)
     }
 
+    /// KeyPackages of an account, asked for more than once: who has none comes in later than the others.
+    async fn claim(&self, manifest: &Manifest) -> Result<Vec<JudgedKeyPackage>, ClientError> {
+        let mut claimed = directory::key_packages_of(&self.transport, manifest).await;
+        for _ in 1..TRIES {
+            if !matches!(claimed, Err(ClientError::Transport(_))) {
+                break;
+            }
+            self.clock.sleep(Duration::from_millis(u64::from_le_bytes(random()) % TRY_AGAIN_MS)).await;
+            claimed = directory::key_packages_of(&self.transport, manifest).await;
+        }
+        claimed
+    }
+
     async fn repair(&self, item: &OutboxItem) -> Result<(), ClientError> {
         let local = self.core.local()?;
         let Proposed { reason, log } = Proposed::decode(item.content.as_deref().unwrap_or_default()).unwrap_or_default();
@@ -126,13 +145,21 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let local = self.core.local()?;
         let (record, here, manifests) = self.core.store.transaction(|tx| going(tx, &local, conversation))?;
         let claims = futures::stream::iter(manifests).map(|manifest| async {
-            let packages = directory::key_packages_of(&self.transport, &manifest).await.unwrap_or_else(|error| {
-                tracing::debug!(code = error.code(), "no KeyPackages could be got");
-                Vec::new()
-            });
-            Along { manifest, packages }
+            let packages = self.claim(&manifest).await;
+            (manifest, packages)
         });
-        let claimed: Vec<Along> = claims.buffered(AT_ONCE).collect().await;
+        let mut claimed = Vec::new();
+        for (manifest, packages) in claims.buffered(AT_ONCE).collect::<Vec<_>>().await {
+            match packages {
+                Ok(packages) => claimed.push(Along { manifest, packages }),
+                // Nothing presses: a move can wait until everybody can come along.
+                Err(error) if reason == TermReason::Moved => return Err(error),
+                Err(error) => {
+                    tracing::debug!(code = error.code(), "no KeyPackages could be got");
+                    claimed.push(Along { manifest, packages: Vec::new() });
+                }
+            }
+        }
         let peer_is_there = claimed.iter().any(|along| along.manifest.account() != local.account && !along.packages.is_empty());
         if record.kind == ConversationKind::Pair && !peer_is_there {
             return Err(ClientError::NoDevices(record.peer.map(|peer| peer.to_text()).unwrap_or_default()));
@@ -158,7 +185,7 @@ fn going(tx: &Tx<'_>, local: &Local, conversation: ConversationId) -> Result<(Co
     let accounts = match record.kind {
         ConversationKind::Pair => record.peer.into_iter().collect(),
         ConversationKind::Group => {
-            let state = newest_state(tx, record.conversation)?.ok_or(ClientError::NotInYet)?;
+            let state = newest_state(tx, record.conversation, u32::MAX)?.ok_or(ClientError::NotInYet)?;
             who_goes_along(tx, &here, &state)?
         }
     };
@@ -189,7 +216,7 @@ impl Opening<'_> {
         let Self { local, record, here, server, reason, now_ms } = *self;
         let state = match record.kind {
             ConversationKind::Pair => None,
-            ConversationKind::Group => Some(newest_state(tx, record.conversation)?.ok_or(ClientError::NotInYet)?),
+            ConversationKind::Group => Some(newest_state(tx, record.conversation, u32::MAX)?.ok_or(ClientError::NotInYet)?),
         };
         let (along, others) = choose(local, state.as_ref(), claimed);
         let offered: Vec<_> = along.iter().map(|along| (along.manifest.account(), seats_for(along))).collect();

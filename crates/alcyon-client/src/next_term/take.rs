@@ -7,11 +7,11 @@ use alcyon_wire::{
     proto::{self, client_frame::Body},
 };
 
-use super::{TermReason, leave_behind, may_open, move_along, move_queue, tell};
+use super::{TermReason, leave_behind, may_open, move_along, move_queue, newest_state, tell};
 use crate::{
     AlarmKind, ClientError, Event,
     core::{handshake_key, raise},
-    entry::{Step, Subject, load_group},
+    entry::{Step, Subject},
     invite::InviteOffer,
     local::Local,
     offer::Offer,
@@ -227,12 +227,7 @@ fn check(tx: &Tx<'_>, term: &TermRecord, group: &Group) -> Result<AccountId, Cli
         let right = rules.rules == alcyon_mls::RULES_PAIR && two(opener) && accounts.into_iter().all(two);
         return if right { Ok(opener) } else { Err(untrue("somebody else is in the conversation")) };
     }
-    let before = tx.terms_of(term.conversation)?.into_iter().find(|before| before.term < term.term);
-    let state = match before {
-        Some(before) => load_group(tx, &before)?.and_then(|group| group.state_of_group().cloned()),
-        None => None,
-    };
-    let state = state.ok_or(untrue("the term before is not known"))?;
+    let state = newest_state(tx, term.conversation, term.term)?.ok_or(untrue("the term before is not known"))?;
     if !state.is_admin(opener) || rules.rules != alcyon_mls::RULES_GROUP {
         return Err(untrue("opened by somebody who is no admin"));
     }
