@@ -92,7 +92,8 @@ pub(crate) fn make(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxI
                 .filter_map(|invite| <[u8; 32]>::try_from(invite.as_slice()).ok())
                 .find_map(|invite| alcyon_mls::DoorKeys::derive(&invite, term.log).ok().filter(|keys| keys.id == door.id));
             let secret_hash = keys.ok_or_else(damaged)?.secret.hash(term.log);
-            header.doors_added.push(Door { id: door.id, secret_hash, kind: door.lets_in.kind() });
+            let (keep, invite) = state.rights_at_log(door.lets_in.role());
+            header.doors_added.push(Door { id: door.id, secret_hash, kind: door.lets_in.kind(), keep, invite });
         }
     }
     let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };

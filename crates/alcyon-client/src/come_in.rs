@@ -111,7 +111,8 @@ fn make(
             let handshake = GroupHandshake::Commit { message: prepared.message, join_secrets: Vec::new() };
             let payload: Bytes = Payload::Handshake(key.seal_group_handshake(&handshake)?).encode().into();
             tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
-            let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep: false, invite: false };
+            let (keep, invite) = rights_by_door(&replay, &keys, &history.entries)?;
+            let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep, invite };
             let changes = SeatChanges { seats_added: vec![added], ..SeatChanges::default() };
             term.group_id = Some(prepared.group.as_bytes().to_vec());
             term.join_secret = secret.clone();
@@ -132,6 +133,17 @@ fn make(
         }
     }
     Ok(None)
+}
+
+/// The rights that the seat may have: those that the door has at the log, as far as the group's state allows them now.
+fn rights_by_door(replay: &Replay, keys: &DoorKeys, entries: &[proto::Entry]) -> Result<(bool, bool), ClientError> {
+    let headers = entries.iter().filter_map(|entry| HeaderFacts::parse(&entry.header).ok());
+    let at_log = headers.flat_map(|header| header.changes.doors_added).find(|door| door.id == keys.id);
+    let state = replay.state_of_group()?;
+    let in_state = state.as_ref().and_then(|state| state.doors.get(&keys.id).map(|door| (state, door.door.lets_in.role())));
+    let (Some(at_log), Some((state, role))) = (at_log, in_state) else { return Ok((false, false)) };
+    let (keep, invite) = state.rights_at_log(role);
+    Ok((keep && at_log.keep, invite && at_log.invite))
 }
 
 /// Following the commits from outside.

@@ -85,7 +85,12 @@ struct Knock {
 enum Asked {
     Conversation(Offer),
     Invite(InviteOffer),
-    AskIn { conversation: ConversationId, log: LogId, door: DoorId },
+    /// Without a door: somebody who is in the group can't follow any more.
+    AskIn {
+        conversation: ConversationId,
+        log: LogId,
+        door: Option<DoorId>,
+    },
 }
 
 impl Knock {
@@ -107,7 +112,7 @@ impl Knock {
             Some(proto::knock_body::Body::AskIn(proto::AskIn { conversation, log, door })) => Asked::AskIn {
                 conversation: ConversationId::parse(&conversation, "ask_in.conversation")?,
                 log: LogId::parse(&log, "ask_in.log")?,
-                door: DoorId::parse(&door, "ask_in.door")?,
+                door: if door.is_empty() { None } else { Some(DoorId::parse(&door, "ask_in.door")?) },
             },
             None => return Err(WHAT),
         };
@@ -126,7 +131,12 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
     let offer = match body {
         Asked::Conversation(offer) => offer,
         Asked::Invite(invite) => return receive_invite(tx, local, (manifest, handle, sent_at_ms), &invite, sequence, now_ms),
-        Asked::AskIn { conversation, log, door } => {
+        Asked::AskIn { conversation: _, log, door: None } => {
+            remember_manifest(tx, &manifest, None, now_ms)?;
+            crate::invite::invite_back(tx, local, log, &manifest, now_ms)?;
+            return Ok(Vec::new());
+        }
+        Asked::AskIn { conversation, log, door: Some(door) } => {
             return receive_ask_in(tx, (manifest, handle, sent_at_ms), (conversation, log, door), sequence, now_ms);
         }
     };
@@ -190,7 +200,7 @@ fn receive_invite(
     now_ms: u64,
 ) -> Result<Vec<Event>, ClientError> {
     let account = manifest.account();
-    if crate::next_term::receive_invite(tx, local, invite, account, now_ms)? {
+    if crate::rejoin::let_back_in(tx, invite, now_ms)? || crate::next_term::receive_invite(tx, local, invite, account, now_ms)? {
         return Ok(Vec::new());
     }
     let in_already = tx.conversation(invite.conversation)?.is_some_and(|known| known.standing != Standing::Left);

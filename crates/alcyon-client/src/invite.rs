@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use alcyon_identity::Manifest;
-use alcyon_mls::{ACCOUNT_DOOR_MS, DoorKeys, GroupChange, GroupState, LetsIn, NewDoor, Role, seal_knock};
+use alcyon_mls::{ACCOUNT_DOOR_MS, DoorKeys, GroupChange, GroupState, LetsIn, NewDoor, OpenDoor, Permission, Role, seal_knock};
 use alcyon_store::{
     ConversationKind, ConversationRecord, LinkRecord, NewOutboxItem, NewTerm, OutboxKind, RequestKind, RequestRecord, RequestState,
-    Standing, TermRecord, Tx,
+    Standing, TermRecord, TermState, Tx,
 };
 use alcyon_wire::{
     AccountId, ConversationId, DoorId, DropSecret, EntryId, Handle, JoinSecret, LogId, Pass, SeatSecret, ServerUrl,
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     ActOutcome, Client, ClientError, Clock, JoinLink, JoinOutcome, Transport, act::Act, contacts::remember_manifest, directory,
-    group::the_group, inbox::signed_knock, local::Local, outbox::encode, random::random,
+    entry::load_group, group::the_group, inbox::signed_knock, local::Local, outbox::encode, random::random,
 };
 
 /// Doors that one commit opens at most.
@@ -122,7 +122,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn close_links(&self, conversation: ConversationId) -> Result<ActOutcome, ClientError> {
         let local = self.core.local()?;
         self.act(conversation, |_, state| {
-            let may = |door: &alcyon_mls::OpenDoor| state.is_admin(local.account) || door.opened_by == local.account;
+            let may = |door: &OpenDoor| state.is_admin(local.account) || door.opened_by == local.account;
             let links = state.doors.iter().filter(|(_, door)| matches!(door.door.lets_in, LetsIn::Link { .. }) && may(door));
             Ok(Act::changes(&links.map(|(id, _)| GroupChange::CloseDoor(*id)).collect::<Vec<_>>()))
         })
@@ -256,6 +256,23 @@ fn queue_invite(tx: &Tx<'_>, manifest: &Manifest, offer: &InviteOffer, after: u6
         frame: None,
     })?;
     Ok(())
+}
+
+/// A member can't follow any more and asks to be let in again. A door is opened without a question: the account is in the group,
+/// and came in by an act of its own.
+pub(crate) fn invite_back(tx: &Tx<'_>, local: &Local, log: LogId, manifest: &Manifest, now_ms: u64) -> Result<(), ClientError> {
+    let account = manifest.account();
+    let Some(term) = tx.term(log)?.filter(|term| term.state == TermState::Live) else { return Ok(()) };
+    let Some(state) = load_group(tx, &term)?.and_then(|group| group.state_of_group().cloned()) else { return Ok(()) };
+    let open = |door: &OpenDoor| matches!(door.door.lets_in, LetsIn::Account { account: whom, role: _ } if whom == account);
+    let Some(known) = state.accounts.get(&account) else { return Ok(()) };
+    if !state.may(local.account, Permission::Invite) || state.doors.values().any(open) {
+        return Ok(());
+    }
+    let role = if state.is_admin(local.account) { known.role } else { Role::Member };
+    let (change, offer) = new_invite(&term, &state, account, role, &[], now_ms)?;
+    let (number, _) = Act::open(&[change], vec![offer.door.to_vec()]).queue(tx, &term)?;
+    queue_invite(tx, manifest, &offer, number, now_ms)
 }
 
 /// Opens doors into a group's next term for accounts that were in the one before, as what they were there (`before`). `logs`

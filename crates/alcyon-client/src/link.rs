@@ -266,7 +266,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             if made_at_head && !state.is_at_head(item.log) {
                 continue;
             }
-            match self.core.ready(&item, state.trees.get(&item.log))? {
+            match self.core.ready(&item, state.trees.get(&item.log), now_ms)? {
                 Ready::Send(frame) => {
                     let Some(body) = frame.body else { continue };
                     frames.push(state.request(body, Flight::Outbox { number: item.number, log: item.log }));
@@ -281,8 +281,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 Ready::NotYet => {
                     // A tree that was of no use is fetched again after a while.
                     if state.trees.remove(&item.log).is_some() {
-                        self.core.store.transaction(|tx| tx.delay_outbox(item.number, now_ms + 1000))?;
-                        state.next_due_ms = Some(now_ms + 1000);
+                        let now = self.core.store.transaction(|tx| tx.outbox_item(item.number))?;
+                        if now.is_some_and(|now| now.not_before_ms <= now_ms) {
+                            self.core.store.transaction(|tx| tx.delay_outbox(item.number, now_ms + 1000))?;
+                            state.next_due_ms = Some(now_ms + 1000);
+                        } else {
+                            // It has asked others for help: their answers are found at the inbox.
+                            self.core.work.poke();
+                        }
                     }
                 }
             }

@@ -44,7 +44,7 @@ pub(crate) struct Answered {
 
 impl Core {
     /// The frame of an item, made if it was not made before. The caller has read the log to its head.
-    pub(crate) fn ready(&self, item: &OutboxItem, tree: Option<&FetchedTree>) -> Result<Ready, ClientError> {
+    pub(crate) fn ready(&self, item: &OutboxItem, tree: Option<&FetchedTree>, now_ms: u64) -> Result<Ready, ClientError> {
         let local = self.local()?;
         let made = self.store.transaction(|tx| {
             // Since the caller looked, the item may have gone.
@@ -67,7 +67,7 @@ impl Core {
                 OutboxKind::Commit | OutboxKind::TakeSeat => update_commit(tx, &local, &mut term, &item)?,
                 OutboxKind::Rejoin => match tree {
                     None => return Ok(Ready::NeedsTree),
-                    Some(tree) => rejoin::make_frame(tx, &local, &mut term, &item, tree)?,
+                    Some(tree) => rejoin::make_frame(tx, &local, &mut term, &item, tree, now_ms)?,
                 },
                 _ => None,
             };

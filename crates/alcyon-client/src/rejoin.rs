@@ -1,24 +1,33 @@
 //! Coming in anew by an external commit in place of the own leaf: after the profile was restored from an older copy, after a
 //! path that could not be opened, or when commits were missed.
 
-use alcyon_mls::{Entry, GroupId, HandshakeKey, Payload, RejoinReason, Replay, Seen, StoredTree, Suite, prepare_rejoin};
-use alcyon_store::{OutboxItem, TermRecord, Tx};
+use alcyon_identity::Manifest;
+use alcyon_mls::{Entry, GroupId, HandshakeKey, Payload, RejoinReason, Replay, Role, Seen, StoredTree, Suite, prepare_rejoin};
+use alcyon_store::{OutboxItem, OutboxKind, TermRecord, TermState, Tx};
 use alcyon_wire::{HeaderFacts, LogId, payload_hash, proto};
 use prost::Message;
 
 use crate::{
-    ClientError,
+    AlarmKind, ClientError,
     come_in::TreeBox,
-    core::handshake_key,
-    entry::REPLAY,
+    core::{handshake_key, raise},
+    entry::{REPLAY, load_group},
+    invite::{InviteOffer, knock},
     local::Local,
-    outbox::{CommitFrame, commit_frame},
+    outbox::{CommitFrame, add, commit_frame},
+    random::random,
 };
 
 /// Reasons as they lie in a term's record; 0 is none.
 pub(crate) const ROLLED_BACK: u32 = 1;
 pub(crate) const LOST_STATE: u32 = 2;
 pub(crate) const UNOPENED_PATH: u32 = 3;
+/// The commits that were missed have changed the join secret: somebody has to open a door.
+pub(crate) const ASKED_BACK: u32 = 4;
+
+/// Whom to ask, at most; and when again.
+const ASKED: usize = 3;
+const ASK_AGAIN_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The log's stored tree with its GroupInfos, as fetched; still sealed.
 pub(crate) struct FetchedTree {
@@ -38,19 +47,25 @@ pub(crate) fn make_frame(
     term: &mut TermRecord,
     item: &OutboxItem,
     fetched: &FetchedTree,
+    now_ms: u64,
 ) -> Result<Option<Vec<u8>>, ClientError> {
     let key = handshake_key(term)?;
+    let is_group = crate::group::is_group(tx, term.conversation)?;
+    let lost = matches!(term.rejoin, LOST_STATE | ASKED_BACK);
+    if is_group && lost && key.open_tree(&fetched.chunks, fetched.commit_count).is_err() {
+        ask_back(tx, local, term, item, now_ms)?;
+        return Ok(None);
+    }
     let Some(newest) = fetched.group_infos.iter().rev().find(|info| info.commit_count == term.commit_count) else { return Ok(None) };
     let group_info = key.open_group_info(&newest.payload)?;
-    let is_group = crate::group::is_group(tx, term.conversation)?;
-    let replay = if term.rejoin == LOST_STATE && is_group {
+    let replay = if lost && is_group {
         // The commits since the stored tree were kept for everybody: they came after the gap.
         let Ok(bytes) = key.open_tree(&fetched.chunks, fetched.commit_count) else { return Ok(None) };
         let Ok(TreeBox { tree, group_info }) = TreeBox::decode(bytes.as_slice()) else { return Ok(None) };
         let mut replay = Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info })?;
         follow(tx, term, &key, &mut replay, fetched.sequence)?;
         replay
-    } else if term.rejoin == LOST_STATE {
+    } else if lost {
         // Commits were missed: the stored tree is all there is. It has to be of the newest epoch.
         if fetched.commit_count != term.commit_count {
             return Ok(None);
@@ -74,6 +89,43 @@ pub(crate) fn make_frame(
     let prepared = prepare_rejoin(tx, &local.mls()?, replay.ground(&group_info)?, seat.seat_id(term.log), seen, reason)?;
     let frame = CommitFrame { message: &prepared.message, group_info: &prepared.group_info, seat };
     commit_frame(tx, local, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
+}
+
+/// Asks members who may open a door to be let in again. They do so by themselves: the account is in the group.
+fn ask_back(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, item: &OutboxItem, now_ms: u64) -> Result<(), ClientError> {
+    term.rejoin = ASKED_BACK;
+    tx.put_term(term)?;
+    tx.delay_outbox(item.number, now_ms + ASK_AGAIN_MS)?;
+    let Some(state) = load_group(tx, term)?.and_then(|group| group.state_of_group().cloned()) else { return Ok(()) };
+    let ask = || proto::AskIn { conversation: term.conversation.to_field(), log: term.log.to_field(), door: bytes::Bytes::new() };
+    let admins = state.accounts.iter().filter(|(account, known)| known.role == Role::Admin && **account != local.account);
+    for (account, _) in admins.take(ASKED) {
+        if let Some(contact) = tx.contact(*account)? {
+            let manifest = Manifest::decode(&contact.manifest)?;
+            knock(tx, local, &manifest, proto::knock_body::Body::AskIn(ask()), term.conversation, 0, now_ms)?;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody has opened a door for this device, which had asked. False: it had not.
+pub(crate) fn let_back_in(tx: &Tx<'_>, invite: &InviteOffer, now_ms: u64) -> Result<bool, ClientError> {
+    let Some(mut term) = tx.term(invite.log)?.filter(|term| term.rejoin == ASKED_BACK && term.conversation == invite.conversation) else {
+        return Ok(false);
+    };
+    for item in tx.outbox_of_log(term.log)? {
+        if item.kind == OutboxKind::Rejoin {
+            tx.remove_outbox(item.number)?;
+        }
+    }
+    crate::outbox::encrypt_anew(tx, term.log)?;
+    forget_replay(tx, term.log)?;
+    (term.state, term.door, term.join_secret, term.rejoin) = (TermState::Joining, Some(invite.door), invite.join_secret.clone(), 0);
+    tx.put_term(&term)?;
+    add(tx, OutboxKind::ComeIn, &term, random(), None, None)?;
+    // What was written until it is in again it has missed.
+    raise(tx, Some(term.conversation), term.log, AlarmKind::Gap, term.cursor + 1, (&[], &[]), now_ms)?;
+    Ok(true)
 }
 
 /// Follows the commits that were set aside, those after a sequence.

@@ -476,3 +476,78 @@ fn nothing_is_shown_of_a_group_before_it_is_accepted() {
     })
     .unwrap();
 }
+
+#[test]
+fn who_comes_in_by_a_door_may_do_what_members_may() {
+    simulate(async {
+        let world = World::new(1)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let ben = world.person("ben", &sea).await?;
+        let eve = world.person("eve", &sea).await?;
+        let group = create(&ann, "Harbour").await?;
+        ann.with(async |client| Ok(client.set_permission(group, GroupPermission::Invite, true).await?)).await?;
+        pause().await;
+        admit(&ann, group, &[&ben]).await?;
+        settle(&[&ann, &ben]).await?;
+        admit(&ben, group, &[&eve]).await?;
+        settle(&[&ann, &ben, &eve]).await?;
+        ensure!(members(&ann, group).await?.len() == 3, "ben has invited eve");
+        let (link, _) = eve.with(async |client| Ok(client.open_link(group, false).await?)).await?;
+        let zoe = world.person("zoe", &sea).await?;
+        pause().await;
+        zoe.with(async |client| Ok(client.join(&link).await?)).await?;
+        pause().await;
+        settle(&[&ann, &ben, &eve, &zoe]).await?;
+        check_agreed(&[&ann, &ben, &eve, &zoe], group).await
+    })
+    .unwrap();
+}
+
+#[test]
+fn who_was_away_beyond_the_retention_reads_on_or_is_let_in_again() {
+    for (days, removal) in [(40, false), (40, true), (400, false), (400, true)] {
+        simulate(async move {
+            let world = World::new(1)?;
+            let (sea, land) = (world.server("sea.example").await?, world.server("land.example").await?);
+            let ann = world.person("ann", &sea).await?;
+            let ben = world.person("ben", &land).await?;
+            let zoe = world.person("zoe", &sea).await?;
+            let group = create(&ann, "Harbour").await?;
+            admit(&ann, group, &[&ben, &zoe]).await?;
+            settle(&[&ann, &ben, &zoe]).await?;
+            // Ben is away.
+            send(&zoe, group, "zoe was here").await?;
+            for number in 0..3 {
+                ann.with(async |client| Ok(client.set_title(group, &format!("title {number}")).await?)).await?;
+                pause().await;
+            }
+            if removal {
+                ann.with(async |client| Ok(client.remove(group, &zoe.handle.to_text()).await?)).await?;
+                pause().await;
+            }
+            settle(&[&ann]).await?;
+            for _ in 0..days / 20 {
+                world.network.age(&sea, Duration::from_secs(20 * 24 * 60 * 60)).await?;
+                ann.sync(None).await?;
+            }
+            world.network.kill(&sea);
+            world.network.start(&sea).await?;
+            send(&ann, group, "new").await?;
+            for _ in 0..4 {
+                settle(&[&ann, &ben]).await?;
+                pause().await;
+            }
+            ensure!(ben.alarms().iter().all(|alarm| *alarm == alcyon_client::AlarmKind::Gap), "{:?}", ben.alarms());
+            ensure!(ben.alarms().contains(&alcyon_client::AlarmKind::Gap), "what he has missed is shown");
+            send(&ben, group, "I was away").await?;
+            send(&ann, group, "we know").await?;
+            settle(&[&ann, &ben]).await?;
+            ensure!(texts(&ann, group).await?.ends_with(&["I was away".to_owned(), "we know".to_owned()]), "ann reads him");
+            ensure!(texts(&ben, group).await?.ends_with(&["I was away".to_owned(), "we know".to_owned()]), "he reads on");
+            ensure!(members(&ann, group).await? == members(&ben, group).await?, "and knows who is there");
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("{days} days, removal {removal}: {error:?}"));
+    }
+}

@@ -34,6 +34,10 @@ pub struct Door {
     pub secret_hash: DoorSecretHash,
     /// For one account, or a link.
     pub kind: DoorKind,
+    /// The seat it lets in may change seats and doors.
+    pub keep: bool,
+    /// The seat it lets in may add doors.
+    pub invite: bool,
 }
 
 /// Shows a seat.
@@ -313,19 +317,20 @@ impl Seat {
 
 impl Door {
     pub(crate) fn parse(door: proto::Door) -> Result<Self, WireError> {
-        let proto::Door { id, secret_hash, kind } = door;
+        let proto::Door { id, secret_hash, kind, keep, invite } = door;
         let kind = DoorKind::try_from(kind).unwrap_or_default();
         if kind == DoorKind::Unspecified {
             return Err(WireError::Missing { field: "door.kind" });
         }
-        Ok(Self { id: DoorId::parse(&id, "door.id")?, secret_hash: DoorSecretHash::parse(&secret_hash, "door.secret_hash")?, kind })
+        let (id, secret_hash) = (DoorId::parse(&id, "door.id")?, DoorSecretHash::parse(&secret_hash, "door.secret_hash")?);
+        Ok(Self { id, secret_hash, kind, keep, invite })
     }
 
     /// The field of a frame or header.
     #[must_use]
     pub fn to_field(&self) -> proto::Door {
-        let Self { id, secret_hash, kind } = self;
-        proto::Door { id: id.to_field(), secret_hash: secret_hash.to_field(), kind: (*kind).into() }
+        let Self { id, secret_hash, kind, keep, invite } = self;
+        proto::Door { id: id.to_field(), secret_hash: secret_hash.to_field(), kind: (*kind).into(), keep: *keep, invite: *invite }
     }
 }
 

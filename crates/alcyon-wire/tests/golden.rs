@@ -39,7 +39,7 @@ fn seat() -> proto::Seat {
 }
 
 fn door() -> proto::Door {
-    proto::Door { id: bytes(0x13, 16), secret_hash: bytes(0x14, 32), kind: DoorKind::Link.into() }
+    proto::Door { id: bytes(0x13, 16), secret_hash: bytes(0x14, 32), kind: DoorKind::Link.into(), keep: false, invite: true }
 }
 
 fn changes() -> proto::SeatChanges {

@@ -35,7 +35,7 @@ fn seat() -> impl Strategy<Value = Seat> {
 
 fn door() -> impl Strategy<Value = Door> {
     (id16::<DoorId>(), id32::<DoorSecretHash>(), prop_oneof![Just(DoorKind::Account), Just(DoorKind::Link)])
-        .prop_map(|(id, secret_hash, kind)| Door { id, secret_hash, kind })
+        .prop_map(|(id, secret_hash, kind)| Door { id, secret_hash, kind, keep: false, invite: kind == DoorKind::Link })
 }
 
 fn changes() -> impl Strategy<Value = SeatChanges> {

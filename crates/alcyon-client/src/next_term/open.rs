@@ -6,7 +6,7 @@ use std::{
 };
 
 use alcyon_identity::Manifest;
-use alcyon_mls::{Created, Group, GroupRules, GroupState, JudgedKeyPackage, Payload, TreeChunk, Who, welcome_for};
+use alcyon_mls::{Created, Group, GroupRules, GroupState, JudgedKeyPackage, Payload, Role, TreeChunk, welcome_for};
 use alcyon_store::{
     ConversationKind, ConversationRecord, NewOutboxItem, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx,
 };
@@ -342,10 +342,7 @@ fn make_group(
 fn first_seats(new: &NewTerm, local: &Local, state: Option<&GroupState>, offered: &[Offered]) -> Vec<proto::Seat> {
     let rights = |account: AccountId| match state {
         None => (true, false),
-        Some(state) => {
-            let admin = state.is_admin(account);
-            (admin, admin || state.settings.who_invites == Who::Members)
-        }
+        Some(state) => state.rights_at_log(state.accounts.get(&account).map_or(Role::Member, |known| known.role)),
     };
     let seat = |account, secret: &SeatSecret, drop_secret: &DropSecret| {
         let (keep, invite) = rights(account);

@@ -92,6 +92,15 @@ impl LetsIn {
             Self::Link { .. } => DoorKind::Link,
         }
     }
+
+    /// What it makes of an account that was not in the group.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Account { account: _, role } => *role,
+            Self::Link { approval: _ } => Role::Member,
+        }
+    }
 }
 
 /// A door to be opened.
@@ -221,6 +230,13 @@ impl GroupState {
             Who::Admins => self.is_admin(account),
             Who::Members => self.accounts.contains_key(&account),
         }
+    }
+
+    /// The rights at the log that go with a role: *keep* and *invite*.
+    #[must_use]
+    pub fn rights_at_log(&self, role: Role) -> (bool, bool) {
+        let keep = role == Role::Admin;
+        (keep, keep || self.settings.who_invites == Who::Members)
     }
 
     /// Doors whose time is over for every entry after one of this header time: anybody may close them, and a commit

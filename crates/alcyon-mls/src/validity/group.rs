@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alcyon_wire::{AccountId, DoorId, HeaderFacts, limits};
+use alcyon_wire::{AccountId, Door, DoorId, HeaderFacts, limits};
 
 use super::{
     Author, Commit, Invalid, Leaf, Proposal, State,
@@ -219,11 +219,12 @@ fn no_seats(header: &HeaderFacts) -> Result<(), Invalid> {
 }
 
 /// Rule 9. State and header agree on the doors. A joiner comes by the door that the header says, if by any, and changes
-/// none. A member comes by none; what its delta opens the header adds, with the same kind, and nothing else; what it
+/// none. A member comes by none; what its delta opens the header adds, with the same kind, no rights beyond those of what it
+/// makes of an account, and nothing else; what it
 /// closes the header drops. The header may also drop doors that go by themselves, such whose time is over, and such that
 /// the state does not know (an invalid commit may have opened them at the log).
 fn doors(group: &GroupState, next: &State, commit: &Commit, header: &HeaderFacts) -> Result<(), Invalid> {
-    let added: BTreeMap<DoorId, _> = header.changes.doors_added.iter().map(|door| (door.id, door.kind)).collect();
+    let added: BTreeMap<DoorId, &Door> = header.changes.doors_added.iter().map(|door| (door.id, door)).collect();
     let dropped: BTreeSet<DoorId> = header.changes.doors_dropped.iter().copied().collect();
     if added.len() != header.changes.doors_added.len() || dropped.len() != header.changes.doors_dropped.len() {
         return Err(Invalid::Doors);
@@ -237,7 +238,7 @@ fn doors(group: &GroupState, next: &State, commit: &Commit, header: &HeaderFacts
     for change in delta(commit) {
         match change {
             GroupChange::OpenDoor(door) => {
-                opened.insert(door.id, door.lets_in.kind());
+                opened.insert(door.id, door.lets_in);
             }
             GroupChange::CloseDoor(id) => {
                 closed.insert(*id);
@@ -247,8 +248,19 @@ fn doors(group: &GroupState, next: &State, commit: &Commit, header: &HeaderFacts
     }
     let stays = |id: &DoorId| next.group.as_ref().is_some_and(|next| next.doors.contains_key(id));
     let may_go = |id: &DoorId| group.doors.get(id).is_none_or(|door| !stays(id) || door.expired(header.time_ms));
-    let right =
-        header.door.is_none() && commit.data.door.is_none() && opened == added && closed.is_subset(&dropped) && dropped.iter().all(may_go);
+    let after = next.group.as_ref().unwrap_or(group);
+    let as_opened = |(id, door): (&DoorId, &&Door)| {
+        opened.get(id).is_some_and(|lets_in: &LetsIn| {
+            let (keep, invite) = after.rights_at_log(lets_in.role());
+            door.kind == lets_in.kind() && (keep || !door.keep) && (invite || !door.invite)
+        })
+    };
+    let right = header.door.is_none()
+        && commit.data.door.is_none()
+        && opened.len() == added.len()
+        && added.iter().all(as_opened)
+        && closed.is_subset(&dropped)
+        && dropped.iter().all(may_go);
     if right { Ok(()) } else { Err(Invalid::Doors) }
 }
 

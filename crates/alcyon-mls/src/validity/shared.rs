@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alcyon_wire::{EntryKind, HeaderFacts, SeatId};
 
 use super::{Author, Commit, CommitData, Invalid, Leaf, Proposal, State};
-use crate::LeafIndex;
+use crate::{LeafIndex, LetsIn, Role};
 
 /// Rule 1. The entry is of the kind commit, and the commit was made under the group's rule set.
 pub(super) fn kind(state: &State, commit: &Commit, header: &HeaderFacts) -> Result<(), Invalid> {
@@ -66,8 +66,9 @@ pub(super) fn seats(state: &State, commit: &Commit, header: &HeaderFacts) -> Res
         // It stays where it sits; a seat that came with a Welcome is named for the first time.
         [] if old_seat == Some(seat) || replaces_unnamed => {}
         [added] if added.id == seat && old_seat != Some(seat) => {
-            // A door lets in a seat without rights.
-            if header.door.is_some() && (added.keep || added.invite) {
+            // A door lets in a seat with the rights of what its account is, and no more.
+            let (keep, invite) = rights_of_joiner(state, commit);
+            if header.door.is_some() && (added.keep && !keep || added.invite && !invite) {
                 return Err(Invalid::Seats);
             }
         }
@@ -87,6 +88,18 @@ pub(super) fn seats(state: &State, commit: &Commit, header: &HeaderFacts) -> Res
     }
     let left_behind = matches!(commit.author, Author::Member(_)) && old_seat.is_some_and(|old| old != seat && !dropped.contains(&old));
     if left_behind { Err(Invalid::Seats) } else { Ok(()) }
+}
+
+/// The rights at the log, *keep* and *invite*, that go with what a joiner's account is, or becomes by its door.
+fn rights_of_joiner(state: &State, commit: &Commit) -> (bool, bool) {
+    let (Some(group), Some(path)) = (&state.group, &commit.path) else { return (false, false) };
+    let door = commit.data.door.and_then(|id| group.doors.get(&id));
+    let role = match (group.accounts.get(&path.account), door.map(|door| door.door.lets_in)) {
+        (Some(known), _) => known.role,
+        (None, Some(LetsIn::Account { account, role })) if account == path.account => role,
+        (None, _) => Role::Member,
+    };
+    group.rights_at_log(role)
 }
 
 /// The leaves after the commit (RFC 9420 section 12.4.2): removals, then the author's leaf in its place, a joiner's in

@@ -42,7 +42,13 @@ impl Invite {
 pub fn wire_doors(changes: &[GroupChange], log: LogId) -> Vec<Door> {
     let opened = changes.iter().filter_map(|change| if let GroupChange::OpenDoor(door) = change { Some(door) } else { None });
     opened
-        .map(|door| Door { id: door.id, secret_hash: DoorKeys::derive(&[0; 32], log).unwrap().secret.hash(log), kind: door.lets_in.kind() })
+        .map(|door| Door {
+            id: door.id,
+            secret_hash: DoorKeys::derive(&[0; 32], log).unwrap().secret.hash(log),
+            kind: door.lets_in.kind(),
+            keep: false,
+            invite: false,
+        })
         .collect()
 }
 

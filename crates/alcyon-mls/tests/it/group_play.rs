@@ -198,7 +198,8 @@ impl Scene {
                 let Ok(prepared) = self.all[by].change(&self.log, GroupCommit { own_update: true, ..GroupCommit::default() }) else {
                     return;
                 };
-                let door = Door { id: door_id(how), secret_hash: DoorSecretHash::from([0; 32]), kind: DoorKind::Link };
+                let door =
+                    Door { id: door_id(how), secret_hash: DoorSecretHash::from([0; 32]), kind: DoorKind::Link, keep: false, invite: false };
                 let new = self.new_seat();
                 let changes = match how % 4 {
                     0 => Changes { doors: vec![door], ..Changes::none() },

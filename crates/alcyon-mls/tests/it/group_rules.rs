@@ -119,7 +119,7 @@ pub fn drops_door(number: u8) -> HeaderFacts {
 }
 
 pub fn opens(number: u8, kind: DoorKind) -> HeaderFacts {
-    let door = Door { id: door_id(number), secret_hash: DoorSecretHash::from([0; 32]), kind };
+    let door = Door { id: door_id(number), secret_hash: DoorSecretHash::from([0; 32]), kind, keep: false, invite: false };
     HeaderFacts { changes: SeatChanges { doors_added: vec![door], ..SeatChanges::default() }, ..header() }
 }
 

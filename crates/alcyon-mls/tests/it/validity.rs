@@ -276,7 +276,8 @@ fn rule_8_seats() {
 
 #[test]
 fn rule_9_doors() {
-    let door = Door { id: DoorId::from([1; 16]), secret_hash: DoorSecretHash::from([0; 32]), kind: DoorKind::Account };
+    let door =
+        Door { id: DoorId::from([1; 16]), secret_hash: DoorSecretHash::from([0; 32]), kind: DoorKind::Account, keep: false, invite: false };
     let mut opens = header(&[], &[]);
     opens.changes.doors_added.push(door);
     valid(&usual(), &update(0, leaf(1, 11, 1, Some(1))), &opens);

@@ -150,12 +150,13 @@ impl<S: Store> Engine<S> {
                 self.charge_entry(at, id, bytes)
             }
             By::Door(id, secret) => {
-                rules::open_door(rules::known_door(state, id, secret)?)?;
+                let door = rules::known_door(state, id, secret)?;
+                rules::open_door(door)?;
                 rules::not_closed(state)?;
                 if let Some(commit_count) = commit_count {
                     rules::same_commit_count(state, *commit_count)?;
                 }
-                rules::check_door_commit(state, settings, changes, shown)?;
+                rules::check_door_commit(state, settings, door, changes, shown)?;
                 self.room(at, bytes)?;
                 self.staged[at].cell.usage().charge_join(&self.shared.settings, self.now_ms)
             }

@@ -95,6 +95,11 @@ pub(crate) struct DoorRecord {
     /// The entry that used or dropped it; 0 while it is open. Kept so that who came in by it can ask again.
     #[prost(uint64, tag = "4")]
     pub gone_at: u64,
+    /// Rights that a seat may have which comes in by it.
+    #[prost(bool, tag = "5")]
+    pub keep: bool,
+    #[prost(bool, tag = "6")]
+    pub invite: bool,
 }
 
 /// An entry. Written by [`encode_entry`], field by field, because it is the hot path.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use alcyon_wire::{DoorId, DoorKind, DoorSecretHash, DropHash, PassHash, RefusalCode, Seat, SeatChanges, SeatId};
+use alcyon_wire::{Door, DoorId, DoorKind, DoorSecretHash, DropHash, PassHash, RefusalCode, Seat, SeatChanges, SeatId};
 
 use super::{
     LogSettings,
@@ -88,6 +88,9 @@ pub(crate) fn check_seat_commit(
         if !doors_added.is_empty() && !seat.invite {
             return Err(no_right("adding doors needs the right to invite or to keep"));
         }
+        if doors_added.iter().any(|door| door.keep) {
+            return Err(no_right("a door can't give a right that whoever adds it does not have"));
+        }
         check_drops(state, Some(seat.id), seats_dropped, shown)?;
     }
     Ok(())
@@ -99,11 +102,12 @@ fn moves(state: &LogState, seat: &SeatState, added: &[Seat], dropped: &[SeatId])
     dropped.contains(&seat.id) && state.seats.get(*id).is_none() && (seat.invite || !invite)
 }
 
-/// Whether the changes of a commit by a door are what a joiner may do: one seat without rights, and dropping seats whose
+/// Whether the changes of a commit by a door are what a joiner may do: one seat with no more rights than the door's, and dropping seats whose
 /// drop secret is shown.
 pub(crate) fn check_door_commit(
     state: &LogState,
     settings: &LogSettings,
+    door: &DoorState,
     changes: &SeatChanges,
     shown: &[DropHash],
 ) -> Result<(), Refusal> {
@@ -113,8 +117,8 @@ pub(crate) fn check_door_commit(
         [seat] if state.seats.get(seat.id).is_some() => {
             return Err(Refusal::malformed("changes.seats_added", "the log has such a seat"));
         }
-        [Seat { keep: false, invite: false, .. }] => {}
-        [_] => return Err(no_right("a door lets in a seat without rights only")),
+        [Seat { keep, invite, .. }] if (door.keep || !keep) && (door.invite || !invite) => {}
+        [_] => return Err(no_right("a door lets in a seat with no more rights than its own")),
         _ => return Err(Refusal::malformed("changes.seats_added", "a door lets in exactly one seat")),
     }
     if !doors_added.is_empty() || !doors_dropped.is_empty() {
@@ -229,7 +233,8 @@ pub(crate) fn apply(state: &mut LogState, changes: &SeatChanges, door: Option<Do
     if !doors_added.is_empty() || !doors_dropped.is_empty() || used.is_some() {
         let doors = Arc::make_mut(&mut state.doors);
         for added in doors_added {
-            let door = DoorState { secret_hash: added.secret_hash, kind: added.kind, added_at: sequence, gone_at: 0 };
+            let Door { id: _, secret_hash, kind, keep, invite } = *added;
+            let door = DoorState { secret_hash, kind, keep, invite, added_at: sequence, gone_at: 0 };
             doors.insert(added.id, door);
         }
         for id in doors_dropped.iter().chain(&used) {

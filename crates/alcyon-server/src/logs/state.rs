@@ -56,6 +56,9 @@ pub(crate) struct Seats(Vec<SeatState>);
 pub(crate) struct DoorState {
     pub secret_hash: DoorSecretHash,
     pub kind: DoorKind,
+    /// Rights that a seat may have which comes in by it.
+    pub keep: bool,
+    pub invite: bool,
     pub added_at: u64,
     /// 0 while it is open.
     pub gone_at: u64,
@@ -220,8 +223,15 @@ impl DoorState {
     }
 
     pub fn to_record(&self) -> DoorRecord {
-        let Self { secret_hash, kind, added_at, gone_at } = self;
-        DoorRecord { secret_hash: secret_hash.to_field(), kind: (*kind).into(), added_at: *added_at, gone_at: *gone_at }
+        let Self { secret_hash, kind, keep, invite, added_at, gone_at } = self;
+        DoorRecord {
+            secret_hash: secret_hash.to_field(),
+            kind: (*kind).into(),
+            keep: *keep,
+            invite: *invite,
+            added_at: *added_at,
+            gone_at: *gone_at,
+        }
     }
 }
 
@@ -312,10 +322,10 @@ fn load_doors<S: Store>(store: &S, log: LogId) -> Result<HashMap<DoorId, DoorSta
     let mut doors = HashMap::new();
     for row in rows_of(store, Table::Doors, log)? {
         let (key, value) = row?;
-        let DoorRecord { secret_hash, kind, added_at, gone_at } = decode(Table::Doors, value)?;
+        let DoorRecord { secret_hash, kind, keep, invite, added_at, gone_at } = decode(Table::Doors, value)?;
         let id = DoorId::parse(&key[LogId::LENGTH..], "door").map_err(|_| corrupt(Table::Doors))?;
         let kind = DoorKind::try_from(kind).map_err(|_| corrupt(Table::Doors))?;
-        doors.insert(id, DoorState { secret_hash: parse_door_hash(&secret_hash)?, kind, added_at, gone_at });
+        doors.insert(id, DoorState { secret_hash: parse_door_hash(&secret_hash)?, kind, keep, invite, added_at, gone_at });
     }
     Ok(doors)
 }

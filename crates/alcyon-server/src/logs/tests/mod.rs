@@ -154,7 +154,7 @@ pub fn door_shown(log: LogId, n: u8) -> DoorKey {
 }
 
 pub fn door(log: LogId, n: u8, kind: DoorKind) -> Door {
-    Door { id: DoorId::from([n; 16]), secret_hash: DoorSecret::from([n; 32]).hash(log), kind }
+    Door { id: DoorId::from([n; 16]), secret_hash: DoorSecret::from([n; 32]).hash(log), kind, keep: false, invite: false }
 }
 
 pub fn adding(seats: Vec<Seat>) -> SeatChanges {

@@ -36,7 +36,8 @@ fn stored_records_stay_as_they_are() {
     };
     let seat = SeatRecord { drop_hash: vec![3; 32].into(), keep: true, invite: true, added_at: 1, dropped_at: 0 };
     let dropped = SeatRecord { drop_hash: Bytes::new(), keep: false, invite: false, added_at: 1, dropped_at: 9 };
-    let door = DoorRecord { secret_hash: vec![4; 32].into(), kind: DoorKind::Link.into(), added_at: 2, gone_at: 7 };
+    let door =
+        DoorRecord { secret_hash: vec![4; 32].into(), kind: DoorKind::Link.into(), keep: false, invite: true, added_at: 2, gone_at: 7 };
     let id = EntryIdRecord { sequence: 8 };
     let tree = TreeRecord { upload: vec![5; 16].into(), chunks: 2, commit_count: 3, sequence: 11 };
     let mut entry = Vec::new();

@@ -59,6 +59,26 @@ async fn a_keeper_changes_the_rights_of_a_seat_that_is_there() {
 }
 
 #[tokio::test]
+async fn a_door_gives_the_rights_it_was_given_and_no_more() {
+    let server = Server::new();
+    let log = log_id(7);
+    server.logs.create(log, vec![seat(log, 1, true, true), seat(log, 2, false, true)], band()).await.unwrap();
+    let [keeper, inviter] = [1, 2].map(|n| key(log, n));
+    let open = |n, keep, invite| opening(vec![Door { keep, invite, ..door(log, n, DoorKind::Link) }]);
+    assert_eq!(code(server.commit(&inviter, 1, 0, open(1, true, true)).await), RefusalCode::NoRight);
+    server.commit(&inviter, 1, 0, open(1, false, true)).await.unwrap();
+    server.commit(&keeper, 2, 1, open(2, true, false)).await.unwrap();
+    let by = |n| door_shown(log, n);
+    for (shown, seat) in [(1, seat(log, 3, true, false)), (2, seat(log, 3, true, true)), (2, seat(log, 3, false, true))] {
+        assert_eq!(code(server.commit_by(by(shown), 3, 2, adding(vec![seat])).await), RefusalCode::NoRight);
+    }
+    server.commit_by(by(1), 3, 2, adding(vec![seat(log, 3, false, true)])).await.unwrap();
+    server.commit_by(by(2), 4, 3, adding(vec![seat(log, 4, true, false)])).await.unwrap();
+    server.commit(&key(log, 3), 5, 4, open(3, false, true)).await.expect("it may invite");
+    server.commit(&key(log, 4), 6, 5, adding(vec![seat(log, 5, false, false)])).await.expect("it may keep");
+}
+
+#[tokio::test]
 async fn every_seat_may_move_and_gains_nothing_by_it() {
     let server = Server::new();
     let log = log_id(7);
