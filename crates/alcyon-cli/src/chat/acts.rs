@@ -68,6 +68,7 @@ pub(super) async fn carry_out(client: &Native, conversation: Option<Conversation
                 outcome => outcome.into(),
             }
         }
+        Act::Move(server) => client.move_to(here?, &server).await?.into(),
         Act::Leave => client.leave(here?).await?.into(),
         Act::End => client.end_group(here?).await?.into(),
         Act::Mute(span) => {

@@ -77,7 +77,7 @@ impl Chat {
                 let asking = self.requests.iter().filter(|request| matches!(request.kind, RequestKind::AskIn { .. }));
                 asking.map(|request| request.from.to_text()).collect()
             }
-            Takes::OneOf(_) | Takes::Text | Takes::Link | Takes::Span | Takes::Seconds => Vec::new(),
+            Takes::OneOf(_) | Takes::Text | Takes::Link | Takes::Server | Takes::Span | Takes::Seconds => Vec::new(),
         }
     }
 
@@ -121,6 +121,7 @@ impl Chat {
         let conversation = self.chosen_conversation().map(|one| one.conversation);
         let title = conversation.map(|id| self.title(id)).unwrap_or_default();
         let group = title.as_str();
+        let to;
         let question = match &act {
             Act::Help => {
                 let keys = language.say(Text::HelpKeys).lines().count();
@@ -129,6 +130,10 @@ impl Chat {
             }
             Act::Members => return self.show_group(),
             Act::Remove(who) => Some(SlashText::ReallyRemove { who, group }),
+            Act::Move(server) => {
+                to = server.to_text();
+                Some(SlashText::ReallyMove { group, server: &to })
+            }
             Act::Leave => Some(SlashText::ReallyLeave { group }),
             Act::End => Some(SlashText::ReallyEnd { group }),
             Act::CloseLinks => Some(SlashText::ReallyCloseLinks { group }),

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use alcyon_client::{AccountId, GroupPermission, Handle, JoinLink};
+use alcyon_client::{AccountId, GroupPermission, Handle, JoinLink, ServerUrl};
 
 use crate::{
     conversation::{Seconds, Span},
@@ -28,6 +28,7 @@ pub(crate) enum Name {
     Timer,
     Allow,
     Remove,
+    Move,
     Leave,
     End,
     Mute,
@@ -51,6 +52,7 @@ pub(super) enum Takes {
     /// All the rest of the line.
     Text,
     Link,
+    Server,
     Span,
     Seconds,
 }
@@ -105,6 +107,7 @@ pub(super) const COMMANDS: &[Command] = &[
         &[(Takes::OneOf(&["invite", "edit", "write"]), Need::Once), (Takes::OneOf(&["admins", "members"]), Need::Once)],
     ),
     row(Name::Remove, "remove", Place::Group, &[(Takes::Member, Need::Once)]),
+    row(Name::Move, "move", Place::Conversation, &[(Takes::Server, Need::Once)]),
     row(Name::Leave, "leave", Place::Group, &[]),
     row(Name::End, "end", Place::Group, &[]),
     row(Name::Mute, "mute", Place::Conversation, &[(Takes::Span, Need::AtMostOnce)]),
@@ -142,6 +145,7 @@ pub(super) enum Act {
         members: bool,
     },
     Remove(String),
+    Move(ServerUrl),
     Leave,
     End,
     /// For so long, or until unmuted.
@@ -176,6 +180,7 @@ pub(super) enum Wrong {
     NotOneOf(String, &'static [&'static str]),
     NoHandle(String),
     NoLink,
+    NoServer(String),
     NoSpan(String),
     NoSeconds(String),
     NoConversationHere(&'static str),
@@ -216,6 +221,7 @@ impl Command {
                 Takes::OneOf(words) => words.join("|"),
                 Takes::Text => language.say_of_slash(SlashText::Words),
                 Takes::Link => language.say_of_slash(SlashText::Link),
+                Takes::Server => "https://SERVER".to_owned(),
                 Takes::Span => language.say_of_slash(SlashText::Span),
                 Takes::Seconds => language.say_of_slash(SlashText::Seconds),
             };
@@ -304,6 +310,7 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
             Act::Allow { permission, members: undashed(second) == "members" }
         }
         Name::Remove => Act::Remove(member(first)?),
+        Name::Move => Act::Move(first.parse().map_err(|_| Wrong::NoServer(first.to_owned()))?),
         Name::Leave => Act::Leave,
         Name::End => Act::End,
         Name::Mute if first.is_empty() => Act::Mute(None),
@@ -342,6 +349,7 @@ impl Wrong {
             Self::NotOneOf(given, words) => say(SlashText::NotOneOf { given: &harmless_line(given), words: &words.join(", ") }),
             Self::NoHandle(given) => say(SlashText::NoHandle { given: &harmless_line(given) }),
             Self::NoLink => say(SlashText::NoLink),
+            Self::NoServer(given) => say(SlashText::NoServer { given: &harmless_line(given) }),
             Self::NoSpan(given) => language.say_of_shelf(ShelfText::NoSpan { given: &harmless_line(given) }),
             Self::NoSeconds(given) => say(SlashText::NoSeconds { given: &harmless_line(given) }),
             Self::NoConversationHere(word) => say(SlashText::NoConversationHere { word }),
@@ -363,7 +371,7 @@ pub(super) fn candidates(line: &str, place: Place, known: impl Fn(Takes) -> Vec<
             match takes {
                 Some(Takes::OneOf(words)) => words.iter().map(|word| (*word).to_owned()).collect(),
                 Some(Takes::Span) => ["8h", "1d", "1w"].map(str::to_owned).to_vec(),
-                Some(Takes::Text | Takes::Link | Takes::Seconds) | None => Vec::new(),
+                Some(Takes::Text | Takes::Link | Takes::Server | Takes::Seconds) | None => Vec::new(),
                 Some(people) => known(people).into_iter().filter(|name| !arguments.contains(&name.as_str())).collect(),
             }
         }
@@ -442,6 +450,7 @@ mod tests {
             ("/allow edit admins", Act::Allow { permission: GroupPermission::Edit, members: false }),
             ("/allow write admins", Act::Allow { permission: GroupPermission::Write, members: false }),
             ("/remove ben@x.example", Act::Remove("ben@x.example".to_owned())),
+            ("/move https://bay.example", Act::Move("https://bay.example".parse().unwrap())),
             ("/leave", Act::Leave),
             ("/end", Act::End),
             ("/mute", Act::Mute(None)),

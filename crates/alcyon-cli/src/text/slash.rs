@@ -24,6 +24,7 @@ pub(crate) enum SlashText<'a> {
     NotOneOf { given: &'a str, words: &'a str },
     NoHandle { given: &'a str },
     NoLink,
+    NoServer { given: &'a str },
     NoSeconds { given: &'a str },
     NoConversationHere { word: &'a str },
     NoGroupHere { word: &'a str },
@@ -33,6 +34,7 @@ pub(crate) enum SlashText<'a> {
     // questions
     Sure,
     ReallyRemove { who: &'a str, group: &'a str },
+    ReallyMove { group: &'a str, server: &'a str },
     ReallyLeave { group: &'a str },
     ReallyEnd { group: &'a str },
     ReallyCloseLinks { group: &'a str },
@@ -77,6 +79,7 @@ fn english(text: SlashText<'_>) -> String {
         SlashText::NotOneOf { given, words } => return format!("“{given}” is not one of {words}."),
         SlashText::NoHandle { given } => return format!("“{given}” is no handle: a handle looks like name@server.example."),
         SlashText::NoLink => "That is no link to a group: one begins with alcyon://join/ or ends in /join#...",
+        SlashText::NoServer { given } => return format!("“{given}” is no server: an address is like https://server.example"),
         SlashText::NoSeconds { given } => return format!("“{given}” is no time: seconds, or a number and m, h, d or w; 0 for none."),
         SlashText::NoConversationHere { word } => return format!("/{word} is about a conversation: choose one first."),
         SlashText::NoGroupHere { word } => return format!("/{word} is for groups: this is a conversation of two."),
@@ -85,6 +88,9 @@ fn english(text: SlashText<'_>) -> String {
         SlashText::Sure => "Are you sure?",
         SlashText::ReallyRemove { who, group } => {
             return format!("Remove {who} from “{group}”? They can't read what comes after, and come back only by a new invite.");
+        }
+        SlashText::ReallyMove { group, server } => {
+            return format!("Move “{group}” to {server}? Everybody in it goes along; open invites and links end.");
         }
         SlashText::ReallyLeave { group } => return format!("Leave “{group}”? You come back only by a new invite."),
         SlashText::ReallyEnd { group } => return format!("End “{group}” for everybody? It can't be undone."),
@@ -127,6 +133,7 @@ fn english_what(name: Name) -> &'static str {
         Name::Timer => "messages vanish after so long; 0: they stay",
         Name::Allow => "who may invite, edit the settings, write",
         Name::Remove => "remove somebody from the group",
+        Name::Move => "move the conversation to another server",
         Name::Leave => "leave the group",
         Name::End => "end the group for everybody",
         Name::Mute => "mute: 8h, 1d, 1w, or until unmuted",
@@ -154,6 +161,9 @@ fn french(text: SlashText<'_>) -> String {
         SlashText::NotOneOf { given, words } => return format!("« {given} » n'est pas parmi {words}."),
         SlashText::NoHandle { given } => return format!("« {given} » n'est pas un identifiant, comme nom@serveur.example."),
         SlashText::NoLink => "Ce n'est pas un lien vers un groupe : il commence par alcyon://join/ ou finit par /join#...",
+        SlashText::NoServer { given } => {
+            return format!("« {given} » n'est pas un serveur : une adresse est comme https://serveur.example");
+        }
         SlashText::NoSeconds { given } => {
             return format!("« {given} » n'est pas une durée : des secondes, ou un nombre et m, h, d ou w ; 0 : aucune.");
         }
@@ -164,6 +174,9 @@ fn french(text: SlashText<'_>) -> String {
         SlashText::Sure => "Êtes-vous sûr ?",
         SlashText::ReallyRemove { who, group } => {
             return format!("Retirer {who} de « {group} » ? La suite lui est illisible, et il ne revient que par une nouvelle invitation.");
+        }
+        SlashText::ReallyMove { group, server } => {
+            return format!("Déplacer « {group} » vers {server} ? Chacun suit ; les invitations et liens ouverts prennent fin.");
         }
         SlashText::ReallyLeave { group } => return format!("Quitter « {group} » ? Vous n'y reviendrez que par une nouvelle invitation."),
         SlashText::ReallyEnd { group } => return format!("Mettre fin à « {group} » pour tous ? C'est irrévocable."),
@@ -206,6 +219,7 @@ fn french_what(name: Name) -> &'static str {
         Name::Timer => "les messages disparaissent après ; 0 : jamais",
         Name::Allow => "qui peut inviter, modifier les réglages, écrire",
         Name::Remove => "retirer quelqu'un du groupe",
+        Name::Move => "déplacer la conversation vers un autre serveur",
         Name::Leave => "quitter le groupe",
         Name::End => "mettre fin au groupe pour tous",
         Name::Mute => "sourdine : 8h, 1d, 1w, ou jusqu'à nouvel ordre",

@@ -158,6 +158,8 @@ impl Attempt {
                     id: door.id,
                     secret_hash: DoorSecretHash::from([0; 32]),
                     kind: door.lets_in.kind(),
+                    keep: false,
+                    invite: false,
                 }),
                 GroupChange::CloseDoor(id) => facts.changes.doors_dropped.push(*id),
                 _ => {}

@@ -68,12 +68,12 @@ async fn a_door_gives_the_rights_it_was_given_and_no_more() {
     assert_eq!(code(server.commit(&inviter, 1, 0, open(1, true, true)).await), RefusalCode::NoRight);
     server.commit(&inviter, 1, 0, open(1, false, true)).await.unwrap();
     server.commit(&keeper, 2, 1, open(2, true, false)).await.unwrap();
-    let by = |n| door_shown(log, n);
+    let by = |n| Authority::Door(door_shown(log, n));
     for (shown, seat) in [(1, seat(log, 3, true, false)), (2, seat(log, 3, true, true)), (2, seat(log, 3, false, true))] {
-        assert_eq!(code(server.commit_by(by(shown), 3, 2, adding(vec![seat])).await), RefusalCode::NoRight);
+        assert_eq!(code(server.commit_by(&by(shown), 3, 2, adding(vec![seat]), &[]).await), RefusalCode::NoRight);
     }
-    server.commit_by(by(1), 3, 2, adding(vec![seat(log, 3, false, true)])).await.unwrap();
-    server.commit_by(by(2), 4, 3, adding(vec![seat(log, 4, true, false)])).await.unwrap();
+    server.commit_by(&by(1), 3, 2, adding(vec![seat(log, 3, false, true)]), &[]).await.unwrap();
+    server.commit_by(&by(2), 4, 3, adding(vec![seat(log, 4, true, false)]), &[]).await.unwrap();
     server.commit(&key(log, 3), 5, 4, open(3, false, true)).await.expect("it may invite");
     server.commit(&key(log, 4), 6, 5, adding(vec![seat(log, 5, false, false)])).await.expect("it may keep");
 }
