@@ -114,6 +114,10 @@ fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u
     // The conversation has gone on elsewhere meanwhile, or nobody has asked for this log.
     let Some(mut term) = tx.term(log)? else { return Ok(Step { stop: true, ..Step::default() }) };
     let mut step = Step::default();
+    if term.door.is_some() {
+        // It comes in by a door, and reads on from there.
+        return Ok(step);
+    }
     let proto::Entry { header: header_bytes, payload, payload_hash: given_hash } = entry;
     let facts = HeaderFacts::parse(header_bytes)
         .ok()
@@ -179,6 +183,9 @@ fn apply_gap(tx: &Tx<'_>, log: LogId, gap: &proto::Gap, now_ms: u64) -> Result<S
     let Some(mut term) = tx.term(log)? else { return Ok(Step { stop: true, ..Step::default() }) };
     let proto::Gap { first, last, running_hash, commit_count } = gap;
     let mut step = Step::default();
+    if term.door.is_some() {
+        return Ok(step);
+    }
     if *first != term.cursor + 1 || last < first || *commit_count < term.commit_count {
         let evidence = (term.running_hash.as_bytes().as_slice(), running_hash.as_ref());
         step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, term.cursor + 1, evidence, now_ms)?);
@@ -200,7 +207,7 @@ fn apply_gap(tx: &Tx<'_>, log: LogId, gap: &proto::Gap, now_ms: u64) -> Result<S
 /// The server says what its running hash is; it has to be ours.
 fn compare_with_server(tx: &Tx<'_>, log: LogId, theirs: &[u8], now_ms: u64) -> Result<Step, ClientError> {
     let mut step = Step::default();
-    let Some(term) = tx.term(log)? else { return Ok(step) };
+    let Some(term) = tx.term(log)?.filter(|term| term.door.is_none()) else { return Ok(step) };
     let mine = term.running_hash.as_bytes().as_slice();
     if mine != theirs {
         step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, term.cursor, (mine, theirs), now_ms)?);
@@ -290,13 +297,15 @@ fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject:
 fn own_echo(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
     let entry_id = subject.header.entry_id;
     tx.remove_own_entry(term.log, entry_id)?;
+    let mut message = entry_id.into();
     if let Some(item) = tx.outbox_by_entry(term.log, entry_id)? {
+        message = crate::outbox::message_of(&item);
         tx.remove_outbox(item.number)?;
     }
-    let before = tx.message(term.conversation, entry_id.into())?;
-    tx.set_delivery(term.conversation, entry_id.into(), DeliveryState::Sent, Some((term.term, subject.header.sequence)))?;
+    let before = tx.message(term.conversation, message)?;
+    tx.set_delivery(term.conversation, message, DeliveryState::Sent, Some((term.term, subject.header.sequence)))?;
     if before.is_some_and(|message| message.position.is_none())
-        && let Some(message) = tx.message(term.conversation, entry_id.into())?
+        && let Some(message) = tx.message(term.conversation, message)?
     {
         step.events.push(Event::Delivery(message_view(tx, local, message)?));
     }
@@ -312,7 +321,7 @@ fn apply_content(
     content: Content,
     step: &mut Step,
 ) -> Result<(), ClientError> {
-    let Content { id, seen: _, sent_at_ms, body } = content;
+    let Content { id: _, message: id, seen: _, sent_at_ms, body } = content;
     let sender = by.account();
     let own = sender == local.account;
     let contact = tx.contact(sender)?;

@@ -16,8 +16,16 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ActOutcome, Client, ClientError, Clock, JoinLink, JoinOutcome, Transport, act::Act, contacts::remember_manifest, directory,
-    entry::load_group, group::the_group, inbox::signed_knock, local::Local, outbox::encode, random::random,
+    ActOutcome, Client, ClientError, Clock, JoinLink, JoinOutcome, Transport,
+    act::Act,
+    contacts::remember_manifest,
+    directory,
+    entry::load_group,
+    group::{queue_tree, the_group},
+    inbox::signed_knock,
+    local::Local,
+    outbox::encode,
+    random::random,
 };
 
 /// Doors that one commit opens at most.
@@ -270,6 +278,8 @@ pub(crate) fn invite_back(tx: &Tx<'_>, local: &Local, log: LogId, manifest: &Man
         return Ok(());
     }
     let role = if state.is_admin(local.account) { known.role } else { Role::Member };
+    // The stored tree may be from before what was lost.
+    queue_tree(tx, &term)?;
     let (change, offer) = new_invite(&term, &state, account, role, &[], now_ms)?;
     let (number, _) = Act::open(&[change], vec![offer.door.to_vec()]).queue(tx, &term)?;
     queue_invite(tx, manifest, &offer, number, now_ms)

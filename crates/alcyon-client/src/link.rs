@@ -358,11 +358,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     fn accepted(&self, state: &mut State, request: u64, sequence: u64) -> Result<(), Ended> {
         if let Some(Flight::Outbox { number, log }) = state.flights.remove(&request) {
+            let came_in = self.core.store.transaction(|tx| tx.outbox_item(number))?.is_some_and(|item| item.kind == OutboxKind::ComeIn);
             let answered = self.core.accepted(number, sequence)?;
             state.raise_head(log, answered.head);
             self.core.emit(answered.events);
             // Other connections may wait for what is done now.
             self.core.work.poke();
+            if came_in && state.seats.contains_key(&log) {
+                // Let in again: what is still on its way here is for the old seat.
+                return Err(Ended::Away { after_ms: 0 });
+            }
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod take;
 
 use alcyon_mls::{GroupState, LeaveProof};
 use alcyon_store::{ConversationKind, ConversationRecord, NewOutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
-use alcyon_wire::{AccountId, ConversationId, EntryId, LogId, limits, proto};
+use alcyon_wire::{AccountId, ConversationId, EntryId, LogId, MessageId, limits, proto};
 use prost::Message;
 
 use crate::{
@@ -221,7 +221,13 @@ pub(crate) fn tell_again(tx: &Tx<'_>, term: &TermRecord, joined: AccountId, now_
     if newest_state(tx, term.conversation, term.term)?.is_none_or(|state| !state.accounts.contains_key(&joined)) {
         return Ok(());
     }
-    send_again(tx, term, term, 0, RESENT, now_ms)
+    for message in tx.own_in_term(term.conversation, term.term, RESENT)? {
+        let body = proto::content::Body::Text(proto::Text { text: message.text });
+        let id: MessageId = random();
+        let draft = Content::again(id, message.message, message.sent_at_ms.min(now_ms), body);
+        queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
+    }
+    Ok(())
 }
 
 fn send_again(tx: &Tx<'_>, from: &TermRecord, to: &TermRecord, above: u64, limit: u32, now_ms: u64) -> Result<(), ClientError> {

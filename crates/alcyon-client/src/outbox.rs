@@ -3,7 +3,7 @@
 use alcyon_mls::{Lost, MlsError, Payload, Seen, pad};
 use alcyon_store::{DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    ConversationId, EntryId, LogId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, payload_hash,
+    ConversationId, EntryId, LogId, MessageId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, payload_hash,
     proto::{self, client_frame::Body},
 };
 use bytes::Bytes;
@@ -117,7 +117,7 @@ impl Core {
                     answered.head = Some(sequence);
                     tx.remove_outbox(number)?;
                     if let (Some(conversation), Some(term)) = (item.conversation, tx.term(item.log)?) {
-                        let message = item.entry_id.into();
+                        let message = message_of(&item);
                         tx.set_delivery(conversation, message, DeliveryState::Sent, Some((term.term, sequence)))?;
                         if let Some(message) = tx.message(conversation, message)? {
                             answered.events.push(Event::Delivery(message_view(tx, &local, message)?));
@@ -365,6 +365,12 @@ pub(crate) fn queue_rejoin(tx: &Tx<'_>, term: &TermRecord) -> Result<(), ClientE
     }
     add(tx, OutboxKind::Rejoin, term, random(), None, None)?;
     Ok(())
+}
+
+/// The message that an item appends.
+pub(crate) fn message_of(item: &OutboxItem) -> MessageId {
+    let content = item.content.as_deref().and_then(|draft| Content::parse(draft).ok());
+    content.map_or_else(|| item.entry_id.into(), |content| content.message)
 }
 
 /// Puts an item of a term into the outbox.

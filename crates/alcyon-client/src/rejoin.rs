@@ -61,9 +61,14 @@ pub(crate) fn make_frame(
     let replay = if lost && is_group {
         // The commits since the stored tree were kept for everybody: they came after the gap.
         let Ok(bytes) = key.open_tree(&fetched.chunks, fetched.commit_count) else { return Ok(None) };
-        let Ok(TreeBox { tree, group_info }) = TreeBox::decode(bytes.as_slice()) else { return Ok(None) };
-        let mut replay = Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info })?;
+        let Ok(TreeBox { tree, group_info: of_tree }) = TreeBox::decode(bytes.as_slice()) else { return Ok(None) };
+        let mut replay = Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info: of_tree })?;
         follow(tx, term, &key, &mut replay, fetched.sequence)?;
+        if replay.ground(&group_info).is_err() {
+            // Commits after the tree were among those that are gone.
+            ask_back(tx, local, term, item, now_ms)?;
+            return Ok(None);
+        }
         replay
     } else if lost {
         // Commits were missed: the stored tree is all there is. It has to be of the newest epoch.

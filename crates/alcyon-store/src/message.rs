@@ -231,6 +231,17 @@ impl Tx<'_> {
         Ok(messages)
     }
 
+    /// The newest own messages that a term's log has, the oldest first.
+    pub fn own_in_term(&self, conversation: ConversationId, term: u32, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL AND term = ?2 ORDER BY sequence DESC LIMIT ?3"
+        ))?;
+        let rows = statement.query_map(params![conversation.as_bytes(), term, limit], message)?;
+        let mut messages = rows.collect::<Result<Vec<_>, _>>()?;
+        messages.reverse();
+        Ok(messages)
+    }
+
     /// Forgets the lines of a term that the conversation does not go on in.
     pub fn remove_lines_of_term(&self, conversation: ConversationId, term: u32) -> Result<(), StoreError> {
         self.sql

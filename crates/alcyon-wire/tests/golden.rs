@@ -289,6 +289,7 @@ fn sealed() -> Vec<Vector> {
             id: bytes(0x17, 16),
             seen: Some(seen.clone()),
             sent_at_ms: 1_700_000_000_000,
+            again: bytes(0x18, 16),
             evidence: vec![evidence.clone()],
             body: Some(body),
         };
