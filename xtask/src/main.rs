@@ -9,6 +9,7 @@ mod dependencies;
 mod fuzz;
 mod serve;
 mod steps;
+mod storm;
 mod system;
 mod test;
 mod wasm;
@@ -47,6 +48,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Groups in a long storm: people, servers and connections that fail, in the release build
+    Storm(storm::Options),
     /// Build the fuzz targets and run them
     Fuzz(fuzz::Options),
     /// Build the client for the browser into target/web
@@ -79,6 +82,7 @@ fn carry_out(chore: Chore, steps: &mut Steps) -> Result<()> {
             let mut bench = workspace.cargo(["run", "--release", "--package", "alcyon-sim", "--bin", "bench", "--"]);
             steps::succeed(bench.args(arguments))
         }
+        Chore::Storm(options) => storm::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, steps, &options),
         Chore::Web(options) => wasm::run(&workspace, steps, &options),
         Chore::Dependencies => dependencies::check(&workspace),

@@ -1,15 +1,16 @@
 //! Following a group from outside: public values alone, in a memory of its own (never in the rows of a live group, which
 //! OpenMLS would set back).
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
 use alcyon_wire::EntryKind;
 use openmls::prelude::{
-    GroupContext, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProposalStore, ProtocolMessage, PublicGroup,
+    GroupContext, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProposalStore, ProtocolMessage, PublicGroup,
     RatchetTreeIn, group_info::VerifiableGroupInfo,
 };
-use openmls_traits::OpenMlsProvider;
-use tls_codec::{DeserializeBytes, Serialize};
+use openmls_rust_crypto::RustCrypto;
+use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};
+use tls_codec::{DeserializeBytes, Serialize, VLBytes};
 
 use crate::{
     CommitData, CommitSummary, Entry, Fault, GroupId, GroupRules, GroupState, Invalid, LastValid, MemoryRows, MlsError, RowKind, Rows,
@@ -24,7 +25,7 @@ use crate::{
     process::{Parsed, Told, confirm, parse, removed},
     provider::with_rows,
     rows::Slot,
-    slim::{split_tree, with_state},
+    slim::{Parts, split_tree, take_apart, with_state},
     validity::{self, Author, State},
 };
 
@@ -47,6 +48,7 @@ pub struct Replay {
 /// A state of the group after a commit that looked valid.
 struct Step {
     rows: MemoryRows,
+    epoch: u64,
     last_valid: Option<LastValid>,
     roster: Roster,
 }
@@ -85,15 +87,15 @@ impl Replay {
         };
         let last_valid = LastValid::of_group_info(info.extensions())?;
         let rows = MemoryRows::new();
-        let (id, state, roster) = with_rows(&rows, Slot::Live, |provider| {
+        let (id, epoch, state, roster) = with_rows(&rows, Slot::Live, |provider| {
             let (public, _) = PublicGroup::from_external(provider.crypto(), provider.storage(), tree, info, ProposalStore::new())
                 .map_err(|error| provider.blame(&error, |fault| MlsError::Untrue { what: "stored tree", fault }))?;
             let mut roster = Roster::default();
             let state = public_state(&public, &mut roster, last_valid)?;
-            Ok::<_, MlsError>((GroupId::from(public.group_id()), state, roster))
+            Ok::<_, MlsError>((GroupId::from(public.group_id()), public.group_context().epoch().as_u64(), state, roster))
         })?;
         validity::check_state(&state).map_err(|_| MlsError::OtherState("it breaks its rules"))?;
-        Ok(Self { suite, id, rules, steps: VecDeque::from([Step { rows, last_valid, roster }]) })
+        Ok(Self { suite, id, rules, steps: VecDeque::from([Step { rows, epoch, last_valid, roster }]) })
     }
 
     /// Begins at this device's own state, for who can't open a path. The rows are only read.
@@ -112,7 +114,8 @@ impl Replay {
         let mut roster = Roster::default();
         let state = public_state(&public, &mut roster, last_valid)?;
         let suite = Suite::of(public.ciphersuite());
-        Ok(Self { suite, id: id.clone(), rules: state.rules, steps: VecDeque::from([Step { rows: own, last_valid, roster }]) })
+        let epoch = public.group_context().epoch().as_u64();
+        Ok(Self { suite, id: id.clone(), rules: state.rules, steps: VecDeque::from([Step { rows: own, epoch, last_valid, roster }]) })
     }
 
     /// The group's id.
@@ -170,29 +173,21 @@ impl Replay {
     /// own: others' commits are of another epoch then. Take another member's GroupInfo.
     pub fn ground(&self, group_info: &[u8]) -> Result<Ground<'_>, MlsError> {
         let slim = read_group_info(self.suite, group_info)?;
-        for (after, step) in self.steps.iter().rev().enumerate() {
+        // Reading a state of a thousand leaves takes as long as all the rest: only those of that epoch are looked at.
+        let of_epoch = |step: &&Step| step.epoch == slim.epoch().as_u64();
+        for (after, step) in self.steps.iter().rev().enumerate().filter(|(_, step)| of_epoch(step)) {
             let public = load(&step.rows, &self.id)?;
-            if public.group_context().epoch() != slim.epoch() {
-                continue;
-            }
-            let info = match self.rules.state_of_context(public.group_context())? {
-                Some(state) => read_group_info(self.suite, &with_state(group_info, &state)?)?,
-                None => slim.clone(),
+            let whole = match self.rules.state_of_context(public.group_context())? {
+                Some(state) => Cow::Owned(with_state(group_info, &state)?),
+                None => Cow::Borrowed(group_info),
             };
+            let info = read_group_info(self.suite, &whole)?;
             if !same(public.group_context(), info.group_context())? {
                 continue;
             }
+            check_signature_and_tag(&public, &take_apart(&whole)?)?;
             let bytes = public.export_ratchet_tree().tls_serialize_detached();
             let tree = read_tree(&bytes.map_err(|error| MlsError::Internal { doing: "exporting a tree", fault: Fault::of(&error) })?)?;
-            let scratch = MemoryRows::new();
-            let confirmed = with_rows(&scratch, Slot::Live, |provider| {
-                PublicGroup::from_external(provider.crypto(), provider.storage(), tree.clone(), info.clone(), ProposalStore::new())
-                    .map(|(confirmed, _)| confirmed)
-                    .map_err(|error| provider.blame(&error, |fault| MlsError::Untrue { what: "GroupInfo", fault }))
-            })?;
-            if confirmed.confirmation_tag() != public.confirmation_tag() {
-                return Err(MlsError::OtherState("another confirmation tag"));
-            }
             let state = public_state(&public, &mut step.roster.clone(), step.last_valid)?;
             return Ok(Ground { suite: self.suite, info, tree, state, after, _replay: self });
         }
@@ -278,7 +273,8 @@ impl Step {
             let by = roster.get(author).cloned();
             let by = by.ok_or(MlsError::Internal { doing: "following a commit", fault: Fault::of(&"BlankLeaf") })?;
             let summary = told.summary(by, commit);
-            Ok(Ok((Self { rows: rows.clone(), last_valid: Some(entry.as_last_valid()), roster }, summary)))
+            let epoch = public.group_context().epoch().as_u64();
+            Ok(Ok((Self { rows: rows.clone(), epoch, last_valid: Some(entry.as_last_valid()), roster }, summary)))
         })
     }
 }
@@ -306,13 +302,33 @@ fn same(ours: &GroupContext, theirs: &GroupContext) -> Result<bool, MlsError> {
     Ok(bytes(ours)? == bytes(theirs)?)
 }
 
+/// Who signed a GroupInfo is a member of the state that it is about, and has the same confirmation tag. The tree was checked
+/// leaf by leaf when it was read, and with every commit since: it is not checked again.
+fn check_signature_and_tag(public: &PublicGroup, info: &Parts<'_>) -> Result<(), MlsError> {
+    let untrue = |fault: &str| MlsError::Untrue { what: "GroupInfo", fault: Fault::of(&fault) };
+    let encoding = |error: tls_codec::Error| MlsError::Internal { doing: "checking a GroupInfo", fault: Fault::of(&error) };
+    let signer = public.leaf(LeafNodeIndex::new(info.signer)).ok_or_else(|| untrue("UnknownSender"))?;
+    let label = VLBytes::from(b"MLS 1.0 GroupInfoTBS".to_vec()).tls_serialize_detached().map_err(encoding)?;
+    let content = VLBytes::from(info.signed.to_vec()).tls_serialize_detached().map_err(encoding)?;
+    let (scheme, key) = (public.ciphersuite().signature_algorithm(), signer.signature_key().as_slice());
+    RustCrypto::default()
+        .verify_signature(scheme, &[label, content].concat(), key, info.signature.as_slice())
+        .map_err(|_| untrue("InvalidGroupInfoSignature"))?;
+    let theirs = info.confirmation_tag.tls_serialize_detached().map_err(encoding)?;
+    if theirs == public.confirmation_tag().tls_serialize_detached().map_err(encoding)? {
+        Ok(())
+    } else {
+        Err(MlsError::OtherState("another confirmation tag"))
+    }
+}
+
 /// The authenticated data of a PublicMessage, not verified yet: MLSMessage is version, wire format, then FramedContent,
 /// which is group id, epoch, sender, authenticated data (RFC 9420 section 6).
 fn claimed_data(message: &[u8]) -> Option<CommitData> {
     let (_version_and_format, rest) = message.split_at_checked(4)?;
-    let (_group, rest) = tls_codec::VLBytes::tls_deserialize_bytes(rest).ok()?;
+    let (_group, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
     let (_epoch, rest) = u64::tls_deserialize_bytes(rest).ok()?;
     let (_sender, rest) = openmls::prelude::Sender::tls_deserialize_bytes(rest).ok()?;
-    let (data, _) = tls_codec::VLBytes::tls_deserialize_bytes(rest).ok()?;
+    let (data, _) = VLBytes::tls_deserialize_bytes(rest).ok()?;
     CommitData::decode(data.as_slice()).ok()
 }

@@ -62,6 +62,30 @@ fn split(message: &[u8]) -> Option<(&[u8], VLBytes, &[u8])> {
     Some((&message[..message.len() - rest.len()], extensions, tail))
 }
 
+/// A GroupInfo in an MLSMessage, taken apart (RFC 9420 section 12.4.3).
+pub(crate) struct Parts<'a> {
+    /// What its signature is over.
+    pub(crate) signed: &'a [u8],
+    pub(crate) confirmation_tag: VLBytes,
+    pub(crate) signer: u32,
+    pub(crate) signature: VLBytes,
+}
+
+/// Takes a whole GroupInfo apart, one with its state.
+pub(crate) fn take_apart(message: &[u8]) -> Result<Parts<'_>, MlsError> {
+    let parts = || {
+        let (_head, _extensions, tail) = split(message)?;
+        let (_extensions, rest) = VLBytes::tls_deserialize_bytes(tail).ok()?;
+        let (confirmation_tag, rest) = VLBytes::tls_deserialize_bytes(rest).ok()?;
+        let (signer, after) = u32::tls_deserialize_bytes(rest).ok()?;
+        let signature = VLBytes::tls_deserialize_exact_bytes(after).ok()?;
+        // Before it stand the version and the wire format of the MLSMessage.
+        let signed = message.get(4..message.len() - after.len())?;
+        Some(Parts { signed, confirmation_tag, signer, signature })
+    };
+    parts().ok_or(MALFORMED)
+}
+
 /// The tree that a log stores for a group: with the state.
 pub(crate) fn join_tree(tree: Vec<u8>, state: &GroupState) -> Vec<u8> {
     proto::GroupTree { tree: tree.into(), state: state.encode().into() }.encode_to_vec()

@@ -35,6 +35,18 @@ pub enum Fault {
     Outage(Duration),
 }
 
+impl Fault {
+    fn faster(self, divisor: u32) -> Self {
+        match self {
+            Self::Delay(time) => Self::Delay(time / divisor),
+            Self::Blackhole(time) => Self::Blackhole(time / divisor),
+            Self::Linger(time) => Self::Linger(time / divisor),
+            Self::Outage(time) => Self::Outage(time / divisor),
+            Self::DropRequest | Self::DropAnswer | Self::Duplicate | Self::Cut => self,
+        }
+    }
+}
+
 /// Where something can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Point {
@@ -87,6 +99,8 @@ struct State {
     points: u64,
     chosen: BTreeMap<u64, Fault>,
     outage_until: Option<Instant>,
+    /// Every time is divided by this.
+    hurry: u32,
     happened: Vec<(u64, Point, Fault)>,
 }
 
@@ -94,7 +108,25 @@ impl Faults {
     /// Draws them from a seed.
     #[must_use]
     pub fn seeded(seed: u64, rates: FaultRates) -> Self {
-        Self(Rc::new(RefCell::new(State { seed, rates, points: 0, chosen: BTreeMap::new(), outage_until: None, happened: Vec::new() })))
+        Self(Rc::new(RefCell::new(State {
+            seed,
+            rates,
+            points: 0,
+            chosen: BTreeMap::new(),
+            outage_until: None,
+            hurry: 1,
+            happened: Vec::new(),
+        })))
+    }
+
+    /// From now on every time is divided by this: where time is real, nobody wants to wait for a minute.
+    pub fn hurry(&self, divisor: u32) {
+        self.0.borrow_mut().hurry = divisor.max(1);
+    }
+
+    /// How long a request without answer is waited for.
+    fn patience(&self) -> Duration {
+        PATIENCE / self.0.borrow().hurry
     }
 
     /// None at all, but those that are asked for with [`Self::at`].
@@ -143,6 +175,7 @@ impl Faults {
             Some(fault) => Some(*fault),
             None => draw(state.seed, number, point, state.rates),
         };
+        let fault = fault.map(|fault| fault.faster(state.hurry));
         if let Some(fault) = fault {
             state.happened.push((number, point, fault));
             if let Fault::Outage(duration) = fault {
@@ -215,7 +248,7 @@ where
                 self.inner.request(request).await
             }
             Some(Fault::DropRequest | Fault::Cut | Fault::Outage(_)) => {
-                sleep(PATIENCE).await;
+                sleep(self.faults.patience()).await;
                 Err(TransportError::TimedOut)
             }
             Some(Fault::Duplicate) => {
@@ -224,7 +257,7 @@ where
             }
             Some(Fault::DropAnswer | Fault::Blackhole(_) | Fault::Linger(_)) => {
                 let _lost = self.inner.request(request).await;
-                sleep(PATIENCE).await;
+                sleep(self.faults.patience()).await;
                 Err(TransportError::TimedOut)
             }
         }
@@ -241,7 +274,7 @@ where
             }
             Some(Fault::DropAnswer | Fault::Blackhole(_) | Fault::Linger(_)) => {
                 let _lost = self.inner.connect(server).await;
-                sleep(PATIENCE).await;
+                sleep(self.faults.patience()).await;
                 return Err(TransportError::TimedOut);
             }
             Some(Fault::Delay(time)) => sleep(time).await,
@@ -278,6 +311,7 @@ impl<C: Connection + 'static> FaultyConnection<C> {
     /// The client is told of the end; what lingers goes on without it.
     fn close(&mut self) -> TransportError {
         if let Way::Lingering { until: _, late, mut connection, frames } = std::mem::replace(&mut self.way, Way::Closed) {
+            let patience = self.faults.patience();
             tokio::task::spawn_local(async move {
                 sleep(late).await;
                 for frame in frames {
@@ -286,7 +320,7 @@ impl<C: Connection + 'static> FaultyConnection<C> {
                     }
                 }
                 // The server answers into the void for a while.
-                let _end = tokio::time::timeout(PATIENCE, async { while connection.receive().await.is_ok() {} }).await;
+                let _end = tokio::time::timeout(patience, async { while connection.receive().await.is_ok() {} }).await;
             });
         }
         TransportError::Closed

@@ -163,7 +163,7 @@ impl Peer {
     /// The same, but the program dies at the `polls`th time that something wakes it, if it is not done by then. It is
     /// started again at once.
     pub async fn with_crash<R>(&self, polls: u32, work: impl AsyncFnOnce(&SimClient) -> anyhow::Result<R>) -> anyhow::Result<Option<R>> {
-        let result = Mortal { life: Some(Box::pin(self.with(work))), polls }.await;
+        let result = Mortal::new(self.with(work), polls).await;
         self.open()?;
         result.transpose()
     }
@@ -367,10 +367,34 @@ pub fn is_weather(error: &anyhow::Error) -> bool {
     )
 }
 
-/// A future that is dropped at its nth wake-up.
-struct Mortal<F> {
+/// Whether an error says that an act can't be: what others have done meanwhile may be the cause. Nothing has changed.
+#[must_use]
+pub fn is_overtaken(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<ClientError>(),
+        Some(
+            ClientError::NotAllowed { .. }
+                | ClientError::Left
+                | ClientError::AlreadyIn(_)
+                | ClientError::NotInYet
+                | ClientError::InviteOver
+                | ClientError::OwnHandle
+                | ClientError::Unknown { .. }
+        )
+    )
+}
+
+/// A future that is dropped at its nth wake-up; `None` if that came before its end.
+pub struct Mortal<F> {
     life: Option<Pin<Box<F>>>,
     polls: u32,
+}
+
+impl<F> Mortal<F> {
+    /// Dies at the `polls`th poll.
+    pub fn new(life: F, polls: u32) -> Self {
+        Self { life: Some(Box::pin(life)), polls }
+    }
 }
 
 impl<F: Future> Future for Mortal<F> {

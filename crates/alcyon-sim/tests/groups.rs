@@ -7,7 +7,7 @@ use alcyon_client::{ActOutcome, ClientError, ConversationId, Event, GroupPermiss
 use alcyon_sim::{
     fault::FaultRates,
     seed,
-    world::{Peer, World, is_weather, settle, simulate},
+    world::{Peer, World, is_overtaken, is_weather, settle, simulate},
 };
 use anyhow::{Context, bail, ensure};
 use rand::{RngExt, rngs::StdRng};
@@ -362,20 +362,8 @@ fn a_members_older_copy_comes_in_anew() {
 fn weathered<T>(result: anyhow::Result<T>) -> anyhow::Result<()> {
     match result {
         Ok(_) => Ok(()),
-        Err(error) if is_weather(&error) => Ok(()),
-        Err(error) => match error.downcast_ref::<ClientError>() {
-            // What somebody else has done meanwhile may make an act impossible: said, and nothing changes.
-            Some(
-                ClientError::NotAllowed { .. }
-                | ClientError::Left
-                | ClientError::AlreadyIn(_)
-                | ClientError::NotInYet
-                | ClientError::InviteOver
-                | ClientError::OwnHandle
-                | ClientError::Unknown { .. },
-            ) => Ok(()),
-            _ => Err(error),
-        },
+        Err(error) if is_weather(&error) || is_overtaken(&error) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

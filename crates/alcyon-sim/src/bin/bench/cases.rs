@@ -51,6 +51,7 @@ enum Kind {
     Append { bytes: usize, window: usize },
     Drain,
     Online { window: usize },
+    Group { seats: usize, window: usize },
     SignUp { keep_alive: bool },
     Resume,
     Idle { tls: bool },
@@ -107,6 +108,20 @@ impl Case {
                 40_000,
                 Kind::Online { window: 4 },
             ),
+            us(
+                "delivery in a group of 100, 256 B, online, durable and acknowledged",
+                3.0,
+                "16 µs",
+                100_000,
+                Kind::Group { seats: 100, window: 4 },
+            ),
+            us(
+                "delivery in a group of 1,000, 256 B, online, durable and acknowledged",
+                3.0,
+                "16 µs",
+                200_000,
+                Kind::Group { seats: 1000, window: 4 },
+            ),
             us("sign-up, on connections that stay", 150.0, "2,300 µs", 3_000, Kind::SignUp { keep_alive: true }),
             us("sign-up, a new connection each", 150.0, "2,300 µs", 3_000, Kind::SignUp { keep_alive: false }),
             us("resume of a session with 50 conversations, connection included", 60.0, "-", 6_400, Kind::Resume),
@@ -127,6 +142,7 @@ impl Case {
                 Kind::Append { bytes, window } => self.append(&server, run, bytes, window).await?,
                 Kind::Drain => self.drain(&server, run).await?,
                 Kind::Online { window } => self.online(&server, run, window).await?,
+                Kind::Group { seats, window } => self.group(&server, run, seats, window).await?,
                 Kind::SignUp { keep_alive } => sign_up::run(&server, run, self.operations, keep_alive).await?,
                 Kind::Resume => self.resume(&server, run).await?,
                 Kind::Idle { .. } => bail!("an idle connection has no run"),
@@ -170,6 +186,31 @@ impl Case {
         let senders = try_join_all(lanes.iter_mut().map(|lane| lane.append_many(each, SMALL, window)));
         let receivers = try_join_all(readers.iter_mut().zip(&seats).map(|(reader, seats)| receive(reader, seats, each)));
         let (sent, received) = tokio::join!(senders, receivers);
+        sent?;
+        received?;
+        watch.stop()
+    }
+
+    /// One writes and `seats` listen, each on a connection of its own. An operation is a delivery.
+    async fn group(&self, server: &ServerProcess, run: usize, seats: usize, window: usize) -> anyhow::Result<Spent> {
+        let writer = LightLog::random();
+        let listeners: Vec<LightLog> = (0..seats).map(|_| writer.sibling()).collect();
+        let mut client = LightClient::connect_from(server.url(), None, origin(run, seats)).await?;
+        let all: Vec<&LightLog> = std::iter::once(&writer).chain(&listeners).collect();
+        match client.call(LightLog::create(&all)).await? {
+            server_frame::Body::Receipt(_) => {}
+            other => return Err(refused(&other)),
+        }
+        let mut readers = connect(server, run, seats).await?;
+        for (reader, seat) in readers.iter_mut().zip(&listeners) {
+            reader.call(client_frame::Body::Subscribe(proto::Subscribe { logs: vec![seat.subscription(0)] })).await?;
+        }
+        let random = StdRng::seed_from_u64(run as u64);
+        let mut lane = Lane { client, logs: vec![writer], readers: Vec::new(), random };
+        let messages = self.operations / seats;
+        let watch = Stopwatch::start(server)?;
+        let receivers = readers.iter_mut().zip(&listeners).map(|(reader, seat)| receive(reader, std::slice::from_ref(seat), messages));
+        let (sent, received) = tokio::join!(lane.append_many(messages, SMALL, window), try_join_all(receivers));
         sent?;
         received?;
         watch.stop()

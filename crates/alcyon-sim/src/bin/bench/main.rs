@@ -7,11 +7,15 @@
 #![allow(clippy::print_stdout)] // a program for a terminal
 
 mod cases;
+mod groups;
 mod machine;
 mod report;
 mod sign_up;
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use alcyon_sim::process::ServerSetup;
 use anyhow::{Context, bail};
@@ -42,6 +46,9 @@ struct Arguments {
     /// target directory.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Measure groups of so many accounts instead: `--groups 10,100`. 1,000 take about an hour.
+    #[arg(long, value_delimiter = ',')]
+    groups: Vec<usize>,
     /// Write the table into docs/benchmarks.md.
     #[arg(long)]
     write: bool,
@@ -50,6 +57,12 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     pin_generator(arguments.generator_core)?;
+    if !arguments.groups.is_empty() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let rows = tokio::task::LocalSet::new().block_on(&runtime, groups(&arguments))?;
+        println!("{}", report::group_table(&machine::describe()?, &rows));
+        return if arguments.write { report::write_groups(&machine::describe()?, &rows) } else { Ok(()) };
+    }
     let report = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&arguments))?;
     println!("{}", report.table());
     if arguments.write {
@@ -58,11 +71,31 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
-    let folder = match &arguments.data {
+fn data_folder(arguments: &Arguments) -> anyhow::Result<tempfile::TempDir> {
+    Ok(match &arguments.data {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir_in(std::env::current_exe()?.parent().context("the program has a folder")?)?,
-    };
+    })
+}
+
+async fn groups(arguments: &Arguments) -> anyhow::Result<String> {
+    let disk = data_folder(arguments)?;
+    let in_memory = Path::new("/dev/shm");
+    let memory = if in_memory.is_dir() { tempfile::tempdir_in(in_memory)? } else { data_folder(arguments)? };
+    let mut rows = String::new();
+    for accounts in &arguments.groups {
+        let setup = ServerSetup::new(&disk.path().join(format!("server-{accounts}")))
+            .arguments(["--log-level", "warn"])
+            .wrapper(["taskset", "-c", &arguments.server_core.to_string()]);
+        let figures = groups::measure(setup, disk.path(), memory.path(), *accounts).await.with_context(|| format!("{accounts} accounts"))?;
+        println!("{}", figures.row());
+        rows += &figures.row();
+    }
+    Ok(rows)
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
+    let folder = data_folder(arguments)?;
     let mut report = Report::new(arguments.runs, machine::describe()?);
     for case in Case::all(arguments.scale) {
         if arguments.only.as_ref().is_some_and(|only| !case.name.contains(only.as_str())) {

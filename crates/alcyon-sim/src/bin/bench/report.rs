@@ -2,6 +2,8 @@
 
 use std::{fmt::Write, path::Path};
 
+use anyhow::Context;
+
 use super::cases::{Case, Unit};
 
 /// All cases and what they came to.
@@ -35,6 +37,8 @@ impl Measured {
 
 const BEGIN: &str = "<!-- bench: begin, written by `cargo xtask bench --write` -->";
 const END: &str = "<!-- bench: end -->";
+const GROUPS_BEGIN: &str = "<!-- groups: begin, written by `cargo xtask bench --groups 10,100,1000 --write` -->";
+const GROUPS_END: &str = "<!-- groups: end -->";
 const DOCUMENT: &str = "docs/benchmarks.md";
 
 impl Report {
@@ -74,16 +78,30 @@ impl Report {
         text
     }
 
-    /// Puts the table between the marks of the document; what stands around them stays.
+    /// Puts the table into the document.
     pub fn write(&self) -> anyhow::Result<()> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DOCUMENT);
-        let old = std::fs::read_to_string(&path).unwrap_or_else(|_| format!("# Benchmarks\n\n{BEGIN}\n{END}\n"));
-        let (before, rest) = old.split_once(BEGIN).unwrap_or((&old, END));
-        let after = rest.split_once(END).map_or("\n", |(_, after)| after);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(path, format!("{before}{BEGIN}\n{}{END}{after}", self.table()))?;
-        Ok(())
+        put(BEGIN, END, &self.table())
     }
+}
+
+/// What groups cost, as Markdown; `rows` are finished.
+pub fn group_table(machine: &str, rows: &str) -> String {
+    format!(
+        "Single runs. {machine}. CPU time by the kernel's accounting, bytes as frames and bodies of HTTP.\n\n\
+         | accounts | what | figures |\n| --- | --- | --- |\n{rows}"
+    )
+}
+
+/// Puts that table into the document.
+pub fn write_groups(machine: &str, rows: &str) -> anyhow::Result<()> {
+    put(GROUPS_BEGIN, GROUPS_END, &group_table(machine, rows))
+}
+
+/// Puts a table between two marks of the document; what stands around them stays.
+fn put(begin: &str, end: &str, table: &str) -> anyhow::Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DOCUMENT);
+    let old = std::fs::read_to_string(&path)?;
+    let (before, rest) = old.split_once(begin).with_context(|| format!("{DOCUMENT} has no {begin}"))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("{DOCUMENT} has no {end}"))?;
+    Ok(std::fs::write(path, format!("{before}{begin}\n{table}{end}{after}"))?)
 }
