@@ -74,7 +74,8 @@ pub(crate) fn make(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxI
     changes.retain(|change| !is_so(&state, change));
     let removed = remove.iter().map(|account| AccountId::parse(account, "account")).collect::<Result<Vec<_>, _>>()?;
     let remove_accounts: Vec<_> = removed.into_iter().filter(|account| state.accounts.contains_key(account)).collect();
-    let leaves = left_behind(tx, local, term, &state, group.members())?;
+    let mut leaves = left_behind(tx, term, group.members())?;
+    leaves.retain(|proof| proof.account() != local.account && state.accounts.contains_key(&proof.account()));
     if changes.is_empty() && remove_accounts.is_empty() && leaves.is_empty() {
         return Ok(Made::Nothing);
     }
@@ -152,20 +153,15 @@ fn is_so(state: &GroupState, change: &GroupChange) -> bool {
 }
 
 /// The words of those who have left and whose leaves are still in.
-fn left_behind<'a>(
+pub(crate) fn left_behind<'a>(
     tx: &Tx<'_>,
-    local: &Local,
     term: &TermRecord,
-    state: &GroupState,
     members: impl Iterator<Item = &'a Member>,
 ) -> Result<Vec<LeaveProof>, ClientError> {
     let seats: Vec<_> = members.filter_map(|member| member.seat).collect();
     let proofs = tx.leaving(term.log)?;
     let proofs = proofs.iter().filter_map(|bytes| LeaveProof::decode(bytes).ok());
-    Ok(proofs
-        .filter(|proof| proof.account() != local.account && state.accounts.contains_key(&proof.account()))
-        .filter(|proof| proof.seats().any(|seat| seats.contains(&seat)))
-        .collect())
+    Ok(proofs.filter(|proof| proof.seats().any(|seat| seats.contains(&seat))).collect())
 }
 
 /// The rights at the log that follow from roles and permissions. Seats that nobody has named keep what they have.

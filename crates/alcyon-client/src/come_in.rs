@@ -1,8 +1,8 @@
 //! Coming into a group by a door: read what happened since the stored tree, check it, and commit oneself in.
 
 use alcyon_mls::{
-    DoorKeys, Entry, GroupHandshake, GroupId, HandshakeKey, How, Payload, Replay, Seen, StoredTree, Suite, Verdict, adopt_rejoin,
-    open_join_secret, prepare_join,
+    DoorKeys, Entry, GroupHandshake, GroupId, HandshakeKey, How, LeaveProof, Payload, Replay, Seen, StoredTree, Suite, Verdict,
+    adopt_rejoin, open_join_secret, prepare_join,
 };
 use alcyon_store::{OutboxItem, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
@@ -30,6 +30,9 @@ pub(crate) struct TreeBox {
     pub(crate) tree: Vec<u8>,
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) group_info: Vec<u8>,
+    /// The words of members who have left and whose leaves are still in.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub(crate) leaves: Vec<Vec<u8>>,
 }
 
 /// What was read at the door, from the commit that opened it to the head.
@@ -77,7 +80,7 @@ fn make(
 ) -> Result<Option<Vec<u8>>, ClientError> {
     let (Some(invite), Some(running_hash)) = (term.door, history.running_hash) else { return Ok(None) };
     let keys = DoorKeys::derive(&invite, term.log)?;
-    let mut followed = Followed { keys: &keys, log: term.log, secrets: vec![term.join_secret.clone()], replay: None };
+    let mut followed = Followed { keys: &keys, log: term.log, secrets: vec![term.join_secret.clone()], replay: None, leaves: Vec::new() };
     let mut commit_count = tree.commit_count;
     for entry in &history.entries {
         let header = HeaderFacts::parse(&entry.header)?;
@@ -86,18 +89,25 @@ fn make(
         if header.sequence > tree.sequence && followed.replay.is_none() && !followed.open_tree(tree)? {
             return followed.opens_something(tree).map(|()| None);
         }
-        if header.kind == EntryKind::Commit {
-            followed.commit(&header, &entry.payload)?;
+        match header.kind {
+            EntryKind::Commit => followed.commit(&header, &entry.payload)?,
+            EntryKind::Leave => followed.leave(&header, &entry.payload),
+            EntryKind::Application | EntryKind::Close | EntryKind::Knock | EntryKind::Unspecified => {}
         }
     }
     if followed.replay.is_none() && !followed.open_tree(tree)? {
         return followed.opens_something(tree).map(|()| None);
     }
-    let Followed { secrets, replay, .. } = followed;
+    let Followed { secrets, replay, leaves, .. } = followed;
     let Some(replay) = replay else { return Ok(None) };
     let rules = replay.rules();
     if rules.conversation != term.conversation || rules.log != term.log || rules.term != term.term {
         return Err(ClientError::Unbelievable("the group belongs to another conversation"));
+    }
+    // Somebody has committed between the two answers: on the ground of the GroupInfos at hand one would come into a group that the
+    // others have left behind.
+    if tree.group_infos.iter().all(|stored| stored.commit_count < commit_count) {
+        return Ok(None);
     }
     // Several members' GroupInfos are kept: a bad one costs a look at the next.
     for stored in tree.group_infos.iter().rev() {
@@ -111,6 +121,9 @@ fn make(
             let handshake = GroupHandshake::Commit { message: prepared.message, join_secrets: Vec::new() };
             let payload: Bytes = Payload::Handshake(key.seal_group_handshake(&handshake)?).encode().into();
             tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
+            for proof in &leaves {
+                tx.put_leaving(term.log, proof.account(), &proof.encode())?;
+            }
             let (keep, invite) = rights_by_door(&replay, &keys, &history.entries)?;
             let added = Seat { id: seat.seat_id(term.log), drop_hash: term.drop_secret.hash(term.log), keep, invite };
             let changes = SeatChanges { seats_added: vec![added], ..SeatChanges::default() };
@@ -153,6 +166,8 @@ struct Followed<'a> {
     /// Join secrets, the newest last. A hostile commit may have sealed a wrong one: the older ones stay.
     secrets: Vec<JoinSecret>,
     replay: Option<Replay>,
+    /// Of members who have left. Those whose leaves a commit has taken out since are about nobody any more.
+    leaves: Vec<LeaveProof>,
 }
 
 impl Followed<'_> {
@@ -161,8 +176,9 @@ impl Followed<'_> {
         for secret in self.secrets.iter().rev() {
             let key = HandshakeKey::derive(secret, self.log)?;
             let Ok(bytes) = key.open_tree(&tree.chunks, tree.commit_count) else { continue };
-            let Ok(TreeBox { tree, group_info }) = TreeBox::decode(bytes.as_slice()) else { continue };
+            let Ok(TreeBox { tree, group_info, leaves }) = TreeBox::decode(bytes.as_slice()) else { continue };
             self.replay = Some(Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info })?);
+            self.leaves.extend(leaves.iter().filter_map(|proof| LeaveProof::decode(proof).ok()).filter(|proof| proof.holds(self.log)));
             return Ok(true);
         }
         Ok(false)
@@ -183,14 +199,23 @@ impl Followed<'_> {
         Err(ClientError::Unbelievable("nothing at the log opens with the secret of the invite or link"))
     }
 
+    /// The handshake in an entry, under whichever of the secrets it is sealed.
+    fn open(&self, payload: &Bytes) -> Option<GroupHandshake> {
+        let Ok(Payload::Handshake(sealed)) = Payload::decode(payload) else { return None };
+        let mut keys = self.secrets.iter().rev().filter_map(|secret| HandshakeKey::derive(secret, self.log).ok());
+        keys.find_map(|key| key.open_group_handshake(&sealed).ok())
+    }
+
+    fn leave(&mut self, header: &HeaderFacts, payload: &Bytes) {
+        if let Some(GroupHandshake::Leave(proof)) = self.open(payload)
+            && is_word_of_leaver(&proof, header, self.log)
+        {
+            self.leaves.push(*proof);
+        }
+    }
+
     fn commit(&mut self, header: &HeaderFacts, payload: &Bytes) -> Result<(), ClientError> {
-        let Ok(Payload::Handshake(sealed)) = Payload::decode(payload) else { return Ok(()) };
-        let opened = self
-            .secrets
-            .iter()
-            .rev()
-            .find_map(|secret| HandshakeKey::derive(secret, self.log).and_then(|key| key.open_group_handshake(&sealed)).ok());
-        let Some(GroupHandshake::Commit { message, join_secrets }) = opened else { return Ok(()) };
+        let Some(GroupHandshake::Commit { message, join_secrets }) = self.open(payload) else { return Ok(()) };
         let believed = match &mut self.replay {
             Some(replay) => matches!(replay.advance(&message, &Entry { header, payload_hash: payload_hash(payload) })?, Verdict::Valid(_)),
             None => true,
@@ -200,6 +225,11 @@ impl Followed<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a leave entry gives up the seats that its proof is about, and the proof is true.
+pub(crate) fn is_word_of_leaver(proof: &LeaveProof, header: &HeaderFacts, log: LogId) -> bool {
+    proof.seats().all(|seat| header.changes.seats_dropped.contains(&seat)) && proof.holds(log)
 }
 
 /// The log has the commit by which this device came in.

@@ -539,8 +539,7 @@ fn apply_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<
     if crate::group::is_group(tx, term.conversation)? {
         let Ok(Payload::Handshake(sealed)) = Payload::decode(subject.payload) else { return Ok(()) };
         let Ok(GroupHandshake::Leave(proof)) = handshake_key(term)?.open_group_handshake(&sealed) else { return Ok(()) };
-        let given_up = proof.seats().all(|seat| subject.header.changes.seats_dropped.contains(&seat));
-        if given_up && proof.holds(term.log) {
+        if crate::come_in::is_word_of_leaver(&proof, &subject.header, term.log) {
             tx.put_leaving(term.log, proof.account(), &proof.encode())?;
             crate::group::put_lines(tx, local, term, subject, proof.account(), vec![NewLine::Left(proof.account())], step)?;
         }

@@ -5,7 +5,7 @@ use alcyon_mls::{
     Role, Settings, Who,
 };
 use alcyon_store::{
-    ConversationKind, ConversationRecord, NewOutboxItem, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx,
+    ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx,
 };
 use alcyon_wire::{
     AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
@@ -50,8 +50,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.core.store.transaction(|tx| {
             let (term, group, state) = the_group(tx, conversation)?;
             // Their leaves go with the next commit; they themselves are gone.
-            let proofs = tx.leaving(term.log)?;
-            let left: Vec<_> = proofs.iter().filter_map(|proof| LeaveProof::decode(proof).ok()).map(|proof| proof.account()).collect();
+            let left: Vec<_> = act::left_behind(tx, &term, group.members())?.iter().map(LeaveProof::account).collect();
             let person = |account| Ok::<_, ClientError>(Person { account, handle: handle_of(tx, &local, account)? });
             let mut members = state
                 .accounts
@@ -154,7 +153,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
         let number = self.core.store.transaction(|tx| {
             let (term, _, _) = the_group(tx, conversation)?;
-            leave(tx, &local, &term)
+            add(tx, OutboxKind::Leave, &term, random(), None, None)
         })?;
         self.settle(number, None).await
     }
@@ -339,7 +338,7 @@ pub(crate) fn make_tree(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &Ou
     let stored = group.stored_tree(&local.mls()?)?;
     let key = handshake_key(term)?;
     let group_info = key.seal_group_info(&stored.group_info)?;
-    let tree = TreeBox { tree: stored.tree, group_info: stored.group_info };
+    let tree = TreeBox { tree: stored.tree, group_info: stored.group_info, leaves: tx.leaving(term.log)? };
     let sealed = key.seal_tree(&tree.encode_to_vec(), term.commit_count)?;
     let chunks = u32::try_from(sealed.len()).map_err(|_| ClientError::Unbelievable("a tree of too many chunks"))?;
     let mut first = None;
@@ -361,29 +360,20 @@ pub(crate) fn make_tree(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &Ou
     Ok(first)
 }
 
-/// Gives the seat up, with a signed word by which anybody may take the leaf out.
-fn leave(tx: &Tx<'_>, local: &Local, term: &TermRecord) -> Result<u64, ClientError> {
+/// Makes the frame that gives the seat up, with a signed word by which anybody may take the leaf out. Who was removed meanwhile
+/// took the handshake key along: under an old one nobody could read the word, so the log is told how far this device has read.
+pub(crate) fn make_leave(local: &Local, term: &TermRecord, item: &OutboxItem) -> Result<Vec<u8>, ClientError> {
     let seat = term.seat.seat_id(term.log);
     let proof = LeaveProof::sign(&local.mls()?, term.log, [seat]);
     let payload = Payload::Handshake(handshake_key(term)?.seal_group_handshake(&GroupHandshake::Leave(Box::new(proof)))?).encode();
-    let entry_id: EntryId = random();
-    let frame = encode(Body::Leave(proto::Leave {
+    Ok(encode(Body::Leave(proto::Leave {
         seat: Some(SeatKey { log: term.log, secret: term.seat.clone() }.to_field()),
-        entry_id: entry_id.to_field(),
+        entry_id: item.entry_id.to_field(),
         payload: payload.into(),
         seats_dropped: vec![seat.to_field()],
         drop_secrets: Vec::new(),
-    }));
-    Ok(tx.add_outbox(&NewOutboxItem {
-        kind: OutboxKind::Leave,
-        conversation: Some(term.conversation),
-        server: &term.server,
-        log: term.log,
-        entry_id,
-        after: 0,
-        content: None,
-        frame: Some(&frame),
-    })?)
+        commit_count: Some(term.commit_count),
+    })))
 }
 
 /// What follows from a valid commit of a group besides the group itself: lines, title, links, the tree, names for who came.
@@ -401,7 +391,12 @@ pub(crate) fn tell(
     };
     let by = summary.by.chain.account();
     let mut lines = Vec::new();
-    if summary.joined_account.is_some() {
+    // Who has left and comes back before the leaf is out takes that leaf's place.
+    let came_back = summary.joined && summary.data.door.is_some();
+    if came_back {
+        tx.remove_leaving(term.log, by)?;
+    }
+    if summary.joined_account.is_some() || came_back {
         let door = before.and_then(|state| summary.data.door.and_then(|door| state.doors.get(&door)));
         let own_invite = if summary.own { tx.request(term.conversation)?.map(|request| request.account) } else { None };
         lines.push(NewLine::CameIn(door.map(|door| door.opened_by).or(own_invite)));

@@ -262,7 +262,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 frames.extend(self.plan_coming_in(state, &item, now_ms)?);
                 continue;
             }
-            let made_at_head = needs_head(item.kind) || (item.kind == OutboxKind::PutTree && item.frame.is_none());
+            let made_at_head =
+                needs_head(item.kind) || (matches!(item.kind, OutboxKind::PutTree | OutboxKind::Leave) && item.frame.is_none());
             if made_at_head && !state.is_at_head(item.log) {
                 continue;
             }
@@ -590,5 +591,5 @@ fn needs_head(kind: OutboxKind) -> bool {
 
 /// Items without a frame that the connection itself makes one for.
 pub(crate) fn is_made_here(kind: OutboxKind) -> bool {
-    needs_head(kind) || matches!(kind, OutboxKind::ComeIn | OutboxKind::PutTree)
+    needs_head(kind) || matches!(kind, OutboxKind::ComeIn | OutboxKind::PutTree | OutboxKind::Leave)
 }

@@ -206,6 +206,11 @@ pub(crate) fn move_queue(tx: &Tx<'_>, from: LogId, to: &TermRecord) -> Result<()
                 tx.remove_own_entry(from, item.entry_id)?;
                 queue_content(tx, OutboxKind::Append, to.conversation, &to.server, to.log, item.entry_id, draft)?;
             }
+            // Who leaves, leaves where the group goes on; a seat that is given up is of its log alone.
+            (OutboxKind::Leave, _) if item.conversation.is_some() => {
+                tx.remove_outbox(item.number)?;
+                crate::outbox::add(tx, OutboxKind::Leave, to, item.entry_id, None, None)?;
+            }
             (OutboxKind::Leave, _) => {}
             _ => {
                 tx.remove_outbox(item.number)?;

@@ -289,6 +289,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     payload: bytes::Bytes::new(),
                     seats_dropped,
                     drop_secrets: vec![seat.drop_secret.to_field()],
+                    // What is declined was never read.
+                    commit_count: None,
                 }));
                 tx.add_outbox(&NewOutboxItem {
                     kind: OutboxKind::Leave,

@@ -62,6 +62,7 @@ impl Core {
                         None
                     }
                 },
+                OutboxKind::Leave => Some(crate::group::make_leave(&local, &term, &item)?),
                 OutboxKind::PutTree => crate::group::make_tree(tx, &local, &term, &item)?,
                 OutboxKind::Append | OutboxKind::Close => encrypt(tx, &local, &term, &item)?,
                 OutboxKind::Commit | OutboxKind::TakeSeat => update_commit(tx, &local, &mut term, &item)?,
@@ -172,7 +173,7 @@ impl Core {
                     answered.head = Some(refusal.head);
                     if term.as_ref().is_some_and(|term| refusal.commit_count < term.commit_count) {
                         restored(tx, &local, term.as_ref(), &item, refusal.head, now_ms, &mut answered)?;
-                    } else if matches!(item.kind, OutboxKind::Append | OutboxKind::Close | OutboxKind::ComeIn) {
+                    } else if matches!(item.kind, OutboxKind::Append | OutboxKind::Close | OutboxKind::Leave | OutboxKind::ComeIn) {
                         // The bytes are refused for ever: encrypt anew, under the same id, once the log is read to its head.
                         tx.set_outbox_frame(number, None)?;
                         tx.remove_own_entry(item.log, item.entry_id)?;

@@ -2,7 +2,7 @@
 //! path that could not be opened, or when commits were missed.
 
 use alcyon_identity::Manifest;
-use alcyon_mls::{Entry, GroupId, HandshakeKey, Payload, RejoinReason, Replay, Role, Seen, StoredTree, Suite, prepare_rejoin};
+use alcyon_mls::{Entry, GroupId, HandshakeKey, LeaveProof, Payload, RejoinReason, Replay, Role, Seen, StoredTree, Suite, prepare_rejoin};
 use alcyon_store::{OutboxItem, OutboxKind, TermRecord, TermState, Tx};
 use alcyon_wire::{HeaderFacts, LogId, payload_hash, proto};
 use prost::Message;
@@ -61,7 +61,10 @@ pub(crate) fn make_frame(
     let replay = if lost && is_group {
         // The commits since the stored tree were kept for everybody: they came after the gap.
         let Ok(bytes) = key.open_tree(&fetched.chunks, fetched.commit_count) else { return Ok(None) };
-        let Ok(TreeBox { tree, group_info: of_tree }) = TreeBox::decode(bytes.as_slice()) else { return Ok(None) };
+        let Ok(TreeBox { tree, group_info: of_tree, leaves }) = TreeBox::decode(bytes.as_slice()) else { return Ok(None) };
+        for proof in leaves.iter().filter_map(|proof| LeaveProof::decode(proof).ok()).filter(|proof| proof.holds(term.log)) {
+            tx.put_leaving(term.log, proof.account(), &proof.encode())?;
+        }
         let mut replay = Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info: of_tree })?;
         follow(tx, term, &key, &mut replay, fetched.sequence)?;
         if replay.ground(&group_info).is_err() {

@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::VecDeque};
 
 use alcyon_wire::EntryKind;
 use openmls::prelude::{
-    GroupContext, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProposalStore, ProtocolMessage, PublicGroup,
-    RatchetTreeIn, group_info::VerifiableGroupInfo,
+    GroupContext, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn, ProcessedMessage, ProcessedMessageContent, ProposalStore, ProtocolMessage,
+    PublicGroup, RatchetTreeIn, group_info::VerifiableGroupInfo,
 };
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::{OpenMlsProvider, crypto::OpenMlsCrypto};

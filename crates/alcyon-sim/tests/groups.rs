@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use alcyon_client::{ActOutcome, ClientError, ConversationId, Event, GroupPermission, JoinOutcome, Line, Message, RequestKind};
 use alcyon_sim::{
-    fault::FaultRates,
+    fault::{Fault, FaultRates},
     seed,
     world::{Peer, World, is_overtaken, is_weather, settle, simulate},
 };
@@ -308,6 +308,118 @@ fn roles_settings_and_the_end() {
         ensure!(ben.with(async |client| Ok(client.end_group(group).await?)).await? == ActOutcome::Done, "ended");
         settle(&all).await?;
         ensure!(refused(ben.send(group, "over", None).await)? == "left", "over");
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Who leaves is gone for all at once, though the leaf stays until somebody's next commit: also for those who come in between,
+/// and not any more once they are back.
+#[test]
+fn who_has_left_is_gone_for_newcomers_too_and_may_come_back() {
+    simulate(async {
+        let world = World::new(1)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let ben = world.person("ben", &sea).await?;
+        let eve = world.person("eve", &sea).await?;
+        let group = create(&ann, "Harbour").await?;
+        admit(&ann, group, &[&ben]).await?;
+        let (link, _) = ann.with(async |client| Ok(client.open_link(group, false).await?)).await?;
+        pause().await;
+        settle(&[&ann, &ben]).await?;
+        ben.with(async |client| Ok(client.leave(group).await?)).await?;
+        pause().await;
+        settle(&[&ann, &ben]).await?;
+        ensure!(members(&ann, group).await?.len() == 1, "ben is gone");
+        // By a link: no member commits, and ben's leaf is still in.
+        eve.with(async |client| Ok(client.join(&link).await?)).await?;
+        pause().await;
+        settle(&[&ann, &eve]).await?;
+        ensure!(members(&eve, group).await?.len() == 2, "gone for eve too: {:?}", members(&eve, group).await?);
+        check_agreed(&[&ann, &eve], group).await?;
+        pause().await;
+        ben.with(async |client| Ok(client.join(&link).await?)).await?;
+        pause().await;
+        settle(&[&ann, &ben, &eve]).await?;
+        for peer in [&ann, &ben, &eve] {
+            ensure!(members(peer, group).await?.len() == 3, "ben is back: {:?}", members(peer, group).await?);
+            let last = history(peer, group).await?.pop().context("a line")?;
+            let came = last.sender_handle == Some(ben.handle.clone()) && matches!(last.line, Some(Line::CameIn { .. }));
+            ensure!(came, "and all see that he came: {last:?}");
+        }
+        // The next commit takes nobody out.
+        pause().await;
+        ann.with(async |client| Ok(client.set_title(group, "Quay").await?)).await?;
+        pause().await;
+        settle(&[&ann, &ben, &eve]).await?;
+        for peer in [&ann, &ben, &eve] {
+            ensure!(members(peer, group).await? == members(&ann, group).await?, "all see the same");
+            ensure!(members(peer, group).await?.len() == 3, "all stay");
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// The word of somebody who leaves is readable for those who stay, though a removal has changed the key while it was on its way.
+#[test]
+fn a_leave_that_a_removal_overtakes_is_understood() {
+    simulate(async {
+        let world = World::new(1)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let ben = world.person("ben", &sea).await?;
+        let eve = world.person("eve", &sea).await?;
+        let group = create(&ann, "Harbour").await?;
+        admit(&ann, group, &[&ben, &eve]).await?;
+        settle(&[&ann, &ben, &eve]).await?;
+        ben.faults.at(ben.faults.points(), Fault::Outage(Duration::from_secs(3600)));
+        weathered(ben.with(async |client| Ok(client.leave(group).await?)).await)?;
+        ann.with(async |client| Ok(client.remove(group, &eve.handle.to_text()).await?)).await?;
+        ben.faults.set_rates(FaultRates::NONE);
+        pause().await;
+        settle(&[&ann, &ben, &eve]).await?;
+        ensure!(refused(ben.send(group, "gone", None).await)? == "left", "ben has left");
+        ensure!(members(&ann, group).await?.len() == 1, "and ann knows: {:?}", members(&ann, group).await?);
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Two come in at once: whichever step of the one the other comes before, both are in the same group afterwards.
+#[test]
+fn two_who_come_in_at_once_are_in_one_group() {
+    simulate(async {
+        let world = World::new(1)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let group = create(&ann, "Harbour").await?;
+        let (link, _) = ann.with(async |client| Ok(client.open_link(group, false).await?)).await?;
+        let mut people = vec![ann];
+        for step in 2..9 {
+            let slow = world.person(&format!("slow{step}"), &sea).await?;
+            let fast = world.person(&format!("fast{step}"), &sea).await?;
+            slow.faults.at(slow.faults.points() + step, Fault::Delay(Duration::from_secs(5)));
+            let one = slow.with(async |client| Ok(client.join(&link).await?));
+            let other = async {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                fast.with(async |client| Ok(client.join(&link).await?)).await
+            };
+            let (one, other) = futures::join!(one, other);
+            weathered(one)?;
+            weathered(other)?;
+            people.extend([slow, fast]);
+            pause().await;
+            let peers: Vec<&Peer> = people.iter().collect();
+            settle(&peers).await?;
+            for peer in &peers {
+                send(peer, group, "I am here").await?;
+            }
+            settle(&peers).await?;
+            check_agreed(&peers, group).await.with_context(|| format!("delayed at step {step}"))?;
+            ensure!(members(&people[0], group).await?.len() == people.len(), "all are in");
+        }
         Ok(())
     })
     .unwrap();

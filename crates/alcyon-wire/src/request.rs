@@ -116,6 +116,7 @@ pub enum Request {
         payload: Bytes,
         seats_dropped: Vec<SeatId>,
         drop_secrets: Vec<DropSecret>,
+        commit_count: Option<u64>,
     },
     Publish {
         seat: SeatKey,
@@ -224,7 +225,7 @@ impl Request {
                 payload: bytes_at_most(payload, limits::ENTRY, "close.payload")?,
                 commit_count,
             },
-            Body::Leave(proto::Leave { seat, entry_id, payload, seats_dropped, drop_secrets }) => Self::Leave {
+            Body::Leave(proto::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count }) => Self::Leave {
                 seat: SeatKey::parse(seat, "leave.seat")?,
                 entry_id: EntryId::parse(&entry_id, "leave.entry_id")?,
                 payload: bytes_at_most(payload, limits::ENTRY, "leave.payload")?,
@@ -233,6 +234,7 @@ impl Request {
                     .map(|id| SeatId::parse(id, "leave.seats_dropped"))
                     .collect::<Result<_, _>>()?,
                 drop_secrets: parse_drop_secrets(drop_secrets, "leave.drop_secrets")?,
+                commit_count,
             },
             Body::Publish(proto::Publish { seat, payload }) => Self::Publish {
                 seat: SeatKey::parse(seat, "publish.seat")?,

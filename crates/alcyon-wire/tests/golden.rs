@@ -130,6 +130,7 @@ fn client_frames() -> Vec<Vector> {
         payload: bytes(0x18, 3),
         seats_dropped: vec![bytes(0x15, 32)],
         drop_secrets: vec![bytes(0x24, 32)],
+        commit_count: None,
     };
     let publish = proto::Publish { seat: Some(seat_key()), payload: bytes(0x18, 3) };
     let subscription = proto::Subscription { seat: Some(seat_key()), after: 300 };
@@ -160,7 +161,7 @@ fn client_frames() -> Vec<Vector> {
         side("seat", by_seat.clone()),
         side("door", by_door),
         whole(close.clone()),
-        whole(leave.clone()),
+        side("commit_count", proto::Leave { commit_count: Some(300), ..leave.clone() }),
         whole(publish.clone()),
         whole(subscription),
         whole(subscribe.clone()),

@@ -1,7 +1,7 @@
 //! The logs in memory: one cell a log, with what is durable, the newest entries, and who follows.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -49,7 +49,7 @@ pub(crate) struct TailEntry {
 #[derive(Default)]
 struct Acks {
     seats: HashMap<SeatId, u64>,
-    unwritten: Vec<SeatId>,
+    unwritten: HashSet<SeatId>,
 }
 
 impl TailEntry {
@@ -65,7 +65,7 @@ impl Cell {
             log,
             published: Mutex::new(Published { state, tail: VecDeque::new(), removed: false }),
             followers: Registrations::default(),
-            acks: Mutex::new(Acks { seats: acks, unwritten: Vec::new() }),
+            acks: Mutex::new(Acks { seats: acks, unwritten: HashSet::new() }),
             usage: Mutex::new(Usage::new(pending)),
         }
     }
@@ -103,9 +103,7 @@ impl Cell {
         let known = seats.entry(seat).or_insert(0);
         if *known < sequence {
             *known = sequence;
-            if !unwritten.contains(&seat) {
-                unwritten.push(seat);
-            }
+            unwritten.insert(seat);
         }
     }
 

@@ -226,7 +226,7 @@ impl<S: Store> Logs<S> {
         })
     }
 
-    /// Drops seats without a commit: the own one, and those whose drop secret is shown.
+    /// Drops seats without a commit: the own one, and those whose drop secret is shown. With a commit count only if it is the log's.
     pub fn leave(
         &self,
         seat: &SeatKey,
@@ -234,6 +234,7 @@ impl<S: Store> Logs<S> {
         payload: Bytes,
         seats_dropped: Vec<SeatId>,
         drop_secrets: &[DropSecret],
+        commit_count: Option<u64>,
     ) -> Answer<Receipt> {
         self.ask_entry(EntryRequest {
             log: seat.log,
@@ -242,7 +243,7 @@ impl<S: Store> Logs<S> {
             entry_id,
             payload_hash: payload_hash(&payload),
             payload,
-            commit_count: None,
+            commit_count,
             changes: SeatChanges { seats_dropped, ..SeatChanges::default() },
             shown: drop_secrets.iter().map(|secret| secret.hash(seat.log)).collect(),
             group_info: Bytes::new(),

@@ -47,7 +47,7 @@ impl<S: Store> Shared<S> {
         self.page(log, published, window, after, readable_until)
     }
 
-    /// Entries after a sequence for an open door. Payloads of commits alone.
+    /// Entries after a sequence for an open door. Payloads of commits and leaves alone.
     pub fn read_at_door(&self, door: &DoorKey, after: u64) -> Result<Page, Refusal> {
         let log = door.log;
         let cell = self.cells.get(&*self.store, log).map_err(|error| read_failed(&error))?.ok_or_else(unknown_log)?;
@@ -62,7 +62,9 @@ impl<S: Store> Shared<S> {
         }
         let mut page = self.page(log, published, DOOR_WINDOW, after, None)?;
         for entry in &mut page.entries {
-            if HeaderFacts::parse(&entry.header).map_or(true, |facts| facts.kind != EntryKind::Commit) {
+            // Who comes in has to know who is in: commits, and those who gave their seat up while their leaf stays.
+            let kind = HeaderFacts::parse(&entry.header).map(|facts| facts.kind);
+            if !matches!(kind, Ok(EntryKind::Commit | EntryKind::Leave)) {
                 entry.payload_hash = Bytes::copy_from_slice(payload_hash(&entry.payload).as_bytes());
                 entry.payload = Bytes::new();
             }

@@ -63,7 +63,7 @@ pub(crate) struct EntryRequest {
     pub entry_id: EntryId,
     pub payload: Bytes,
     pub payload_hash: PayloadHash,
-    /// Not for leaves and knocks.
+    /// Not for knocks; for leaves if they name one.
     pub commit_count: Option<u64>,
     pub changes: SeatChanges,
     /// Hashes of the drop secrets that were shown.

@@ -174,8 +174,8 @@ impl Work {
             Request::Close { seat, entry_id, payload, commit_count } => {
                 self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)));
             }
-            Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets } => {
-                let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets);
+            Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count } => {
+                let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets, commit_count);
                 self.answers.add(request, Kind::Receipt(answer));
             }
             Request::Knock { inbox, entry_id, payload, pass } => {

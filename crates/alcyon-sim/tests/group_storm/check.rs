@@ -65,12 +65,7 @@ enum End {
 }
 
 /// Checks a group and says how it stands. `creator` made it.
-pub async fn check<'a>(
-    people: &'a [Person],
-    group: ConversationId,
-    creator: AccountId,
-    consents: &Consents,
-) -> anyhow::Result<Seen<'a>> {
+pub async fn check<'a>(people: &'a [Person], group: ConversationId, creator: AccountId, consents: &Consents) -> anyhow::Result<Seen<'a>> {
     let mut inside = Vec::new();
     let mut facts: Option<(Facts, &Person)> = None;
     let mut histories = Vec::new();
@@ -99,7 +94,9 @@ pub async fn check<'a>(
     if let Some(facts) = &facts {
         let named: BTreeSet<_> = facts.members.iter().map(|(account, ..)| *account).collect();
         let there: BTreeSet<_> = inside.iter().map(|person| person.account).collect();
-        ensure!(named == there, "the group names {named:?}, and there are {there:?}");
+        let handle = |account| people.iter().find(|person| person.account == account).map(|person| person.handle.to_text());
+        let differ: Vec<_> = named.symmetric_difference(&there).map(|account| (handle(*account), named.contains(account))).collect();
+        ensure!(differ.is_empty(), "named and not there (true), or the other way round: {differ:?}");
         ensure!(facts.members.iter().any(|(_, admin, _)| *admin), "nobody is admin: {facts:?}");
         ensure!(facts.members.iter().all(|(_, _, devices)| *devices == 1), "one device each: {facts:?}");
     }

@@ -110,7 +110,8 @@ struct Storm {
 
 impl Storm {
     async fn begin(seed: u64, folder: &Path) -> anyhow::Result<Self> {
-        let hubs = (0..SIZE.servers).map(|number| Hub::start(&folder.join(format!("hub{number}")), number)).collect::<Result<Vec<_>, _>>()?;
+        let hubs =
+            (0..SIZE.servers).map(|number| Hub::start(&folder.join(format!("hub{number}")), number)).collect::<Result<Vec<_>, _>>()?;
         let tap = Tap::default();
         let mut people = Vec::new();
         for number in 0..SIZE.people {

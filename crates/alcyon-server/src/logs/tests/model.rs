@@ -273,7 +273,9 @@ impl Run {
         match (ask.kind, ask.by) {
             (EntryKind::Application, Right::Seat(n)) => logs.append(&key(log, n), id, bytes, count).await,
             (EntryKind::Close, Right::Seat(n)) => logs.close(&key(log, n), id, bytes, count).await,
-            (EntryKind::Leave, Right::Seat(n)) => logs.leave(&key(log, n), id, bytes, changes_of(ask.change).seats_dropped, &shown).await,
+            (EntryKind::Leave, Right::Seat(n)) => {
+                logs.leave(&key(log, n), id, bytes, changes_of(ask.change).seats_dropped, &shown, None).await
+            }
             (_, by) => {
                 let authority = match by {
                     Right::Seat(n) => Authority::Seat(key(log, n)),

@@ -141,8 +141,10 @@ async fn everybody_may_drop_itself_and_those_whose_drop_secret_it_shows() {
     let both = dropping(vec![two.seat_id(), three.seat_id()]);
     assert_eq!(code(server.commit_by(&by(&two), 1, 0, both.clone(), &[drop_secret(4)]).await), RefusalCode::NoRight);
     server.commit_by(&by(&two), 1, 0, both, &[drop_secret(3)]).await.unwrap();
-    let answer = server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[]).await.unwrap();
-    assert_eq!(server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[]).await.unwrap(), answer, "sent again");
+    let stale = server.logs.leave(&four, entry_id(9), payload(9), vec![four.seat_id()], &[], Some(0)).await;
+    assert_eq!(code(stale), RefusalCode::Stale, "one that names a commit count is held to it");
+    let answer = server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[], None).await.unwrap();
+    assert_eq!(server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[], None).await.unwrap(), answer, "sent again");
     assert_eq!(code(server.append(&four, 3, 1).await), RefusalCode::SeatDropped);
     server.append(&key(log, 1), 4, 1).await.expect("a leave is no commit");
     let kinds: Vec<_> = server.read_all(&key(log, 1)).into_iter().map(|(facts, _)| facts.kind).collect();
@@ -154,7 +156,7 @@ async fn a_leave_drops_a_sibling_by_its_drop_secret_and_must_drop_somebody() {
     let server = Server::new();
     let (ann, bob) = server.log_of_two().await;
     let leave =
-        async |n: u64, seats: Vec<SeatId>, shown: &[DropSecret]| server.logs.leave(&bob, entry_id(n), payload(n), seats, shown).await;
+        async |n: u64, seats: Vec<SeatId>, shown: &[DropSecret]| server.logs.leave(&bob, entry_id(n), payload(n), seats, shown, None).await;
     assert_eq!(code(leave(1, vec![], &[]).await), RefusalCode::Malformed);
     assert_eq!(code(leave(1, vec![key(ann.log, 9).seat_id()], &[]).await), RefusalCode::Malformed);
     assert_eq!(code(leave(1, vec![ann.seat_id()], &[]).await), RefusalCode::NoRight);

@@ -9,9 +9,7 @@ use std::{
     time::Instant,
 };
 
-use alcyon_client::{
-    Client, Connection, ConversationId, Handle, HttpRequest, HttpResponse, ServerUrl, Store, Transport, TransportError,
-};
+use alcyon_client::{Client, Connection, ConversationId, Handle, HttpRequest, HttpResponse, ServerUrl, Store, Transport, TransportError};
 use alcyon_net::{NetOptions, NetTransport, SystemClock};
 use alcyon_sim::process::{ServerProcess, ServerSetup};
 use alcyon_store::StoreKey;
@@ -187,7 +185,7 @@ pub async fn measure(setup: ServerSetup, disk: &Path, memory: &Path, accounts: u
     figures.make += cost;
     for (number, batch) in people[1..].chunks(AT_ONCE).enumerate() {
         let handles: Vec<_> = batch.iter().map(|one| (one.handle.clone(), None)).collect();
-        let ((), cost) = stage.cost(async { Ok(drop(founder.invite(group, &handles).await?)) }).await?;
+        let ((), cost) = stage.cost(async { Ok(founder.invite(group, &handles).await.map(|_| ())?) }).await?;
         figures.make += cost;
         figures.invite.push(cost);
         for one in batch {
@@ -202,7 +200,11 @@ pub async fn measure(setup: ServerSetup, disk: &Path, memory: &Path, accounts: u
         figures.make += cost;
         figures.read_join += cost;
         if accounts > 200 && number % 4 == 0 {
-            eprintln!("  {} of {accounts} are in, the last in {:.0} ms of CPU", number * AT_ONCE + batch.len() + 1, figures.last_in().client_ms);
+            eprintln!(
+                "  {} of {accounts} are in, the last in {:.0} ms of CPU",
+                number * AT_ONCE + batch.len() + 1,
+                figures.last_in().client_ms
+            );
         }
     }
     figures.log_bytes_read = figures.read_join.received;
@@ -268,7 +270,10 @@ impl GroupFigures {
         let mut line = |what: &str, value: String| {
             let _infallible = writeln!(text, "| {accounts} | {what} | {value} |");
         };
-        line("make, all together: wall; clients; server", format!("{:.1} s; {:.1} s; {:.2} s", make.wall_ms / 1e3, make.client_ms / 1e3, make.server_ms / 1e3));
+        line(
+            "make, all together: wall; clients; server",
+            format!("{:.1} s; {:.1} s; {:.2} s", make.wall_ms / 1e3, make.client_ms / 1e3, make.server_ms / 1e3),
+        );
         line("make, bytes to the server; from it", format!("{:.2} MB; {:.2} MB", kb(make.sent) / 1e3, kb(make.received) / 1e3));
         line(
             "invite, each of 32 at once: client; server; bytes sent",
@@ -292,11 +297,23 @@ impl GroupFigures {
         );
         line(
             "come in, the last one: wall; client; server; bytes sent; received",
-            format!("{:.0} ms; {:.0} ms; {:.2} ms; {:.1} kB; {:.0} kB", last.wall_ms, last.client_ms, last.server_ms, kb(last.sent), kb(last.received)),
+            format!(
+                "{:.0} ms; {:.0} ms; {:.2} ms; {:.1} kB; {:.0} kB",
+                last.wall_ms,
+                last.client_ms,
+                last.server_ms,
+                kb(last.sent),
+                kb(last.received)
+            ),
         );
         line(
             "read one coming in, a member: client; bytes; written to disk",
-            format!("{:.1} ms; {:.1} kB; {:.0} kB", read_join.client_ms / joins, kb(*log_bytes_read) / joins, kb(read_join.written) / joins),
+            format!(
+                "{:.1} ms; {:.1} kB; {:.0} kB",
+                read_join.client_ms / joins,
+                kb(*log_bytes_read) / joins,
+                kb(read_join.written) / joins
+            ),
         );
         line(
             "send: client; server; bytes; written to disk, median (mean)",

@@ -84,10 +84,13 @@ async fn groups(arguments: &Arguments) -> anyhow::Result<String> {
     let memory = if in_memory.is_dir() { tempfile::tempdir_in(in_memory)? } else { data_folder(arguments)? };
     let mut rows = String::new();
     for accounts in &arguments.groups {
-        let setup = ServerSetup::new(&disk.path().join(format!("server-{accounts}")))
-            .arguments(["--log-level", "warn"])
-            .wrapper(["taskset", "-c", &arguments.server_core.to_string()]);
-        let figures = groups::measure(setup, disk.path(), memory.path(), *accounts).await.with_context(|| format!("{accounts} accounts"))?;
+        let setup = ServerSetup::new(&disk.path().join(format!("server-{accounts}"))).arguments(["--log-level", "warn"]).wrapper([
+            "taskset",
+            "-c",
+            &arguments.server_core.to_string(),
+        ]);
+        let figures =
+            groups::measure(setup, disk.path(), memory.path(), *accounts).await.with_context(|| format!("{accounts} accounts"))?;
         println!("{}", figures.row());
         rows += &figures.row();
     }
