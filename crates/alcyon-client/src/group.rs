@@ -4,9 +4,7 @@ use alcyon_mls::{
     CommitSummary, Created, Group, GroupChange, GroupHandshake, GroupRules, GroupState, LeaveProof, LetsIn, MlsError, Payload, Permission,
     Role, Settings, Who,
 };
-use alcyon_store::{
-    ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx,
-};
+use alcyon_store::{ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
     AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
     proto::{self, client_frame::Body},

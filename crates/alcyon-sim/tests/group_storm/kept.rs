@@ -168,6 +168,8 @@ fn load(tx: &alcyon_store::Tx<'_>, term: &TermRecord) -> Result<Option<Group>, M
 fn message_of(term: &TermRecord, told: &Told) -> Option<Vec<u8>> {
     match Payload::decode(&told.payload).ok()? {
         Payload::Application(message) => Some(message),
+        // A tree that goes through the log is one of a pair.
+        Payload::Tree(_) => None,
         Payload::Handshake(sealed) => {
             let key = HandshakeKey::derive(&term.join_secret, term.log).ok()?;
             match key.open_group_handshake(&sealed).ok()? {
