@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Crates that have to build for the browser.
-const CRATES: [&str; 6] = ["alcyon-wire", "alcyon-identity", "alcyon-mls", "alcyon-store", "alcyon-client", "alcyon-web"];
+const CRATES: [&str; 7] = ["alcyon-wire", "alcyon-identity", "alcyon-files", "alcyon-mls", "alcyon-store", "alcyon-client", "alcyon-web"];
 
 /// How to build.
 #[derive(clap::Args)]
