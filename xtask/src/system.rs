@@ -25,7 +25,7 @@ pub static NATIVE: [Need; 2] = [C_COMPILER, LIBCRYPTO];
 pub static WEB: [Need; 2] = [CLANG, WASM_STD];
 
 /// For every test.
-pub static ALL: [Need; 5] = [C_COMPILER, LIBCRYPTO, CLANG, WASM_STD, CHROMIUM];
+pub static ALL: [Need; 6] = [C_COMPILER, LIBCRYPTO, CLANG, WASM_STD, CHROMIUM, PYTHON];
 
 const C_COMPILER: Need =
     Need { what: "a C and C++ compiler", is_there: || find("c++").is_some() && find("cc").is_some(), packages: &["g++"] };
@@ -43,6 +43,11 @@ const WASM_STD: Need = Need {
     what: "Debian's Rust with its sources (for the WebAssembly standard library)",
     is_there: || env::var_os("WASM_STD").is_none_or(|from| from != "debian") || PathBuf::from("/usr/lib/rustlib/src/rust/library").exists(),
     packages: &["rustc-web", "cargo-web", "rust-web-src"],
+};
+const PYTHON: Need = Need {
+    what: "Python with its virtual environments (for the tus client)",
+    is_there: || succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
+    packages: &["python3-venv"],
 };
 const CHROMIUM: Need = Need { what: "Chromium", is_there: || chromium().is_ok(), packages: &["chromium"] };
 

@@ -33,6 +33,9 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Resul
     tests.args(all).env("ALCYON_KILL_ROUNDS", rounds).env("ALCYON_WEB", web).env("ALCYON_BIN_DIR", workspace.target.join("debug"));
     tests.env("CHROMIUM", system::chromium()?);
     steps.run("tests", &mut tests)?;
+    // Somebody else's program against our server: it is fetched from its registry the first time.
+    let mut tus = Command::new(workspace.root.join("scripts/tus-client"));
+    steps.run("a tus client", tus.arg(workspace.target.join("debug/alcyon-server")))?;
 
     fuzz::run(workspace, steps, &fuzz::Options { target: None, seconds: if options.full { 60 } else { 0 } })
 }

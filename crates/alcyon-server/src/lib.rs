@@ -1,6 +1,6 @@
 //! The Alcyon server: keeps sealed logs, hands their entries to those who hold a seat, and knows nothing above that.
 //!
-//! [`logs`] are the server's one primitive and [`directory`] finds people; both stand on a [`store`]. Around them lies the
+//! [`logs`] are the server's one primitive and [`directory`] finds people; both stand on a [`store`]. Beside them lie sealed files, the [`blobs`]. Around them lies the
 //! edge: HTTP and WebSocket connections, TLS, limits, and the way from start to stop. [`config`] is what the operator
 //! decides, [`observe`] what the operator sees. The crate must not know MLS, nor anything of what entries hold.
 //!
@@ -20,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod any_store;
+pub mod blobs;
 pub mod config;
 pub mod directory;
 mod edge;

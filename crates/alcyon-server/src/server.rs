@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     any_store::AnyStore,
+    blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs},
     config::{Config, MetricsListen, StoreKind},
     directory::{Directory, DirectorySettings},
     edge::{
@@ -70,6 +71,14 @@ pub enum StartError {
         /// What is wrong with it.
         source: StoreError,
     },
+    /// The blobs in the data directory can't be read.
+    #[error("{path}: {source}", path = path.display())]
+    Blobs {
+        /// Their directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: BlobError,
+    },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
     PublicUrl,
@@ -96,15 +105,21 @@ pub struct RunningServer {
 impl Server {
     /// Opens the store, binds the address and serves, in this tokio runtime, until [`RunningServer::stop`].
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
-        let store: Arc<dyn Store> = match config.store {
-            StoreKind::Memory => Arc::new(MemoryStore::default()),
-            StoreKind::Embedded => Arc::new(open_embedded(&config.data)?),
+        let (store, blobs): (Arc<dyn Store>, Arc<dyn BlobStore>) = match config.store {
+            StoreKind::Memory => (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default())),
+            // The store first: it tells whether the directory is ours.
+            StoreKind::Embedded => (Arc::new(open_embedded(&config.data)?), Arc::new(open_blobs(&config.data.join(BLOBS_FOLDER))?)),
         };
-        Self::start_on(config, store, Arc::new(SystemClock)).await
+        Self::start_on(config, store, blobs, Arc::new(SystemClock)).await
     }
 
-    /// The same on a store and by a clock of the caller's. `config.store` and `config.data` are not looked at.
-    pub async fn start_on(config: Config, store: Arc<dyn Store>, clock: Arc<dyn ServerClock>) -> Result<RunningServer, StartError> {
+    /// The same on stores and by a clock of the caller's. `config.store` and `config.data` are not looked at.
+    pub async fn start_on(
+        config: Config,
+        store: Arc<dyn Store>,
+        blobs: Arc<dyn BlobStore>,
+        clock: Arc<dyn ServerClock>,
+    ) -> Result<RunningServer, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let listener = bind(config.listen).await?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -120,6 +135,8 @@ impl Server {
         let directory = Directory::new(logs.clone(), settings);
         let metrics = Arc::new(Metrics::new());
         let lifecycle = Lifecycle::new(metrics.clone());
+        let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone());
+        let blobs = Arc::new(blobs.map_err(|source| StartError::Blobs { path: config.data.join(BLOBS_FOLDER), source })?);
         let sessions =
             Arc::new(Sessions { logs: logs.clone(), clock, metrics: metrics.clone(), lifecycle: lifecycle.clone(), limits: config.limits });
         let (serves_metrics, own_metrics) = match config.metrics {
@@ -137,6 +154,7 @@ impl Server {
             lifecycle: lifecycle.clone(),
             sessions,
             directory,
+            blobs: blobs.clone(),
         });
         let acceptor = |listener, tls, router| Acceptor {
             listener,
@@ -159,6 +177,7 @@ impl Server {
         tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
+        tasks.push(tokio::spawn(sweep_blobs(blobs, lifecycle.clone())));
         if address.ip().is_unspecified() && config.name.is_none() {
             event!(WARN, "the server has no public name: set `name`, handles carry it");
         }
@@ -265,6 +284,13 @@ fn open_embedded(path: &Path) -> Result<EmbeddedStore, StartError> {
     EmbeddedStore::open(path, EmbeddedSettings::default()).map_err(|source| StartError::Store { path: path.to_owned(), source })
 }
 
+/// Below the data directory.
+const BLOBS_FOLDER: &str = "blobs";
+
+fn open_blobs(path: &Path) -> Result<LocalBlobs, StartError> {
+    LocalBlobs::open(path).map_err(|source| StartError::Data { path: path.to_owned(), source })
+}
+
 const SWEEP: Duration = Duration::from_secs(60);
 
 async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
@@ -277,6 +303,23 @@ async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
         }
         if logs.sweep().await.is_err() {
             event!(WARN, "the store could not be swept; it is tried again in a minute");
+        }
+    }
+}
+
+/// Blobs are looked at seldom: it goes through all of them.
+const SWEEP_BLOBS: Duration = Duration::from_secs(60 * 60);
+
+async fn sweep_blobs(blobs: Arc<Blobs>, lifecycle: Arc<Lifecycle>) {
+    let mut ticks = tokio::time::interval(SWEEP_BLOBS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = lifecycle.reached(Phase::Draining) => return,
+            _ = ticks.tick() => {}
+        }
+        if blobs.sweep().await.is_err() {
+            event!(WARN, "the blobs could not be swept; it is tried again in an hour");
         }
     }
 }

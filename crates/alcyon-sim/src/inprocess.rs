@@ -17,6 +17,7 @@ use std::{
 use alcyon_client::{Clock, Connection, HttpRequest, HttpResponse, Transport, TransportError};
 use alcyon_server::{
     RunningServer, Server,
+    blobs::MemoryBlobs,
     config::Config,
     logs::{LogSettings, ServerClock, WriterMode},
     store::{Batch, Fault, FaultyStore, MemoryStore, Store},
@@ -41,6 +42,7 @@ pub struct Network(Rc<RefCell<BTreeMap<String, Host>>>);
 struct Host {
     url: ServerUrl,
     disk: Arc<MemoryStore>,
+    blobs: Arc<MemoryBlobs>,
     clock: Arc<SimServerClock>,
     /// Thousandths of writes that fail.
     write_faults: u32,
@@ -66,6 +68,7 @@ impl Network {
         let host = Host {
             url: url.clone(),
             disk: Arc::new(MemoryStore::default()),
+            blobs: Arc::new(MemoryBlobs::default()),
             clock: Arc::new(SimServerClock { began: Instant::now(), ahead_ms: AtomicU64::new(0) }),
             write_faults: 0,
             seed,
@@ -81,8 +84,8 @@ impl Network {
     /// Starts a server, unless it runs.
     pub async fn start(&self, server: &ServerUrl) -> anyhow::Result<()> {
         let Some(start) = self.host(server, Host::prepare)? else { return Ok(()) };
-        let Start { config, store, clock, dies } = start;
-        let server_up = Server::start_on(config, store.clone(), clock).await?;
+        let Start { config, store, blobs, clock, dies } = start;
+        let server_up = Server::start_on(config, store.clone(), blobs, clock).await?;
         let died = dies.subscribe();
         let life = Life { server: server_up, store, died, dies };
         if let Some(other) = self.host(server, |host| host.life.replace(life))? {
@@ -172,6 +175,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 struct Start {
     config: Config,
     store: Arc<FaultyStore<MemoryStore>>,
+    blobs: Arc<MemoryBlobs>,
     clock: Arc<SimServerClock>,
     dies: watch::Sender<bool>,
 }
@@ -207,7 +211,7 @@ impl Host {
             logs: LogSettings { writer: WriterMode::Inline, ..LogSettings::default() },
             ..Config::default()
         };
-        Some(Start { config, store, clock: self.clock.clone(), dies })
+        Some(Start { config, store, blobs: self.blobs.clone(), clock: self.clock.clone(), dies })
     }
 }
 

@@ -22,6 +22,8 @@ pub const CHANGES: usize = 1024;
 pub const WINDOW_ENTRIES: u32 = 256;
 /// Unacknowledged payload bytes on one connection; one entry is always let through.
 pub const WINDOW_BYTES: u64 = 1024 * 1024;
+/// A sealed file: 4 GiB, its padding and its tags.
+pub const BLOB: u64 = (1 << 32) + (1 << 26) + 16 * 66_560;
 /// Devices of an account.
 pub const DEVICES: usize = 10;
 /// Home servers in a manifest.

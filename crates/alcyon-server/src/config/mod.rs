@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
-use crate::logs::LogSettings;
+use crate::{blobs::BlobSettings, logs::LogSettings};
 
 pub use command::{Invocation, command, from_process, interpret};
 pub use setting::{Kind, SETTINGS, Setting};
@@ -47,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     /// Quotas and retention of the logs.
     pub logs: LogSettings,
+    /// Quotas and retention of blobs.
+    pub blobs: BlobSettings,
 }
 
 /// What the data is kept in.

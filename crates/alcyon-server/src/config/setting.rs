@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use super::{Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
-use crate::logs::{LogSettings, Rate};
+use crate::{
+    blobs::BlobSettings,
+    logs::{LogSettings, Rate},
+};
 
 /// One setting, in all its forms.
 #[derive(Debug)]
@@ -300,6 +303,51 @@ pub const SETTINGS: &[Setting] = &[
         allowed: MEBIBYTES,
         help: "Below so much free space nothing more is accepted",
     },
+    Setting {
+        key: "blobs.retention_days",
+        flag: "blobs-retention-days",
+        value_name: "NUMBER",
+        default: Some("30"),
+        kind: Kind::Number,
+        allowed: "a whole number of days from 1 to 3650",
+        help: "How long uploaded files are kept",
+    },
+    Setting {
+        key: "blobs.unfinished_days",
+        flag: "blobs-unfinished-days",
+        value_name: "NUMBER",
+        default: Some("3"),
+        kind: Kind::Number,
+        allowed: "a whole number of days from 1 to 3650",
+        help: "How long an upload that has stopped can be taken up again",
+    },
+    Setting {
+        key: "blobs.largest_mebibytes",
+        flag: "blobs-largest-mebibytes",
+        value_name: "NUMBER",
+        default: Some("4162"),
+        kind: Kind::Number,
+        allowed: MEBIBYTES,
+        help: "The largest upload; the default has room for a padded and sealed file of 4 GiB, and more than that is never taken",
+    },
+    Setting {
+        key: "blobs.total_mebibytes",
+        flag: "blobs-total-mebibytes",
+        value_name: "NUMBER",
+        default: Some("102400"),
+        kind: Kind::Number,
+        allowed: MEBIBYTES,
+        help: "Uploaded files all together",
+    },
+    Setting {
+        key: "blobs.bytes_per_address",
+        flag: "blobs-bytes-per-address",
+        value_name: "RATE",
+        default: Some("17179869184+1048576/s"),
+        kind: Kind::Text,
+        allowed: RATE,
+        help: "Bytes that may be uploaded from one address band (IPv4 /24, IPv6 /48)",
+    },
 ];
 
 impl Config {
@@ -362,6 +410,7 @@ impl Config {
                 idle_time: values.required("limits.idle_time", time)?,
             },
             logs: log_settings(values)?,
+            blobs: blob_settings(values)?,
         })
     }
 }
@@ -386,6 +435,19 @@ fn log_settings(values: &Values) -> Result<LogSettings, ConfigError> {
         retention: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
         disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
         ..LogSettings::default()
+    })
+}
+
+fn blob_settings(values: &Values) -> Result<BlobSettings, ConfigError> {
+    let mebibytes = |text: &str| number(text, 1, 1_000_000).map(|count| u64::from(count) * 1024 * 1024);
+    let days = |text: &str| number(text, 1, 3650).map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    Ok(BlobSettings {
+        bytes_per_band: values.required("blobs.bytes_per_address", rate)?,
+        total: values.required("blobs.total_mebibytes", mebibytes)?,
+        largest: values.required("blobs.largest_mebibytes", mebibytes)?,
+        retention: values.required("blobs.retention_days", days)?,
+        unfinished: values.required("blobs.unfinished_days", days)?,
+        disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
     })
 }
 

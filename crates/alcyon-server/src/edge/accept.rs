@@ -25,7 +25,7 @@ use tower::Service;
 
 use super::{
     connection::Connection,
-    http::PeerAddress,
+    http::{PeerAddress, method_meant},
     lifecycle::{Lifecycle, Phase, Place},
 };
 use crate::{
@@ -155,6 +155,7 @@ impl Served {
         let peer = PeerAddress(connection.peer());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            method_meant(&mut request);
             router.clone().call(request)
         });
         let serving = http1::Builder::new()

@@ -73,6 +73,7 @@ use crate::{
 pub use clock::{AddressBand, ManualClock, ServerClock, SystemClock};
 pub use engine::Health;
 pub use follow::{Follower, News};
+pub(crate) use quota::Bucket;
 pub use requests::Answer;
 pub use settings::{LogSettings, Rate, WriterMode};
 pub use tree::TreeReader;

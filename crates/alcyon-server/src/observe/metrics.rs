@@ -30,6 +30,18 @@ pub struct Metrics {
     pub bytes_delivered: Counter,
     /// Signals that were not passed on because the reader was behind.
     pub signals_dropped: Counter,
+    /// Uploads of blobs begun.
+    pub uploads_begun: Counter,
+    /// And completed.
+    pub uploads_completed: Counter,
+    /// Blobs and unfinished uploads removed because their time was over.
+    pub blobs_expired: Counter,
+    /// Bytes of blobs taken.
+    pub blob_bytes_in: Counter,
+    /// Bytes of blobs given.
+    pub blob_bytes_out: Counter,
+    /// Bytes promised to all blobs.
+    pub blob_bytes: Gauge,
     /// 1 from SIGTERM on.
     pub draining: Gauge,
     handle: PrometheusHandle,
@@ -152,6 +164,12 @@ impl Metrics {
             entries_delivered: series.counter("alcyon_entries_delivered_total", None),
             bytes_delivered: series.counter("alcyon_payload_bytes_delivered_total", None),
             signals_dropped: series.counter("alcyon_signals_dropped_total", None),
+            uploads_begun: series.counter("alcyon_blob_uploads_begun_total", None),
+            uploads_completed: series.counter("alcyon_blob_uploads_completed_total", None),
+            blobs_expired: series.counter("alcyon_blobs_expired_total", None),
+            blob_bytes_in: series.counter("alcyon_blob_bytes_received_total", None),
+            blob_bytes_out: series.counter("alcyon_blob_bytes_sent_total", None),
+            blob_bytes: series.gauge("alcyon_blob_bytes", "Bytes promised to all blobs"),
             draining: series.gauge("alcyon_draining", "1 once the server has been told to stop"),
             handle: recorder.handle(),
         }

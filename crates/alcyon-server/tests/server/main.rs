@@ -1,6 +1,7 @@
 //! The whole server over real sockets, as clients and operators meet it.
 #![allow(clippy::unwrap_used)]
 
+mod blobs;
 mod client;
 mod delivery;
 mod description;

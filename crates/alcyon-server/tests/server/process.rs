@@ -18,14 +18,14 @@ use crate::{
 const PROGRAM: &str = env!("CARGO_BIN_EXE_alcyon-server");
 
 /// A server in a process of its own.
-struct Process {
+pub struct Process {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
     line: String,
 }
 
 impl Process {
-    fn start(directory: &Path, arguments: &[&str]) -> Self {
+    pub fn start(directory: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
         Self::run(command, directory)
@@ -45,6 +45,12 @@ impl Process {
 
     fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Its status, and what it wrote to stderr.

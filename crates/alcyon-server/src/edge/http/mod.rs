@@ -2,12 +2,15 @@
 
 mod accounts;
 mod answer;
+mod blobs;
 mod fields;
 mod openapi;
 mod routes;
 mod service;
 mod signed;
+mod tus;
 mod upgrade;
 
 pub(crate) use answer::Problem;
 pub(crate) use routes::{App, PeerAddress, app, metrics_app};
+pub(crate) use tus::method_meant;

@@ -11,15 +11,15 @@ use axum::{
     handler::Handler,
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post, put},
+    routing::{MethodRouter, delete, get, head, options, patch, post, put},
 };
 use bytes::Bytes;
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{Problem, accounts, openapi, service, upgrade};
-use crate::{any_store::AnyStore, directory::Directory, edge::lifecycle::Lifecycle, observe::Metrics, session::Sessions};
+use super::{Problem, accounts, blobs, openapi, service, tus, upgrade};
+use crate::{any_store::AnyStore, blobs::Blobs, directory::Directory, edge::lifecycle::Lifecycle, observe::Metrics, session::Sessions};
 
 /// What every handler has at hand.
 pub(crate) struct App {
@@ -35,6 +35,7 @@ pub(crate) struct App {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) directory: Directory<AnyStore>,
+    pub(crate) blobs: Arc<Blobs>,
 }
 
 impl App {
@@ -77,6 +78,12 @@ pub(crate) fn routes() -> Vec<Route> {
         on(Method::PUT, "/v1/accounts/{account}/key-packages", accounts::put_key_packages),
         on(Method::GET, "/v1/accounts/{account}/key-packages/count", accounts::count_key_packages),
         on(Method::POST, "/v1/accounts/{account}/key-packages/claim", accounts::claim_key_packages),
+        on(Method::OPTIONS, tus::BLOBS, blobs::abilities),
+        on(Method::POST, tus::BLOBS, blobs::create),
+        on(Method::HEAD, "/v1/blobs/uploads/{upload}", blobs::progress),
+        on(Method::PATCH, "/v1/blobs/uploads/{upload}", blobs::proceed),
+        on(Method::DELETE, "/v1/blobs/uploads/{upload}", blobs::remove),
+        on(Method::GET, "/v1/blobs/{blob}", blobs::read),
         on(Method::GET, "/v1/logs", upgrade::logs),
         on(Method::GET, "/openapi.json", openapi::document),
         on(Method::GET, "/healthz", service::alive),
@@ -95,6 +102,10 @@ where
     let handler = match method {
         Method::GET => get(handler),
         Method::PUT => put(handler),
+        Method::HEAD => head(handler),
+        Method::PATCH => patch(handler),
+        Method::DELETE => delete(handler),
+        Method::OPTIONS => options(handler),
         _ => post(handler),
     };
     Route { method, path, handler }
@@ -107,11 +118,32 @@ pub(crate) fn app(app: Arc<App>) -> Router {
     // Open to pages from anywhere, and without credentials: requests are signed, there are no cookies to ride on.
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PUT])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::HEAD, Method::PATCH, Method::DELETE])
         .allow_headers(Any)
-        .expose_headers([http::header::RETRY_AFTER, HeaderName::from_static("content-digest")])
+        .expose_headers([
+            header::RETRY_AFTER,
+            header::LOCATION,
+            header::CONTENT_RANGE,
+            HeaderName::from_static("content-digest"),
+            tus::RESUMABLE,
+            tus::UPLOAD_OFFSET,
+            tus::UPLOAD_LENGTH,
+            tus::UPLOAD_EXPIRES,
+        ])
         .max_age(Duration::from_secs(24 * 60 * 60));
-    assemble(served, app).layer(cors)
+    // Pages ask what they may before they ask anything else; other clients ask what there is. Only the former ask by which method.
+    let abilities = app.clone();
+    let plain_options = move |request: Request, next: Next| {
+        let abilities = abilities.clone();
+        async move {
+            let is_plain = *request.method() == Method::OPTIONS && request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).is_none();
+            if is_plain && request.uri().path() == tus::BLOBS {
+                return blobs::abilities(State(abilities)).await;
+            }
+            next.run(request).await
+        }
+    };
+    assemble(served, app).layer(cors).layer(middleware::from_fn(plain_options)).layer(middleware::from_fn(tus::version))
 }
 
 /// `/metrics` alone, for a listener of its own.
@@ -131,6 +163,12 @@ fn assemble(routes: impl Iterator<Item = Route>, app: Arc<App>) -> Router {
 }
 
 async fn timed_and_counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if *request.method() == Method::PATCH {
+        // An upload takes as long as it takes, and looks at the clock itself.
+        let response = next.run(request).await;
+        app.metrics.http_answer(response.status());
+        return response;
+    }
     let response = match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
         Ok(response) => response,
         Err(_late) => Problem::later(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", 1_000).into_response(),

@@ -32,6 +32,7 @@ pub(super) async fn server(State(app): State<Arc<App>>) -> Response {
             "key_package": limits::KEY_PACKAGE,
             "one_time_key_packages": limits::ONE_TIME_KEY_PACKAGES,
             "retention_days": limits::RETENTION_DAYS,
+            "blob": app.blobs.largest(),
         },
     }))
     .into_response()
