@@ -1,9 +1,9 @@
 //! Acts in a group: each is a commit that is made when it can go, on the state that is there then.
 
-use alcyon_mls::{GroupChange, GroupCommit, GroupState, LeaveProof, Member, Payload, Permission, PreparedCommit, Role, Seen, Who};
+use alcyon_mls::{GroupChange, GroupCommit, GroupState, LeaveProof, LetsIn, Member, Payload, Permission, PreparedCommit, Role, Seen, Who};
 use alcyon_store::{NewOutboxItem, OutboxItem, OutboxKind, TermRecord, Tx};
 use alcyon_wire::{
-    AccountId, Door, DropHash, EntryId, Seat, SeatChanges, SeatKey, payload_hash,
+    AccountId, Door, DropHash, EntryId, LogId, Seat, SeatChanges, SeatKey, payload_hash,
     proto::{self, client_frame::Body},
 };
 use bytes::Bytes;
@@ -62,6 +62,17 @@ impl Act {
         })?;
         Ok((number, entry_id))
     }
+}
+
+/// Whom doors will let in that are to be opened by acts which wait.
+pub(crate) fn doors_to_open(tx: &Tx<'_>, log: LogId) -> Result<Vec<LetsIn>, ClientError> {
+    let mut doors = Vec::new();
+    for item in tx.outbox_of_log(log)?.into_iter().filter(|item| item.kind == OutboxKind::Act) {
+        let Act { delta, .. } = Act::decode(item.content.as_deref().unwrap_or_default()).unwrap_or_default();
+        let changes = GroupChange::decode_delta(&delta)?;
+        doors.extend(changes.iter().filter_map(|change| if let GroupChange::OpenDoor(door) = change { Some(door.lets_in) } else { None }));
+    }
+    Ok(doors)
 }
 
 /// Makes the commit of a queued act on the group as it is now. [`alcyon_mls::MlsError::WouldBeInvalid`] says by which rule it may not be.

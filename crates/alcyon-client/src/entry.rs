@@ -7,7 +7,7 @@ use alcyon_mls::{
 use alcyon_store::{
     ChainLink, ConversationKind, DeliveryState, MessageRecord, OutboxKind, Standing, StoreError, TermRecord, TermState, Tx,
 };
-use alcyon_wire::{EntryId, EntryKind, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
+use alcyon_wire::{AccountId, EntryId, EntryKind, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
 use proto::content::Body;
 
 use crate::{
@@ -33,6 +33,8 @@ pub(crate) struct Step {
     pub(crate) stop: bool,
     /// Own acts that the rules have passed over, with the reason.
     pub(crate) failed: Vec<(EntryId, String)>,
+    /// Doors were opened for them, as admins.
+    pub(crate) let_in_as_admin: Vec<AccountId>,
     /// What was read closes a log towards the conversation's next term.
     goes_on: bool,
 }
@@ -93,7 +95,7 @@ enum Instead {
 
 impl Step {
     fn add(&mut self, other: Self) {
-        let Self { events, new_seat, stop, failed, goes_on: _ } = other;
+        let Self { events, new_seat, stop, failed, let_in_as_admin: _, goes_on: _ } = other;
         self.events.extend(events);
         self.failed.extend(failed);
         self.new_seat |= new_seat;
@@ -176,6 +178,9 @@ fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u
     }
     tx.put_term(&term)?;
     tx.add_chain(log, ChainLink { sequence: term.cursor, running_hash }, subject.header.entry_id)?;
+    for account in std::mem::take(&mut step.let_in_as_admin) {
+        crate::next_term::reconsider(tx, local, account, now_ms)?;
+    }
     Ok(step)
 }
 

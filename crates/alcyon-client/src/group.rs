@@ -389,6 +389,7 @@ pub(crate) fn tell(
     };
     let by = summary.by.chain.account();
     let mut lines = Vec::new();
+    let mut let_in_as_admin = Vec::new();
     // Who has left and comes back before the leaf is out takes that leaf's place.
     let came_back = summary.joined && summary.data.door.is_some();
     if came_back {
@@ -418,7 +419,12 @@ pub(crate) fn tell(
         match change {
             GroupChange::SetRole { account, role } => lines.push(NewLine::Role(*account, *role == Role::Admin)),
             GroupChange::OpenDoor(door) => match door.lets_in {
-                LetsIn::Account { account, role: _ } => lines.push(NewLine::Invited(account)),
+                LetsIn::Account { account, role } => {
+                    lines.push(NewLine::Invited(account));
+                    if role == Role::Admin {
+                        let_in_as_admin.push(account);
+                    }
+                }
                 LetsIn::Link { approval } => lines.push(NewLine::LinkOpened(approval)),
             },
             GroupChange::CloseDoor(id) => {
@@ -448,6 +454,7 @@ pub(crate) fn tell(
     }
     tx.put_conversation(&conversation)?;
     put_lines(tx, local, term, subject, by, lines, step)?;
+    step.let_in_as_admin.extend(let_in_as_admin);
     Ok(())
 }
 

@@ -9,7 +9,7 @@
 mod open;
 mod take;
 
-use alcyon_mls::{GroupState, LeaveProof};
+use alcyon_mls::{Account, GroupState, LeaveProof, LetsIn};
 use alcyon_store::{ConversationKind, ConversationRecord, NewOutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{AccountId, ConversationId, EntryId, LogId, MessageId, limits, proto};
 use prost::Message;
@@ -25,7 +25,7 @@ use crate::{
     random::random,
 };
 
-pub(crate) use take::{collect, give_up, receive, receive_invite};
+pub(crate) use take::{collect, give_up, receive, receive_invite, reconsider};
 
 /// Why a conversation goes on in another term. The numbers are those of an Offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,18 +132,40 @@ pub(crate) fn came_back(tx: &Tx<'_>, log: LogId) -> Result<(), ClientError> {
 fn may_open(tx: &Tx<'_>, conversation: &ConversationRecord, account: AccountId) -> Result<bool, ClientError> {
     Ok(match conversation.kind {
         ConversationKind::Pair => true,
+        // Who goes along later than the others is an admin already who has only to come in.
         ConversationKind::Group => newest_state(tx, conversation.conversation, u32::MAX)?.is_some_and(|state| state.is_admin(account)),
     })
 }
 
-/// A group's state as this device has last seen it, in whatever term before `below` that was.
+/// A group's state as this device has last seen it, in whatever term before `below` that was. Those who were in an earlier term,
+/// and for whom a door is open (they could not be taken along at once), are in it as what they will be.
 fn newest_state(tx: &Tx<'_>, conversation: ConversationId, below: u32) -> Result<Option<GroupState>, ClientError> {
+    let mut newest: Option<GroupState> = None;
+    let mut to_come = Vec::new();
     for term in tx.terms_of(conversation)?.into_iter().filter(|term| term.term < below) {
-        if let Some(state) = load_group(tx, &term)?.and_then(|group| group.state_of_group().cloned()) {
-            return Ok(Some(state));
+        let Some(group) = load_group(tx, &term)? else { continue };
+        let Some(state) = group.state_of_group().cloned() else { continue };
+        let Some(newest) = &mut newest else {
+            let open = state.doors.values().map(|door| door.door.lets_in);
+            to_come = open.chain(crate::act::doors_to_open(tx, term.log)?).collect();
+            newest = Some(state);
+            continue;
+        };
+        for lets_in in &to_come {
+            // Who was along from the first epoch on, or was removed, has gone since: an invite has to be accepted.
+            let was_there = |account| {
+                let mut leaves = group.members().filter(|member| member.chain.account() == account);
+                leaves.any(|leaf| newest.seats.contains_key(&leaf.chain.device())) || newest.removed.contains_key(&account)
+            };
+            if let LetsIn::Account { account, role } = *lets_in
+                && state.accounts.contains_key(&account)
+                && !was_there(account)
+            {
+                newest.accounts.entry(account).or_insert(Account { role, since: newest.revision });
+            }
         }
     }
-    Ok(None)
+    Ok(newest)
 }
 
 /// The accounts that go along: those who have left do not, even while their leaves are still in.

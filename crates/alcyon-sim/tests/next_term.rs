@@ -68,7 +68,7 @@ async fn members(peer: &Peer, group: ConversationId) -> anyhow::Result<Vec<(Stri
     Ok(members)
 }
 
-/// Each message once, in the same order for all, everything where the log has it.
+/// Each message once, in the same order for all from term `from` on, everything where the log has it.
 async fn check_same(peers: &[&Peer], conversation: ConversationId, from: u32) -> anyhow::Result<()> {
     let mut histories = Vec::new();
     for peer in peers {
@@ -81,6 +81,11 @@ async fn check_same(peers: &[&Peer], conversation: ConversationId, from: u32) ->
         ensure!(ids.len() == history.len(), "{name}: a message twice");
         let tail = history.into_iter().filter(|message| message.position.is_some_and(|position| position.term >= from));
         histories.push((name, tail.map(|message| (message.position, message.id, message.text)).collect::<Vec<_>>()));
+    }
+    // Who came in by a door begins there: from the latest of these on all have read the same.
+    let begin = histories.iter().filter_map(|(_, tail)| tail.first().and_then(|(position, _, _)| *position)).max();
+    for (_, tail) in &mut histories {
+        tail.retain(|(position, _, _)| *position >= begin);
     }
     for pair in histories.windows(2) {
         ensure!(pair[0].1 == pair[1].1, "{} and {} differ:\n{:?}\n{:?}", pair[0].0, pair[1].0, pair[0].1, pair[1].1);

@@ -32,7 +32,7 @@ enum Course {
     Pass,
     /// The conversation goes on there. Of two terms of one number that with the lower log id stays, the same for all.
     Follow(ConversationRecord),
-    /// Another one of that number stays. Whoever has gone on from this one may be ahead: then it is read.
+    /// Another one of that number stays, or its opener may not open it by what is known now. That may change.
     Keep,
     /// The conversation has gone on from there: it is read.
     Read(ConversationRecord),
@@ -46,7 +46,11 @@ fn course(tx: &Tx<'_>, conversation: ConversationId, term: u32, log: LogId, by: 
         ConversationKind::Group => may_open(tx, &record, by)?,
     };
     let terms = tx.terms_of(record.conversation)?;
-    let Some(newest) = terms.first().filter(|_| entitled && term > 0) else { return Ok(Course::Pass) };
+    let Some(newest) = terms.first().filter(|_| term > 0) else { return Ok(Course::Pass) };
+    if !entitled {
+        // Somebody who could not be taken along at once may be let in as an admin yet.
+        return Ok(if record.kind == ConversationKind::Group { Course::Keep } else { Course::Pass });
+    }
     let same_number = terms.iter().find(|known| known.term == term);
     Ok(match same_number {
         Some(known) if known.log == log => Course::Pass,
@@ -80,6 +84,18 @@ pub(crate) fn receive(tx: &Tx<'_>, local: &Local, by: AccountId, offer: &Offer, 
         Course::Follow(record) => follow(tx, local, &joining(&record), &offer.before, now_ms)?,
     }
     Ok(Vec::new())
+}
+
+/// An account was let in as an admin: what it has offered before is looked at again.
+pub(crate) fn reconsider(tx: &Tx<'_>, local: &Local, account: AccountId, now_ms: u64) -> Result<(), ClientError> {
+    for (log, by, offer) in tx.all_set_aside_for(OFFER)? {
+        if by != account.as_bytes() {
+            continue;
+        }
+        tx.forget_set_aside(log, OFFER)?;
+        receive(tx, local, account, &Offer::decode(&offer)?, now_ms)?;
+    }
+    Ok(())
 }
 
 /// An invite into the next term of a group that this account is in already: its opener had no KeyPackage for it. Taken like
