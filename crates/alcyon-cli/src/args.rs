@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
-use alcyon_client::{AccountId, ConversationId, Handle, HandleName, JoinLink, ServerUrl};
+use alcyon_client::{AccountId, ConversationId, Handle, HandleName, JoinLink, MessageId, ServerUrl};
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
     builder::styling::{AnsiColor, Styles},
@@ -14,6 +14,7 @@ use crate::{
     conversation::ConversationCommand,
     failure::{Failure, print_json},
     group::GroupCommand,
+    post::PostCommand,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -129,18 +130,30 @@ pub(crate) enum Command {
     },
     /// Write a message
     ///
-    /// Everything after WHO is the text, whatever it looks like. If the server can't be reached, the message is queued: it
+    /// Everything after WHO, --reply and --plain is the text, whatever it looks like. If the server can't be reached, the message is queued: it
     /// goes out with the next command that connects, once.
     #[command(after_help = "Examples:
   alcyon send ben@chat.example.org see you at eight
-  alcyon send ben@chat.example.org - < letter.txt")]
+  alcyon send ben@chat.example.org - < letter.txt
+  alcyon send ben@chat.example.org --reply ID yes, at eight
+
+Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and lines that begin with -.
+@name calls somebody who is in the conversation. A text that begins with --reply or --plain stands behind --.")]
     Send {
         /// A handle, or a conversation's id
         who: String,
+        /// Answer this message: its id, as --json shows it
+        #[arg(long, value_name = "ID", value_parser = parse_message)]
+        reply: Option<MessageId>,
+        /// The text as it is: no *marks*, `code` or lists in it
+        #[arg(long)]
+        plain: bool,
         /// The text, words joined by spaces; - reads standard input
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         text: Vec<String>,
     },
+    #[command(flatten)]
+    Post(PostCommand),
     /// Fetch and print what is new from others, send what is queued, and exit
     Sync,
     /// The same until interrupted, an event a line
@@ -186,6 +199,10 @@ pub(crate) fn parse_handle(text: &str) -> Result<(Handle, Option<AccountId>), al
     Handle::parse_with_account(text)
 }
 
+pub(crate) fn parse_message(text: &str) -> Result<MessageId, alcyon_wire::WireError> {
+    MessageId::from_text(text, "id")
+}
+
 fn parse_id(text: &str) -> Result<ConversationId, alcyon_wire::WireError> {
     ConversationId::from_text(text, "id")
 }
@@ -203,21 +220,32 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
 /// Whatever follows WHO is text, even if it looks like a flag of ours: a `--` before it says so to clap.
 fn guard_text(words: &[OsString]) -> Vec<OsString> {
     let mut guarded = words.to_vec();
-    // The program, the command and WHO are the words that are no flags; only `--profile` and `--server` have a value apart.
+    // The program, the command and WHO are the words that are no flags; only `--profile`, `--server` and `--reply` have a value apart.
     let mut plain = (0..words.len()).filter(|at| {
         let before = at.checked_sub(1).and_then(|before| words.get(before));
-        let is_value = before.is_some_and(|word| word == "--profile" || word == "--server");
+        let is_value = before.is_some_and(|word| word == "--profile" || word == "--server" || word == "--reply");
         !is_value && words.get(*at).and_then(|word| word.to_str()).is_none_or(|word| !word.starts_with('-'))
     });
     let (command, who) = (plain.nth(1), plain.next());
     let writes = command.and_then(|at| words.get(at)).is_some_and(|word| word == "send" || word == "start");
-    if let Some(text) = who.map(|who| who + 1).filter(|_| writes)
+    if let Some(text) = who.map(|who| behind_flags(words, who + 1)).filter(|_| writes)
         // A `--` that somebody has put there is one, unless it is all there is.
         && words.get(text).is_some_and(|word| word != "--" || words.len() == text + 1)
     {
         guarded.insert(text, "--".into());
     }
     guarded
+}
+
+/// Where the text begins: behind the flags of `send` that stand behind WHO.
+fn behind_flags(words: &[OsString], mut at: usize) -> usize {
+    loop {
+        match words.get(at) {
+            Some(word) if word == "--plain" => at += 1,
+            Some(word) if word == "--reply" && at + 1 < words.len() => at += 2,
+            _ => return at,
+        }
+    }
 }
 
 /// Whether a command line that can't be parsed asks for JSON: the flag stands before the command, or right behind it.
@@ -310,7 +338,7 @@ mod tests {
                 let line = [&["alcyon"], before, &["ben@x.example"], words].concat();
                 let arguments = parsed(&line);
                 assert_eq!(arguments.json, before.contains(&"--json"), "{line:?}");
-                let Some(Command::Send { who, text }) = arguments.command else { panic!("not send: {line:?}") };
+                let Some(Command::Send { who, text, reply: None, plain: false }) = arguments.command else { panic!("not send: {line:?}") };
                 assert_eq!(who, "ben@x.example", "{line:?}");
                 assert_eq!(text, words, "{line:?}");
             }
@@ -319,6 +347,14 @@ mod tests {
             panic!("not send")
         };
         assert_eq!(text, ["-a", "b"], "a guard of one's own is no text");
+        let id = MessageId::from([7; 16]).to_text();
+        for words in [&["ben@x.example", "--reply", &id, "--plain", "-a"][..], &["--plain", "--reply", &id, "ben@x.example", "-a"]] {
+            let Some(Command::Send { who, text, reply, plain }) = parsed(&[&["alcyon", "send"], words].concat()).command else {
+                panic!("not send")
+            };
+            assert_eq!((who.as_str(), reply, plain), ("ben@x.example", Some(MessageId::from([7; 16])), true));
+            assert_eq!(text, ["-a"]);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use alcyon_client::{ClientError, Clock as _, ConnectionState, ConversationId, Event, MessageId, SendOutcome};
+use alcyon_client::{ClientError, Clock as _, ConnectionState, ConversationId, Event, MessageId, Post, SendOutcome};
 use alcyon_net::SystemClock;
 use crossterm::event::EventStream;
 use futures::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
@@ -151,6 +151,9 @@ impl<'a> Session<'a> {
             if let Event::Message(message) = &event {
                 self.shown.push((message.conversation, message.id));
             }
+            if let Event::Changed(changed) = &event {
+                self.shown.push((changed.message.conversation, changed.id));
+            }
             effects.extend(self.chat.heard(event));
             next = more.try_recv().ok();
         }
@@ -207,9 +210,17 @@ impl<'a> Session<'a> {
                     Done::Quietly
                 }
                 Effect::Write(conversation, text) => {
-                    let done = match self.client.enqueue(conversation, &text) {
+                    let done = match self.client.enqueue_post(conversation, &Post::marked(&text)) {
                         Ok(message) => Done::Written(message),
                         Err(error) => Done::NotWritten { conversation, text, problem: self.explain(error) },
+                    };
+                    self.refresh()?;
+                    done
+                }
+                Effect::Post { conversation, post, line } => {
+                    let done = match self.client.enqueue_post(conversation, &post) {
+                        Ok(message) => Done::Written(message),
+                        Err(error) => Done::NotActed { conversation: Some(conversation), line, problem: self.explain(error) },
                     };
                     self.refresh()?;
                     done
@@ -262,7 +273,8 @@ impl<'a> Session<'a> {
             | Effect::LoadOlder(..)
             | Effect::MarkRead(_)
             | Effect::WordsConfirmed
-            | Effect::Write(..) => return,
+            | Effect::Write(..)
+            | Effect::Post { .. } => return,
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write, stdin};
 
-use alcyon_client::Client;
+use alcyon_client::{Client, Post, TextFormat};
 use alcyon_net::{NetOptions, NetTransport, SystemClock};
 use alcyon_wire::limits;
 
@@ -14,6 +14,7 @@ use crate::{
     key::SystemSecrets,
     listening::{listen, sync},
     look::Look,
+    post::{self, PostCommand},
     profile,
     progress::with_progress,
     report::Report,
@@ -43,7 +44,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 pub(crate) fn run<W: Write>(command: Command, place: &Place, report: &mut Report<W>) -> Result<(), Failure> {
     // Standard input first: the profile is not kept from others while somebody types.
     let command = match command {
-        Command::Send { who, text } => Command::Send { who, text: vec![text_of(text)?] },
+        Command::Send { who, reply, plain, text } => Command::Send { who, reply, plain, text: vec![text_of(text)?] },
+        Command::Post(PostCommand::Edit { who, id, text }) => Command::Post(PostCommand::Edit { who, id, text: vec![text_of(text)?] }),
         Command::Start { handle, text } => Command::Start { handle, text: vec![text_of(text)?] },
         other => other,
     };
@@ -90,11 +92,14 @@ async fn execute<W: Write>(command: Command, client: &Native, report: &mut Repor
             let who = handle.to_text();
             report.contact("unblocked", &who, Text::Unblocked { who: &who })?;
         }
-        Command::Send { who, text } => {
+        Command::Send { who, reply, plain, text } => {
             let conversation = client.find(&who)?;
-            let outcome = with_progress(look, json, Text::Sending, client.send(conversation, &text.concat())).await?;
+            let format = if plain { TextFormat::Plain } else { TextFormat::Marked };
+            let post = Post::Text { text: text.concat(), format, reply_to: reply };
+            let outcome = with_progress(look, json, Text::Sending, client.post(conversation, &post)).await?;
             report.outcome(&outcome)?;
         }
+        Command::Post(command) => post::run(command, client, report).await?,
         Command::Sync => sync(client, report).await?,
         Command::Listen => listen(client, report).await?,
         Command::History { who, limit } => {

@@ -19,6 +19,7 @@ mod key;
 mod listening;
 mod look;
 mod moments;
+mod post;
 mod profile;
 mod progress;
 mod qr;

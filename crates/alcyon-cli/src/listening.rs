@@ -59,6 +59,9 @@ fn show<W: Write>(client: &Native, report: &mut Report<W>, titles: &mut Titles, 
     if let Event::Message(message) = event {
         client.shown(message.conversation, message.id)?;
     }
+    if let Event::Changed(changed) = event {
+        client.shown(changed.message.conversation, changed.id)?;
+    }
     Ok(())
 }
 

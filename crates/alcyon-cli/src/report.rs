@@ -17,6 +17,7 @@ use crate::{
     text::{Text, group::GroupText},
 };
 
+pub(crate) mod content;
 pub(crate) mod group;
 pub(crate) mod shelf;
 
@@ -238,30 +239,11 @@ impl<W: Write> Report<W> {
     }
 
     pub(crate) fn message(&mut self, message: &Message) -> io::Result<()> {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            event: &'static str,
-            conversation: String,
-            id: String,
-            sender: String,
-            text: &'a str,
-            position: Option<u64>,
-            sent_at: String,
-        }
         if let Some(line) = &message.line {
             return self.group_line(message, line);
         }
         if self.json {
-            let Message { conversation, id, sender, sender_handle, own: _, text, position, sent_at_ms, delivery: _, line: _ } = message;
-            self.object(&Line {
-                event: "message",
-                conversation: conversation.to_text(),
-                id: id.to_text(),
-                sender: sender_handle.as_ref().map_or_else(|| sender.to_text(), alcyon_client::Handle::to_text),
-                text,
-                position: position.map(alcyon_client::Position::as_number),
-                sent_at: rfc3339(*sent_at_ms),
-            })
+            self.object(&content::MessageLine::of("message", message))
         } else {
             let line = self.message_line(message);
             self.line(&line)
@@ -273,14 +255,18 @@ impl<W: Write> Report<W> {
         if let Some(line) = &message.line {
             return format!("[{}] * {}", self.zone.date_and_clock(message.sent_at_ms), group::line_text(message, line, self.look));
         }
-        let Message { sender, sender_handle, own, text, sent_at_ms, delivery, .. } = message;
+        let Message { sender, sender_handle, own, sent_at_ms, delivery, .. } = message;
         let who = match sender_handle {
             _ if *own => self.look.language.say(Text::You),
             Some(handle) => handle.to_text(),
             None => sender.to_text().chars().take(8).collect(),
         };
         let mark = if *own { format!("  {}", delivery_mark(*delivery, self.look)) } else { String::new() };
-        format!("[{}] {who}: {}{mark}", self.zone.date_and_clock(*sent_at_ms), harmless(text).replace('\n', "\n    "))
+        let mut lines = content::quote_line(message, self.look).map(|quote| format!("{quote}\n")).unwrap_or_default();
+        lines.push_str(&content::said(message, self.look, self.colours));
+        let mut below = content::below(message, self.look);
+        below.insert(0, lines + &mark);
+        format!("[{}] {who}: {}", self.zone.date_and_clock(*sent_at_ms), below.join("\n").replace('\n', "\n    "))
     }
 
     /// One event of `listen` or `sync`; `who` names its conversation.
@@ -288,6 +274,7 @@ impl<W: Write> Report<W> {
         match event {
             Event::Message(message) => self.message(message),
             Event::Delivery(message) => self.delivery(message, who),
+            Event::Changed(changed) => self.changed(changed),
             Event::Request(request) if self.json => self.object(&RequestLine::of(Some("request"), request)),
             Event::Request(request) => self.request_lines(request),
             Event::Accepted { conversation } => self.change("accepted", &conversation.to_text(), Text::Accepted { who }),

@@ -1,5 +1,6 @@
 //! Everything that people read, in every language, in one place. `--help` and `--json` are English only.
 
+pub(crate) mod content;
 mod english;
 mod french;
 pub(crate) mod group;

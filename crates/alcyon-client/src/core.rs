@@ -7,13 +7,12 @@ use std::{
 };
 
 use alcyon_mls::HandshakeKey;
-use alcyon_store::{AlarmRecord, MessageRecord, RequestRecord, Store, TermRecord, Tx};
+use alcyon_store::{AlarmRecord, RequestRecord, Store, TermRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, EntryId, Handle, LogId};
 
-use crate::{
-    Alarm, AlarmKind, ClientError, Delivery, Event, KnockRequest, Message, Position, RequestKind, hold::Holds, invite::InviteOffer,
-    local::Local, poke::Poke,
-};
+use crate::{Alarm, AlarmKind, ClientError, Event, KnockRequest, RequestKind, hold::Holds, invite::InviteOffer, local::Local, poke::Poke};
+
+pub(crate) use crate::message::view::message_view;
 
 pub(crate) struct Core {
     pub(crate) store: Store,
@@ -41,6 +40,7 @@ impl Core {
             listener: RefCell::new(None),
         };
         core.reload()?;
+        core.store.transaction(crate::message::incoming::read_newer)?;
         Ok(core)
     }
 
@@ -90,29 +90,6 @@ pub(crate) fn handle_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Resul
         return Ok(Some(local.handle.clone()));
     }
     Ok(tx.contact(account)?.map(|contact| contact.handle))
-}
-
-/// A stored message as it is shown.
-pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) -> Result<Message, ClientError> {
-    let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown: _, line } = record;
-    let line = line.map(|line| crate::line::view(tx, local, &line)).transpose()?.flatten();
-    Ok(Message {
-        conversation,
-        id: message,
-        sender,
-        sender_handle: handle_of(tx, local, sender)?,
-        own,
-        text,
-        position: position.map(|(term, sequence)| Position { term, sequence }),
-        sent_at_ms,
-        delivery: match delivery {
-            alcyon_store::DeliveryState::Queued => Delivery::Queued,
-            alcyon_store::DeliveryState::Sent => Delivery::Sent,
-            alcyon_store::DeliveryState::Delivered => Delivery::Delivered,
-            alcyon_store::DeliveryState::Failed => Delivery::Failed,
-        },
-        line,
-    })
 }
 
 /// A stored request as it is shown.

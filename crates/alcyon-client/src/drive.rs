@@ -10,6 +10,7 @@ use crate::{
     core::{alarm_view, message_view, request_view},
     hold::{Hold, Way},
     link::{Ended, Link, Purpose, purpose_of},
+    message::view::changed,
     random::random,
 };
 
@@ -252,8 +253,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
     fn news(&self, tx: &Tx<'_>) -> Result<Vec<Event>, ClientError> {
         let local = self.core.local()?;
         let mut events = announce_requests(tx)?;
-        for message in tx.unshown_messages()? {
-            events.push(Event::Message(message_view(tx, &local, message)?));
+        for record in tx.unshown_messages()? {
+            if record.kind.stands_alone() {
+                events.push(Event::Message(message_view(tx, &local, record)?));
+            } else {
+                events.extend(changed(tx, &local, &record)?);
+            }
         }
         events.extend(tx.take_unshown_alarms()?.iter().filter_map(alarm_view).map(Event::Alarm));
         Ok(events)

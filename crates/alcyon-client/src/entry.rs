@@ -4,18 +4,17 @@ use alcyon_mls::{
     Entry, Group, GroupHandshake, GroupId, GroupState, Lost, MlsError, Payload, Processed, Seen, SetAside, Verdict, adopt_rejoin,
     discard_rejoin, unpad,
 };
-use alcyon_store::{
-    ChainLink, ConversationKind, DeliveryState, MessageRecord, OutboxKind, Standing, StoreError, TermRecord, TermState, Tx,
-};
-use alcyon_wire::{AccountId, EntryId, EntryKind, HeaderFacts, LogId, PayloadHash, RunningHash, limits, payload_hash, proto};
+use alcyon_store::{ChainLink, ConversationKind, DeliveryState, OutboxKind, Standing, StoreError, TermRecord, TermState, Tx};
+use alcyon_wire::{AccountId, EntryId, EntryKind, HeaderFacts, LogId, PayloadHash, RunningHash, payload_hash, proto};
 use proto::content::Body;
 
 use crate::{
     AlarmKind, ClientError, Event,
     content::Content,
-    core::{Core, handshake_key, message_view, raise},
+    core::{Core, handshake_key, raise},
     line::NewLine,
     local::Local,
+    message::{incoming, view::progress},
     next_term::{TermReason, propose},
     rejoin::{LOST_STATE, ROLLED_BACK, UNOPENED_PATH},
 };
@@ -262,7 +261,7 @@ fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject:
                 let agreed = compare_seen(tx, local, term, seen, subject, step)?;
                 if agreed && from_peer {
                     for message in tx.delivered_up_to(term.conversation, term.term, seen.sequence)? {
-                        step.events.push(Event::Delivery(message_view(tx, local, message)?));
+                        step.events.extend(progress(tx, local, message)?);
                     }
                 }
             }
@@ -301,19 +300,12 @@ fn apply_application(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject:
 /// The own message came back from the log: it has its place.
 fn own_echo(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<'_>, step: &mut Step) -> Result<(), ClientError> {
     let entry_id = subject.header.entry_id;
+    let message = tx.own_entry_message(term.log, entry_id)?.unwrap_or(entry_id.into());
     tx.remove_own_entry(term.log, entry_id)?;
-    let mut message = entry_id.into();
     if let Some(item) = tx.outbox_by_entry(term.log, entry_id)? {
-        message = crate::outbox::message_of(&item);
         tx.remove_outbox(item.number)?;
     }
-    let before = tx.message(term.conversation, message)?;
-    tx.set_delivery(term.conversation, message, DeliveryState::Sent, Some((term.term, subject.header.sequence)))?;
-    if before.is_some_and(|message| message.position.is_none())
-        && let Some(message) = tx.message(term.conversation, message)?
-    {
-        step.events.push(Event::Delivery(message_view(tx, local, message)?));
-    }
+    step.events.extend(incoming::own_echo(tx, local, term, subject, message)?);
     Ok(())
 }
 
@@ -326,41 +318,15 @@ fn apply_content(
     content: Content,
     step: &mut Step,
 ) -> Result<(), ClientError> {
-    let Content { id: _, message: id, seen: _, sent_at_ms, body } = content;
     let sender = by.account();
-    let own = sender == local.account;
     let contact = tx.contact(sender)?;
-    match body {
-        Some(Body::Text(proto::Text { text })) => {
-            if text.len() > limits::TEXT {
-                return set_aside(tx, term, subject, "the text is over the limit", step);
-            }
-            if contact.is_some_and(|contact| contact.blocked) {
-                return Ok(());
-            }
-            let position = Some((term.term, subject.header.sequence));
-            let delivery = if own { DeliveryState::Sent } else { DeliveryState::Delivered };
-            let record = MessageRecord {
-                number: 0,
-                conversation: term.conversation,
-                message: id,
-                sender,
-                own,
-                text,
-                position,
-                sent_at_ms,
-                delivery,
-                shown: own,
-                line: None,
-            };
-            if tx.add_message(&record)? {
-                tx.bring_back(term.conversation, subject.now_ms)?;
-                step.events.push(Event::Message(message_view(tx, local, record)?));
-            } else if own || tx.message(term.conversation, id)?.is_some_and(|known| known.sender == sender && known.position < position) {
-                // In a later term it goes out again, for those who have not had it: its place is there, for all.
-                tx.set_delivery(term.conversation, id, delivery, position)?;
-            }
-        }
+    match content.meaning() {
+        Err(reason) => return set_aside(tx, term, subject, reason, step),
+        Ok(Some(_)) if contact.as_ref().is_some_and(|contact| contact.blocked) => return Ok(()),
+        Ok(Some(meaning)) => return incoming::take(tx, local, term, subject, sender, (&content, meaning), step),
+        Ok(None) => {}
+    }
+    match content.body {
         Some(Body::Acquaintance(proto::Acquaintance { pass })) => {
             if let Some(mut contact) = contact {
                 contact.pass_held = Some(alcyon_wire::Pass::parse(&pass, "acquaintance.pass")?);
@@ -390,7 +356,8 @@ fn apply_content(
                 crate::group::put_lines(tx, local, term, subject, sender, vec![NewLine::Ended], step)?;
             }
         }
-        None => set_aside(tx, term, subject, "a kind of content that this version does not know", step)?,
+        // Messages, and what is done to them.
+        _ => {}
     }
     Ok(())
 }

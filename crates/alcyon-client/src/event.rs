@@ -3,7 +3,7 @@
 use alcyon_wire::{AccountId, ConversationId, Handle, MessageId};
 use zeroize::Zeroizing;
 
-use crate::{Line, Muted};
+use crate::{ChangedView, ContentView, Line, Muted};
 
 /// Where an entry stands in its conversation: the term and the sequence in that term's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +45,8 @@ pub struct Message {
     pub delivery: Delivery,
     /// Set if this is no message but a line about what the sender did in a group; the text is empty then.
     pub line: Option<Line>,
+    /// What it is beside its text, and what has become of it.
+    pub content: ContentView,
 }
 
 /// How far an own message has got.
@@ -267,6 +269,8 @@ pub enum Event {
     Message(Message),
     /// An own message changed its [`Delivery`].
     Delivery(Message),
+    /// Something was done to a message that was there before. Once shown, tell [`crate::Client::shown`] with the id of what was done.
+    Changed(Box<ChangedView>),
     /// Somebody knocks.
     Request(KnockRequest),
     /// The other side has accepted, or this device has come in.

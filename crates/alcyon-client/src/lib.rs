@@ -22,6 +22,7 @@ mod clock;
 mod come_in;
 mod contacts;
 mod content;
+mod content_view;
 mod core;
 mod directory;
 mod drive;
@@ -37,6 +38,8 @@ mod join_link;
 mod line;
 mod link;
 mod local;
+mod markup;
+mod message;
 mod next_term;
 mod offer;
 mod outbox;
@@ -53,6 +56,9 @@ pub use alcyon_store::Store;
 pub use alcyon_wire::{AccountId, ConversationId, Handle, HandleName, MessageId, ServerUrl};
 pub use client::Client;
 pub use clock::Clock;
+pub use content_view::{
+    ChangeKind, ChangedView, ContentView, EarlierText, MentionView, PollOptionView, PollView, Post, QuoteView, ReactionView, TextFormat,
+};
 pub use error::{ClientError, RefusalKind};
 pub use event::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,
@@ -60,6 +66,7 @@ pub use event::{
 };
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
 pub use join_link::JoinLink;
+pub use markup::{MarkStyle, MarkedSpan, marked_spans};
 pub use next_term::TermReason;
 pub use shelf::Muted;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

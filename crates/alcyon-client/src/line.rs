@@ -1,6 +1,6 @@
 //! Lines about what happened in a group, as they are stored among its messages and shown.
 
-use alcyon_store::{DeliveryState, MessageRecord, Tx};
+use alcyon_store::{DeliveryState, MessageKind, MessageRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, EntryId, MessageId};
 use prost::Message;
 
@@ -158,6 +158,11 @@ pub(crate) fn add_line(
         delivery: if own { DeliveryState::Sent } else { DeliveryState::Delivered },
         shown: own,
         line: Some(line.record().encode_to_vec()),
+        kind: MessageKind::Message,
+        target: None,
+        content: None,
+        at_ms,
+        rights: 0,
     };
     Ok(tx.add_message(&record)?.then_some(record))
 }

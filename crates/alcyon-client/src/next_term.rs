@@ -249,9 +249,8 @@ pub(crate) fn tell_again(tx: &Tx<'_>, term: &TermRecord, joined: AccountId, now_
         return Ok(());
     }
     for message in tx.own_in_term(term.conversation, term.term, RESENT)? {
-        let body = proto::content::Body::Text(proto::Text { text: message.text });
         let id: MessageId = random();
-        let draft = Content::again(id, message.message, message.sent_at_ms.min(now_ms), body);
+        let draft = Content::again(&message, id, message.sent_at_ms.min(now_ms));
         queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
     }
     Ok(())
@@ -259,8 +258,7 @@ pub(crate) fn tell_again(tx: &Tx<'_>, term: &TermRecord, joined: AccountId, now_
 
 fn send_again(tx: &Tx<'_>, from: &TermRecord, to: &TermRecord, above: u64, limit: u32, now_ms: u64) -> Result<(), ClientError> {
     for message in tx.resend(from.conversation, from.term, above, limit)? {
-        let body = proto::content::Body::Text(proto::Text { text: message.text });
-        let draft = Content::draft(message.message, message.sent_at_ms.min(now_ms), body);
+        let draft = Content::draft_of(&message, message.sent_at_ms.min(now_ms));
         queue_content(tx, OutboxKind::Append, to.conversation, &to.server, to.log, message.message.into(), &draft)?;
     }
     Ok(())

@@ -69,7 +69,7 @@ impl Offer {
                     })
                 })
                 .collect::<Result<_, alcyon_wire::WireError>>()?,
-            introduction: introduction.map(|proto::Text { text }| text).unwrap_or_default(),
+            introduction: introduction.map(|proto::Text { text, format: _, mentions: _ }| text).unwrap_or_default(),
             introduction_id: if introduction_id.is_empty() {
                 None
             } else {
@@ -97,7 +97,7 @@ impl Offer {
                     drop_secret: drop_secret.to_field(),
                 })
                 .collect(),
-            introduction: (!introduction.is_empty()).then(|| proto::Text { text: introduction.clone() }),
+            introduction: (!introduction.is_empty()).then(|| proto::Text { text: introduction.clone(), format: 0, mentions: Vec::new() }),
             introduction_id: introduction_id.map(MessageId::to_field).unwrap_or_default(),
             reason: *reason,
             before: before.iter().map(|log| log.to_field()).collect(),
@@ -177,8 +177,7 @@ pub(crate) fn move_towards(tx: &Tx<'_>, old: ConversationId, offer: &Offer, now_
 /// Moves a conversation's own texts to another one: they are sent there under the ids they have.
 pub(crate) fn move_texts(tx: &Tx<'_>, old: ConversationId, new: ConversationId, server: &ServerUrl, log: LogId) -> Result<(), ClientError> {
     for message in tx.own_messages(old)? {
-        let body = proto::content::Body::Text(proto::Text { text: message.text.clone() });
-        let draft = Content::draft(message.message, message.sent_at_ms, body);
+        let draft = Content::draft_of(&message, message.sent_at_ms);
         queue_content(tx, OutboxKind::Append, new, server, log, message.message.into(), &draft)?;
     }
     tx.requeue_messages(old)?;

@@ -13,9 +13,10 @@ use crate::{
     AlarmKind, ClientError, Event,
     act::Made,
     content::Content,
-    core::{Core, handshake_key, message_view, raise},
+    core::{Core, handshake_key, raise},
     entry::load_group,
     local::Local,
+    message::{incoming, view::progress},
     next_term::{TermReason, propose},
     random::random,
     rejoin::{self, FetchedTree},
@@ -92,9 +93,8 @@ impl Core {
                 let event = self.store.transaction(|tx| {
                     tx.remove_outbox(item.number)?;
                     let Some(conversation) = item.conversation else { return Ok(None) };
-                    tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Failed, None)?;
-                    let message = tx.message(conversation, item.entry_id.into())?;
-                    Ok::<_, ClientError>(message.map(|message| message_view(tx, &local, message)).transpose()?.map(Event::Delivery))
+                    let failed = incoming::fail(tx, conversation, item.entry_id.into())?;
+                    failed.map(|failed| progress(tx, &local, failed)).transpose().map(Option::flatten)
                 })?;
                 if event.is_some() {
                     self.failed.borrow_mut().insert(item.entry_id, ADMINS_WRITE.to_owned());
@@ -121,7 +121,7 @@ impl Core {
                         let message = message_of(&item);
                         tx.set_delivery(conversation, message, DeliveryState::Sent, Some((term.term, sequence)))?;
                         if let Some(message) = tx.message(conversation, message)? {
-                            answered.events.push(Event::Delivery(message_view(tx, &local, message)?));
+                            answered.events.extend(progress(tx, &local, message)?);
                         }
                     }
                 }
@@ -267,9 +267,8 @@ fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, refusal: &proto::Refus
     }
     match item.kind {
         OutboxKind::Append => {
-            tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Failed, None)?;
-            if let Some(message) = tx.message(conversation, item.entry_id.into())? {
-                answered.events.push(Event::Delivery(message_view(tx, local, message)?));
+            if let Some(failed) = incoming::fail(tx, conversation, item.entry_id.into())? {
+                answered.events.extend(progress(tx, local, failed)?);
             }
         }
         OutboxKind::Create | OutboxKind::PutTree | OutboxKind::Knock | OutboxKind::Start => {
@@ -347,7 +346,7 @@ fn drop_upload(tx: &Tx<'_>, item: &OutboxItem) -> Result<(), ClientError> {
 pub(crate) fn fail_messages(tx: &Tx<'_>, log: LogId, conversation: ConversationId) -> Result<(), ClientError> {
     for item in tx.outbox_of_log(log)? {
         if item.kind == OutboxKind::Append {
-            tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Failed, None)?;
+            incoming::fail(tx, conversation, item.entry_id.into())?;
         }
         tx.remove_outbox(item.number)?;
     }
@@ -430,6 +429,7 @@ fn encrypt(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxItem) -> 
     let content = pad(&Content::complete(draft, seen)?);
     let payload: Bytes = Payload::Application(group.encrypt(tx, &local.mls()?, &content)?).encode().into();
     tx.put_own_entry(term.log, item.entry_id, &payload_hash(&payload))?;
+    tx.note_own_message(term.log, item.entry_id, message_of(item))?;
     let seat = Some(SeatKey { log: term.log, secret: term.seat.clone() }.to_field());
     let (entry_id, commit_count) = (item.entry_id.to_field(), term.commit_count);
     Ok(Some(encode(if item.kind == OutboxKind::Close {

@@ -13,16 +13,17 @@ use alcyon_wire::{
 };
 
 use crate::{
-    Client, ClientError, Clock, RefusalKind, SendOutcome, Transport,
+    Client, ClientError, Clock, Post, RefusalKind, SendOutcome, Transport,
     contacts::{mark_changed_handles, remember_manifest},
     core::handshake_key,
     directory,
     invite::knock,
     local::Local,
+    message::post::queue_post,
     offer::{Offer, OfferSeat, accept_offer, move_texts},
     outbox::{add, encode},
     random::random,
-    send::{check_text, queue_text},
+    send::check_text,
 };
 
 impl<T: Transport, C: Clock> Client<T, C> {
@@ -41,7 +42,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let server = ServerUrl::of_handle_server(handle.server())?;
         let message = self.core.store.transaction(|tx| {
             let log: LogId = random();
-            tx.put_conversation(&ConversationRecord {
+            let record = ConversationRecord {
                 conversation,
                 peer: None,
                 start_handle: Some(handle.clone()),
@@ -51,7 +52,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 read_number: 0,
                 kind: ConversationKind::Pair,
                 title: String::new(),
-            })?;
+            };
+            tx.put_conversation(&record)?;
             // Places in the queue: the start fills the two that follow it, and the text waits behind them.
             for (kind, server) in [(OutboxKind::Start, &server), (OutboxKind::Create, &local.server), (OutboxKind::PutTree, &local.server)]
             {
@@ -67,7 +69,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     frame: None,
                 })?;
             }
-            queue_text(tx, &local, conversation, &local.server, log, text, now_ms)
+            queue_post(tx, &local, &record, (&local.server, log), &Post::plain(text), now_ms)
         })?;
         if let Err(error) = self.run_starts(Some(conversation)).await {
             self.core.store.transaction(|tx| tx.remove_conversation(conversation))?;

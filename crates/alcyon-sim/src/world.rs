@@ -248,6 +248,12 @@ impl Peer {
                 client.shown(message.conversation, message.id)?;
                 self.shown.borrow_mut().insert(message.id);
             }
+            Event::Changed(changed) => {
+                let again = self.shown.borrow().contains(&changed.id);
+                ensure!(changed.own || !again, "{:?} is shown twice", changed.what);
+                client.shown(changed.message.conversation, changed.id)?;
+                self.shown.borrow_mut().insert(changed.id);
+            }
             Event::Alarm(alarm) => self.alarms.borrow_mut().push(alarm.kind),
             _ => {}
         }

@@ -40,13 +40,13 @@ pub use contact::ContactRecord;
 pub use conversation::{ConversationKind, ConversationRecord, NewTerm, Standing, TermRecord, TermState};
 pub use error::StoreError;
 pub use group::LinkRecord;
-pub use message::{DeliveryState, MessageRecord};
+pub use message::{DeliveryState, MessageKind, MessageRecord};
 pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
 pub use request::{RequestKind, RequestRecord, RequestState};
 pub use shelf::Shelf;
 
 /// The format this version reads and writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The database key: 32 bytes from wherever the program keeps secrets.
 #[derive(Zeroize, ZeroizeOnDrop)]

@@ -3,7 +3,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     StoreError, Tx,
-    column::{id, number, stored_enum, to_sql, wrong},
+    column::{id, maybe_id, number, stored_enum, to_sql, wrong},
 };
 
 stored_enum! {
@@ -20,7 +20,37 @@ stored_enum! {
     }
 }
 
-/// A message.
+stored_enum! {
+    /// What a row is.
+    MessageKind {
+        /// A message, or a line about what happened in a group: it has a place of its own on the screen.
+        Message = 1,
+        /// A message of a kind that the version which stored it did not know.
+        Newer = 2,
+        /// A reaction to the target, or one taken back.
+        Reaction = 3,
+        /// A new text for the target.
+        Edit = 4,
+        /// The target is gone.
+        Deletion = 5,
+        /// A vote in the target.
+        Vote = 6,
+        /// The end of the target's voting.
+        PollEnd = 7,
+        /// The target is pinned, or no more.
+        Pin = 8,
+    }
+}
+
+impl MessageKind {
+    /// It has a place of its own on the screen: nothing that is done to another message.
+    #[must_use]
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Self::Message | Self::Newer)
+    }
+}
+
+/// A message, or something that is done to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRecord {
     /// Order of arrival in this profile; 0 before it is stored.
@@ -45,9 +75,24 @@ pub struct MessageRecord {
     pub shown: bool,
     /// Set if this is no message but a line about what happened in a group: a GroupLine.
     pub line: Option<Vec<u8>>,
+    /// What it is.
+    pub kind: MessageKind,
+    /// The message that something is done to.
+    pub target: Option<MessageId>,
+    /// The Content, as it was written or came in. None if nothing but the text was kept, or if it is gone.
+    pub content: Option<Vec<u8>>,
+    /// The time of its entry's header; 0 until the log has it. Of several entries that which counts.
+    pub at_ms: u64,
+    /// What its sender may do where it stands: numbers of the client.
+    pub rights: u32,
 }
 
-const COLUMNS: &str = "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line";
+const COLUMNS: &str = "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line, kind, target,
+  content, at_ms, rights";
+/// Of something that is done to a message nothing is shown by itself.
+const STANDS_ALONE: &str = "kind IN (1, 2)";
+/// What was deleted has nothing left that could be sent again.
+const SOMETHING_LEFT: &str = "(content IS NOT NULL OR text <> '')";
 
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
     let term: Option<u32> = row.get(6)?;
@@ -67,18 +112,41 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
         delivery: DeliveryState::column(row, 9)?,
         shown: row.get(10)?,
         line: row.get(11)?,
+        kind: MessageKind::column(row, 12)?,
+        target: maybe_id(row, 13)?,
+        content: row.get(14)?,
+        at_ms: number(row, 15)?,
+        rights: row.get(16)?,
     })
 }
 
 impl Tx<'_> {
     /// Stores a new message; `false` if the conversation has it already, which then stays as it is.
     pub fn add_message(&self, record: &MessageRecord) -> Result<bool, StoreError> {
-        let MessageRecord { number: _, conversation, message, sender, own, text, position, sent_at_ms, delivery, shown, line } = record;
+        let MessageRecord {
+            number: _,
+            conversation,
+            message,
+            sender,
+            own,
+            text,
+            position,
+            sent_at_ms,
+            delivery,
+            shown,
+            line,
+            kind,
+            target,
+            content,
+            at_ms,
+            rights,
+        } = record;
         let added = self
             .sql
             .prepare_cached(
-                "INSERT INTO messages (conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (conversation, message) DO NOTHING",
+                "INSERT INTO messages (conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line,
+                   kind, target, content, at_ms, rights)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (conversation, message) DO NOTHING",
             )?
             .execute(params![
                 conversation.as_bytes(),
@@ -91,7 +159,12 @@ impl Tx<'_> {
                 to_sql(*sent_at_ms),
                 delivery.number(),
                 shown,
-                line
+                line,
+                kind.number(),
+                target.as_ref().map(|target| target.as_bytes().as_slice()),
+                content,
+                to_sql(*at_ms),
+                rights
             ])?;
         Ok(added == 1)
     }
@@ -152,7 +225,7 @@ impl Tx<'_> {
         let (term, sequence) = before.unwrap_or((u32::MAX, u64::MAX));
         let mut statement = self.sql.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM messages
-             WHERE conversation = ?1 AND (?5 OR (term IS NOT NULL AND (term < ?2 OR (term = ?2 AND sequence < ?3))))
+             WHERE conversation = ?1 AND {STANDS_ALONE} AND (?5 OR (term IS NOT NULL AND (term < ?2 OR (term = ?2 AND sequence < ?3))))
              ORDER BY term IS NULL DESC, term DESC, sequence DESC, number DESC LIMIT ?4"
         ))?;
         let limit = limit.map_or(-1, i64::from);
@@ -177,13 +250,21 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// It is still to be shown as new.
+    pub fn set_unshown(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE messages SET shown = 0 WHERE conversation = ?1 AND message = ?2")?
+            .execute(params![conversation.as_bytes(), message.as_bytes()])?;
+        Ok(())
+    }
+
     /// Messages of others that came after those read.
     pub fn unread(&self, conversation: ConversationId) -> Result<u64, StoreError> {
         self.sql
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT count(*) FROM messages m JOIN conversations c ON c.conversation = m.conversation
-                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number",
-            )?
+                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number AND m.{STANDS_ALONE}"
+            ))?
             .query_row([conversation.as_bytes()], |row| number(row, 0))
             .map_err(Into::into)
     }
@@ -202,7 +283,7 @@ impl Tx<'_> {
     /// Own messages that are not surely delivered, of a conversation that goes on elsewhere.
     pub fn own_messages(&self, conversation: ConversationId) -> Result<Vec<MessageRecord>, StoreError> {
         let mut statement = self.sql.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL ORDER BY number"
+            "SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL AND {SOMETHING_LEFT} ORDER BY number"
         ))?;
         let rows = statement.query_map([conversation.as_bytes()], message)?;
         rows.collect::<Result<_, _>>().map_err(Into::into)
@@ -211,7 +292,9 @@ impl Tx<'_> {
     /// Own messages of a conversation go out again, elsewhere.
     pub fn requeue_messages(&self, conversation: ConversationId) -> Result<(), StoreError> {
         self.sql
-            .prepare_cached("UPDATE messages SET delivery = 1, term = NULL, sequence = NULL WHERE conversation = ?1 AND own = 1")?
+            .prepare_cached(&format!(
+                "UPDATE messages SET delivery = 1, term = NULL, sequence = NULL WHERE conversation = ?1 AND own = 1 AND {SOMETHING_LEFT}"
+            ))?
             .execute([conversation.as_bytes()])?;
         Ok(())
     }
@@ -221,7 +304,8 @@ impl Tx<'_> {
     pub fn resend(&self, conversation: ConversationId, term: u32, above: u64, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
         let mut statement = self.sql.prepare_cached(&format!(
             "UPDATE messages SET delivery = 1, term = NULL, sequence = NULL WHERE number IN (
-               SELECT number FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL AND term = ?2 AND (delivery = 2 OR sequence > ?3)
+               SELECT number FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL AND {SOMETHING_LEFT}
+                 AND term = ?2 AND (delivery = 2 OR sequence > ?3)
                ORDER BY sequence DESC LIMIT ?4)
              RETURNING {COLUMNS}"
         ))?;
@@ -234,12 +318,78 @@ impl Tx<'_> {
     /// The newest own messages that a term's log has, the oldest first.
     pub fn own_in_term(&self, conversation: ConversationId, term: u32, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
         let mut statement = self.sql.prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL AND term = ?2 ORDER BY sequence DESC LIMIT ?3"
+            "SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND own = 1 AND line IS NULL AND {SOMETHING_LEFT} AND term = ?2
+             ORDER BY sequence DESC LIMIT ?3"
         ))?;
         let rows = statement.query_map(params![conversation.as_bytes(), term, limit], message)?;
         let mut messages = rows.collect::<Result<Vec<_>, _>>()?;
         messages.reverse();
         Ok(messages)
+    }
+
+    /// What was done to a message, in the order of arrival. What will never go out is left out.
+    pub fn done_to(&self, conversation: ConversationId, target: MessageId) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM messages WHERE conversation = ?1 AND target = ?2 AND delivery <> 4 ORDER BY number"
+        ))?;
+        let rows = statement.query_map(params![conversation.as_bytes(), target.as_bytes()], message)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// The messages of a conversation to which something of this kind was done.
+    pub fn targets_of(&self, conversation: ConversationId, kind: MessageKind) -> Result<Vec<MessageId>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT DISTINCT target FROM messages WHERE conversation = ?1 AND kind = ?2 AND kind <> 1 AND target IS NOT NULL",
+        )?;
+        let rows = statement.query_map(params![conversation.as_bytes(), kind.number()], |row| id(row, 0))?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// All messages that the version which stored them did not know, in the order of arrival.
+    pub fn newer_messages(&self) -> Result<Vec<MessageRecord>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE kind = 2 ORDER BY number"))?;
+        let rows = statement.query_map([], message)?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// What a message of a newer kind turns out to be.
+    pub fn set_kind(
+        &self,
+        conversation: ConversationId,
+        message: MessageId,
+        kind: MessageKind,
+        target: Option<MessageId>,
+    ) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE messages SET kind = ?3, target = ?4 WHERE conversation = ?1 AND message = ?2")?.execute(
+            params![conversation.as_bytes(), message.as_bytes(), kind.number(), target.as_ref().map(|target| target.as_bytes().as_slice())],
+        )?;
+        Ok(())
+    }
+
+    /// What is known of the entries that a message came in.
+    pub fn set_facts(&self, conversation: ConversationId, message: MessageId, at_ms: u64, rights: u32) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE messages SET at_ms = ?3, rights = ?4 WHERE conversation = ?1 AND message = ?2")?
+            .execute(params![conversation.as_bytes(), message.as_bytes(), to_sql(at_ms), rights])?;
+        Ok(())
+    }
+
+    /// The text that a message has now.
+    pub fn set_text(&self, conversation: ConversationId, message: MessageId, text: &str) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE messages SET text = ?3 WHERE conversation = ?1 AND message = ?2 AND text <> ?3")?
+            .execute(params![conversation.as_bytes(), message.as_bytes(), text])?;
+        Ok(())
+    }
+
+    /// Nothing is left of what a message said, nor of the texts it had before. That it was there stays.
+    pub fn erase(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE messages SET text = '', content = NULL WHERE conversation = ?1 AND (message = ?2 OR (target = ?2 AND kind = 4))",
+            )?
+            .execute(params![conversation.as_bytes(), message.as_bytes()])?;
+        Ok(())
     }
 
     /// Forgets the lines of a term that the conversation does not go on in.

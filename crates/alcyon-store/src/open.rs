@@ -8,8 +8,12 @@ use crate::{FORMAT, Store, StoreError, StoreKey};
 /// "ALCY": marks the file as a profile.
 const APPLICATION_ID: i32 = 0x414C_4359;
 /// What leads from each format to the next; the first makes it all.
-const STEPS: [&str; FORMAT as usize] =
-    [include_str!("../schema/v1.sql"), include_str!("../schema/v2.sql"), include_str!("../schema/v3.sql")];
+const STEPS: [&str; FORMAT as usize] = [
+    include_str!("../schema/v1.sql"),
+    include_str!("../schema/v2.sql"),
+    include_str!("../schema/v3.sql"),
+    include_str!("../schema/v4.sql"),
+];
 
 /// Sets the key and everything that has to be set each time, creates the schema in an empty database, and checks the format.
 fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {

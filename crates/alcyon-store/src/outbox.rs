@@ -1,4 +1,4 @@
-use alcyon_wire::{ConversationId, EntryId, LogId, PayloadHash, ServerUrl};
+use alcyon_wire::{ConversationId, EntryId, LogId, MessageId, PayloadHash, ServerUrl};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
@@ -250,6 +250,26 @@ impl Tx<'_> {
                 PayloadHash::parse(row.get_ref(0)?.as_blob()?, "payload_hash").map_err(|_| wrong(0))
             })
             .optional()
+            .map_err(Into::into)
+    }
+
+    /// Remembers which message such an entry carries.
+    pub fn note_own_message(&self, log: LogId, entry_id: EntryId, message: MessageId) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE own_entries SET message = ?3 WHERE log = ?1 AND entry_id = ?2")?.execute(params![
+            log.as_bytes(),
+            entry_id.as_bytes(),
+            message.as_bytes()
+        ])?;
+        Ok(())
+    }
+
+    /// The message that an own entry carries whose echo has not come yet.
+    pub fn own_entry_message(&self, log: LogId, entry_id: EntryId) -> Result<Option<MessageId>, StoreError> {
+        self.sql
+            .prepare_cached("SELECT message FROM own_entries WHERE log = ?1 AND entry_id = ?2")?
+            .query_row(params![log.as_bytes(), entry_id.as_bytes()], |row| maybe_id(row, 0))
+            .optional()
+            .map(Option::flatten)
             .map_err(Into::into)
     }
 

@@ -157,6 +157,57 @@ fn a_profile_of_format_2_is_brought_up_and_keeps_what_it_has() {
 }
 
 #[test]
+fn a_profile_of_format_3_is_brought_up_and_keeps_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let schema = [include_str!("../schema/v1.sql"), include_str!("../schema/v2.sql"), include_str!("../schema/v3.sql")].concat();
+    let store = old_profile(directory.path(), &schema, include_str!("../samples/v3.sql"), 3);
+    store
+        .transaction(|tx| {
+            assert_eq!(tx.shelf(conversation())?, Shelf { muted_until_ms: 7, archived: false, pinned: 2 });
+            assert_eq!(tx.term_of(conversation())?.unwrap().reason, 2);
+            let [message, line] = &tx.history(conversation(), None, None)?[..] else { panic!("two rows") };
+            assert_eq!((message.text.as_str(), message.kind, &message.content), ("kingfisher", MessageKind::Message, &None));
+            assert_eq!((message.at_ms, message.target, message.rights), (5, None, 0), "the nearest there is to a header time");
+            assert_eq!(line.line.as_deref(), Some([8, 1].as_slice()));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn what_is_done_to_a_message_is_no_message_and_goes_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
+    let target = MessageId::from([3; 16]);
+    store
+        .transaction(|tx| {
+            tx.add_message(&MessageRecord { content: Some(vec![1]), ..message(3) })?;
+            let unread = tx.unread(conversation())?;
+            for (sequence, kind) in [(4, MessageKind::Edit), (5, MessageKind::Reaction)] {
+                let done = MessageRecord { kind, target: Some(target), content: Some(vec![2]), text: String::new(), ..message(sequence) };
+                tx.add_message(&done)?;
+            }
+            tx.add_message(&MessageRecord {
+                delivery: DeliveryState::Failed,
+                kind: MessageKind::Vote,
+                target: Some(target),
+                ..message(6)
+            })?;
+            assert_eq!(tx.history(conversation(), None, None)?.last().unwrap().message, target);
+            assert_eq!(tx.unread(conversation())?, unread);
+            assert_eq!(tx.done_to(conversation(), target)?.len(), 2, "what will never go out is left out");
+            assert_eq!(tx.targets_of(conversation(), MessageKind::Reaction)?, [target]);
+            tx.erase(conversation(), target)?;
+            let erased = tx.message(conversation(), target)?.unwrap();
+            assert_eq!((erased.text.as_str(), erased.content), ("", None));
+            let contents: Vec<_> = tx.done_to(conversation(), target)?.into_iter().map(|done| done.content).collect();
+            assert_eq!(contents, [None, Some(vec![2])], "the texts it had are gone, too");
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn where_a_conversation_is_kept_outlives_what_happens_to_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
@@ -204,9 +255,19 @@ fn the_schema_and_the_numbers_on_disk_are_what_they_were() {
     insta::assert_snapshot!("schema", include_str!("../schema/v1.sql"));
     insta::assert_snapshot!("schema_v2", include_str!("../schema/v2.sql"));
     insta::assert_snapshot!("schema_v3", include_str!("../schema/v3.sql"));
+    insta::assert_snapshot!("schema_v4", include_str!("../schema/v4.sql"));
     insta::assert_debug_snapshot!(
         "numbers",
-        (Standing::ALL, TermState::ALL, DeliveryState::ALL, OutboxKind::ALL, RequestState::ALL, ConversationKind::ALL, RequestKind::ALL)
+        (
+            Standing::ALL,
+            TermState::ALL,
+            DeliveryState::ALL,
+            OutboxKind::ALL,
+            RequestState::ALL,
+            ConversationKind::ALL,
+            RequestKind::ALL,
+            MessageKind::ALL
+        )
     );
 }
 
@@ -227,5 +288,10 @@ fn message(sequence: u8) -> MessageRecord {
         delivery: DeliveryState::Delivered,
         shown: true,
         line: None,
+        kind: MessageKind::Message,
+        target: None,
+        content: None,
+        at_ms: 5,
+        rights: 0,
     }
 }

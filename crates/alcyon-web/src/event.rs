@@ -31,7 +31,7 @@ pub enum Event {
     },
     /// A message of somebody else. Once it is on the screen, call `shown`.
     Message(MessageView),
-    /// An own message has got further.
+    /// An own message has got further, or something was done to a message: as it is now.
     Delivery(MessageView),
     /// Somebody knocks.
     Request(RequestView),
@@ -155,6 +155,10 @@ pub struct MessageView {
     pub delivery: String,
     /// No message, but something the sender did in a group; the text is empty then.
     pub line: bool,
+    /// The text is not the first one.
+    pub edited: bool,
+    /// It is gone.
+    pub deleted: bool,
 }
 
 /// A line in the list of conversations.
@@ -221,6 +225,8 @@ impl From<alcyon_client::Event> for Event {
         match event {
             Told::Message(message) => Self::Message(message.into()),
             Told::Delivery(message) => Self::Delivery(message.into()),
+            // As it is now: a page that shows it puts it in the place of what it has.
+            Told::Changed(changed) => Self::Delivery(changed.message.into()),
             Told::Request(request) => Self::Request(request.into()),
             Told::Accepted { conversation } => Self::Accepted { conversation: conversation.to_text() },
             Told::Left { conversation } => Self::Left { conversation: conversation.to_text() },
@@ -242,7 +248,7 @@ impl From<alcyon_client::Event> for Event {
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line } = message;
+        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line, content } = message;
         let delivery = match delivery {
             Delivery::Queued => "queued",
             Delivery::Sent => "sent",
@@ -260,6 +266,8 @@ impl From<Message> for MessageView {
             sent_at_ms,
             delivery: delivery.to_owned(),
             line: line.is_some(),
+            edited: content.edited,
+            deleted: content.deleted.is_some(),
         }
     }
 }
@@ -374,6 +382,7 @@ mod tests {
             sent_at_ms: 1_700_000_000_000,
             delivery: Delivery::Delivered,
             line: None,
+            content: alcyon_client::ContentView::default(),
         };
         let expected = json!({
             "event": "message",
@@ -387,6 +396,8 @@ mod tests {
             "sent_at_ms": 1_700_000_000_000_u64,
             "delivery": "delivered",
             "line": false,
+            "edited": false,
+            "deleted": false,
         });
         assert_eq!(json_of(&alcyon_client::Event::Message(message).into()), expected);
     }

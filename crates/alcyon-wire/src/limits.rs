@@ -30,6 +30,20 @@ pub const DEVICES: usize = 10;
 pub const HOMES: usize = 8;
 /// Text in a message.
 pub const TEXT: usize = 64 * 1024;
+/// Names that one text calls.
+pub const MENTIONS: usize = 64;
+/// An emoji of a reaction: some are made of many characters.
+pub const EMOJI: usize = 64;
+/// A poll's question.
+pub const QUESTION: usize = 1024;
+/// One option of a poll.
+pub const OPTION: usize = 256;
+/// Options of a poll, at least and at most.
+pub const OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
+/// Pinned messages of a conversation.
+pub const PINS: usize = 5;
+/// How long after a message it can be changed or deleted for all, by the time of headers, milliseconds.
+pub const CHANGE_MS: u64 = 24 * 60 * 60 * 1000;
 /// The first words that travel in a knock.
 pub const INTRODUCTION: usize = 2 * 1024;
 /// A signed manifest.

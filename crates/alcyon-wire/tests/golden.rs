@@ -280,7 +280,17 @@ fn sealed() -> Vec<Vector> {
     let commit_data =
         proto::CommitData { rules: 1, seen: Some(seen.clone()), last_valid: 290, last_valid_hash: bytes(0x43, 32), rejoin: Some(rejoin) };
     let rules = proto::GroupRules { protocol: 1, rules: 1, conversation: bytes(0x44, 16), term: 2, log: bytes(0x21, 16) };
-    let text = proto::Text { text: "the sea stays calm \u{1f30a}".into() };
+    let text = proto::Text { text: "the sea stays calm \u{1f30a}".into(), format: 0, mentions: Vec::new() };
+    let mention = proto::Mention { account: bytes(0x54, 32), start: 3, end: 7 };
+    let marked = proto::Text { text: "hi @ben *you*".into(), format: 1, mentions: vec![mention.clone()] };
+    let target = || bytes(0x18, 16);
+    let reaction = proto::Reaction { target: target(), emoji: "\u{1f44d}".into(), back: true };
+    let edit = proto::Edit { target: target(), text: Some(marked.clone()) };
+    let deletion = proto::Deletion { target: target() };
+    let poll = proto::Poll { question: "when?".into(), options: vec!["today".into(), "never".into()], several: true };
+    let vote = proto::Vote { target: target(), options: vec![0, 1] };
+    let poll_end = proto::PollEnd { target: target() };
+    let pin = proto::PinMessage { target: target(), pinned: true };
     let acquaintance = proto::Acquaintance { pass: bytes(0x27, 32) };
     let manifest_news = proto::ManifestNews { signed_manifest: bytes(0x45, 3) };
     let successor = proto::Successor { conversation: bytes(0x44, 16), term: 3, log: bytes(0x46, 16), server: "https://bay.example".into() };
@@ -293,6 +303,8 @@ fn sealed() -> Vec<Vector> {
             again: bytes(0x18, 16),
             evidence: vec![evidence.clone()],
             body: Some(body),
+            reply_to: bytes(0x18, 16),
+            forwarded: true,
         };
         side(chosen, message)
     };
@@ -417,7 +429,7 @@ fn sealed() -> Vec<Vector> {
         change("set_permission", Change::SetPermission(set_permission)),
         whole(set_role),
         whole(set_permission),
-        whole(text.clone()),
+        whole(marked),
         whole(acquaintance.clone()),
         whole(manifest_news.clone()),
         whole(successor.clone()),
@@ -440,6 +452,21 @@ fn sealed() -> Vec<Vector> {
         content("ended", Body::Ended(proto::Ended {})),
         whole(join_link),
         whole(knock_content),
+        whole(mention),
+        whole(reaction.clone()),
+        content("reaction", Body::Reaction(reaction)),
+        whole(edit.clone()),
+        content("edit", Body::Edit(edit)),
+        whole(deletion.clone()),
+        content("deletion", Body::Deletion(deletion)),
+        whole(poll.clone()),
+        content("poll", Body::Poll(poll)),
+        whole(vote.clone()),
+        content("vote", Body::Vote(vote)),
+        whole(poll_end.clone()),
+        content("poll_end", Body::PollEnd(poll_end)),
+        whole(pin.clone()),
+        content("pin_message", Body::PinMessage(pin)),
     ]
 }
 

@@ -89,6 +89,16 @@ pub(super) async fn carry_out(client: &Native, conversation: Option<Conversation
             Acted::Archived(archived)
         }
         // The interface does these by itself.
-        Act::Help | Act::Members => Acted::Done,
+        Act::Help
+        | Act::Members
+        | Act::Reply(_)
+        | Act::React { .. }
+        | Act::Edit(_)
+        | Act::Delete
+        | Act::Forward(_)
+        | Act::Poll { .. }
+        | Act::Vote(_)
+        | Act::EndPoll
+        | Act::PinMessage(_) => Acted::Done,
     })
 }

@@ -1,6 +1,6 @@
 //! From a typed command to what is done about it.
 
-use alcyon_client::{ConversationId, ConversationSummary, RequestKind};
+use alcyon_client::{ConversationId, ConversationSummary, Message, Post, RequestKind, TextFormat};
 
 use super::{
     acts::Acted,
@@ -77,7 +77,8 @@ impl Chat {
                 let asking = self.requests.iter().filter(|request| matches!(request.kind, RequestKind::AskIn { .. }));
                 asking.map(|request| request.from.to_text()).collect()
             }
-            Takes::OneOf(_) | Takes::Text | Takes::Link | Takes::Server | Takes::Span | Takes::Seconds => Vec::new(),
+            Takes::Known => self.conversations.iter().filter(|one| !one.group).map(|one| harmless_line(&one.title)).collect(),
+            Takes::Emoji | Takes::OneOf(_) | Takes::Text | Takes::Link | Takes::Server | Takes::Span | Takes::Seconds => Vec::new(),
         }
     }
 
@@ -122,6 +123,9 @@ impl Chat {
         let title = conversation.map(|id| self.title(id)).unwrap_or_default();
         let group = title.as_str();
         let to;
+        if let Some(post) = self.post_of(&act) {
+            return self.order_post(post, line);
+        }
         let question = match &act {
             Act::Help => {
                 let keys = language.say(Text::HelpKeys).lines().count();
@@ -151,6 +155,71 @@ impl Chat {
                 Vec::new()
             }
             None => vec![effect],
+        }
+    }
+
+    /// What an act writes: the conversation it goes to, and the post. The error says why there is nothing that it could be about.
+    fn post_of(&self, act: &Act) -> Option<Result<(ConversationId, Post), String>> {
+        let say = |text| self.look.language.say_of_slash(text);
+        let about = |wanted: &dyn Fn(&Message) -> bool| {
+            let open = self.open.as_ref().ok_or_else(|| say(SlashText::NoMessageHere))?;
+            let there = |message: &&Message| message.line.is_none() && message.content.deleted.is_none();
+            let found = match open.selected {
+                Some(id) => open.messages.iter().find(|message| message.id == id),
+                None => open.messages.iter().rev().filter(there).find(|message| wanted(message)),
+            };
+            found.map(|message| (open.id, message.id)).ok_or_else(|| say(SlashText::NoMessageHere))
+        };
+        let others = |message: &Message| !message.own;
+        let own = |message: &Message| message.own;
+        let polls = |message: &Message| message.content.poll.is_some();
+        let format = TextFormat::Marked;
+        Some(match act {
+            Act::Reply(text) => about(&others).map(|(at, id)| (at, Post::Text { text: text.clone(), format, reply_to: Some(id) })),
+            Act::React { emoji, back } => {
+                about(&others).map(|(at, target)| (at, Post::React { target, emoji: emoji.clone(), back: *back }))
+            }
+            Act::Edit(text) => about(&own).map(|(at, target)| (at, Post::Edit { target, text: text.clone(), format })),
+            Act::Delete => about(&own).map(|(at, target)| (at, Post::Delete { target })),
+            Act::Forward(who) => about(&|_| true).and_then(|(from, id)| {
+                let who = who.to_text();
+                let to = self.conversations.iter().find(|one| !one.group && one.title == who);
+                let to = to.ok_or_else(|| self.look.language.say_of_slash(SlashText::NobodyToForwardTo { who: &who }))?;
+                Ok((to.conversation, Post::Forward { from, id }))
+            }),
+            Act::Poll { question, options } => match self.open.as_ref() {
+                Some(open) => Ok((open.id, Post::Poll { question: question.clone(), options: options.clone(), several: false })),
+                None => Err(say(SlashText::NoMessageHere)),
+            },
+            Act::Vote(options) => {
+                let options = options.iter().map(|option| option.saturating_sub(1)).collect();
+                about(&polls).map(|(at, target)| (at, Post::Vote { target, options }))
+            }
+            Act::EndPoll => about(&|message| own(message) && polls(message)).map(|(at, target)| (at, Post::EndPoll { target })),
+            Act::PinMessage(pinned) => {
+                about(&|message| message.content.pinned != *pinned).map(|(at, target)| (at, Post::Pin { target, pinned: *pinned }))
+            }
+            _ => return None,
+        })
+    }
+
+    fn order_post(&mut self, post: Result<(ConversationId, Post), String>, line: Option<String>) -> Vec<Effect> {
+        match post {
+            Ok((conversation, post)) => {
+                let deletes = matches!(post, Post::Delete { .. });
+                let effect = Effect::Post { conversation, post, line };
+                if deletes {
+                    let question = self.look.language.say_of_slash(SlashText::ReallyDelete);
+                    self.dialog = Some(Dialog::Confirm { question, effect: Box::new(effect) });
+                    return Vec::new();
+                }
+                vec![effect]
+            }
+            Err(problem) => {
+                let conversation = self.open.as_ref().map(|open| open.id);
+                self.not_acted(conversation, line, problem);
+                Vec::new()
+            }
         }
     }
 

@@ -130,6 +130,19 @@ impl Chat {
                 self.complete();
                 return Vec::new();
             }
+            KeyCode::Up | KeyCode::Down if control => {
+                if let Some(open) = &mut self.open {
+                    open.select(key.code == KeyCode::Up);
+                }
+                return self.follow_selected();
+            }
+            KeyCode::Esc if self.open.as_ref().is_some_and(|open| open.selected.is_some()) => {
+                if let Some(open) = &mut self.open {
+                    open.selected = None;
+                    open.rows.laid_out_for = None;
+                }
+                return Vec::new();
+            }
             KeyCode::Esc | KeyCode::Tab | KeyCode::BackTab => {
                 self.focus = Focus::List;
                 return Vec::new();
@@ -187,6 +200,25 @@ impl Chat {
                 *draft = Composer::of(&escaped(&message.text));
             }
         }
+    }
+
+    /// Brings the chosen message into sight; near the top, older ones are fetched.
+    fn follow_selected(&mut self) -> Vec<Effect> {
+        let shown = usize::from(self.layout.message_rows);
+        let Some(open) = &mut self.open else { return Vec::new() };
+        let Some(id) = open.selected else {
+            open.scroll = 0;
+            return self.read();
+        };
+        let Some((_, place)) = open.rows.places.iter().find(|(one, _)| *one == id) else { return Vec::new() };
+        let total = open.rows.lines.len();
+        let (top, bottom) = (total.saturating_sub(open.scroll + shown), total.saturating_sub(open.scroll));
+        if place.start < top {
+            let up = top - place.start;
+            return self.scroll_up(up);
+        }
+        let below = place.end.saturating_sub(bottom);
+        if below > 0 { self.scroll_down(below) } else { Vec::new() }
     }
 
     fn scroll_up(&mut self, rows: usize) -> Vec<Effect> {

@@ -1,7 +1,12 @@
 //! Messages as rows of a given width.
 
-use alcyon_client::{Delivery, Message};
-use ratatui::text::{Line, Span};
+use std::ops::Range;
+
+use alcyon_client::{Delivery, MarkStyle, Message, MessageId, TextFormat, marked_spans};
+use ratatui::{
+    style::{Modifier, Style},
+    text::{Line, Span},
+};
 use time::Date;
 
 use super::{state::Open, theme::Theme};
@@ -9,9 +14,13 @@ use crate::{
     harmless,
     look::Look,
     moments::{Zone, day},
-    report::{delivery_mark, group::line_text},
+    report::{
+        content::{instead_of_text, marks, poll_rows, quote_line, reactions},
+        delivery_mark,
+        group::line_text,
+    },
     text::Text,
-    wrap::{cut, width, wrapped},
+    wrap::{cut, width, wrap, wrapped},
 };
 
 /// Messages of one sender within this time stand under one name.
@@ -37,7 +46,8 @@ impl Open {
             return;
         }
         let before = self.rows.lines.len();
-        self.rows.lines = rows(&self.messages, self.unread, paper);
+        let (lines, places) = rows(&self.messages, self.unread, self.selected, paper);
+        (self.rows.lines, self.rows.places) = (lines, places);
         self.rows.laid_out_for = Some(wanted);
         if std::mem::take(&mut self.rows.grew) && self.scroll > 0 {
             self.scroll += self.rows.lines.len().saturating_sub(before);
@@ -45,8 +55,12 @@ impl Open {
     }
 }
 
-fn rows(messages: &[Message], unread: u64, paper: &Paper) -> Vec<Line<'static>> {
+/// Rows, and which of them belong to which message.
+type Laid = (Vec<Line<'static>>, Vec<(MessageId, Range<usize>)>);
+
+fn rows(messages: &[Message], unread: u64, selected: Option<MessageId>, paper: &Paper) -> Laid {
     let mut rows = Vec::new();
+    let mut places = Vec::new();
     let mut last: Option<&Message> = None;
     let mut shown_day = None;
     let first_unread = first_unread(messages, unread);
@@ -77,10 +91,13 @@ fn rows(messages: &[Message], unread: u64, paper: &Paper) -> Vec<Line<'static>> 
             }
             rows.push(name(message, paper));
         }
-        rows.extend(body(message, paper));
+        let chosen = selected == Some(message.id);
+        let start = rows.len();
+        rows.extend(body(message, chosen, paper));
+        places.push((message.id, start..rows.len()));
         last = Some(message);
     }
-    rows
+    (rows, places)
 }
 
 /// The unread ones are the last of others' messages.
@@ -112,16 +129,14 @@ fn name(message: &Message, paper: &Paper) -> Line<'static> {
     Line::styled(name, theme.other(message.sender))
 }
 
-/// Text rows; time and mark stand at the end of the last.
-fn body(message: &Message, paper: &Paper) -> Vec<Line<'static>> {
+/// What is said, with what it answers above and reactions below; time and mark stand at the end of the last row of text.
+fn body(message: &Message, chosen: bool, paper: &Paper) -> Vec<Line<'static>> {
     let theme = Theme::new(paper.look);
     let columns = usize::from(paper.width).saturating_sub(INDENT + MARGIN).max(8);
-    let texts = wrapped(&harmless(&message.text), columns);
-    let last = texts.len() - 1;
     let style = match message.delivery {
         Delivery::Queued => theme.dim(),
         Delivery::Failed => theme.alarm(),
-        Delivery::Sent | Delivery::Delivered => ratatui::style::Style::new(),
+        Delivery::Sent | Delivery::Delivered => Style::new(),
     };
     let mark = if message.own { delivery_mark(message.delivery, paper.look) } else { "" };
     let mark_style = match message.delivery {
@@ -129,17 +144,116 @@ fn body(message: &Message, paper: &Paper) -> Vec<Line<'static>> {
         Delivery::Failed => theme.alarm(),
         Delivery::Queued | Delivery::Sent => theme.dim(),
     };
-    let row = |(at, text): (usize, String)| {
-        let mut spans = vec![Span::raw(" ".repeat(INDENT))];
+    // The chosen one stands out without colours too.
+    let indent = if chosen { theme.prompt().to_owned() + " " } else { " ".repeat(INDENT) };
+    let indent_style = if chosen { theme.notice() } else { Style::new() };
+    let beside = |text: &str, style: Style| {
+        let text = cut(&theme.fit(text), columns + MARGIN, paper.look.unicode);
+        Line::from(vec![Span::styled(indent.clone(), indent_style), Span::styled(text, style)])
+    };
+    let mut lines: Vec<Line<'static>> = quote_line(message, paper.look).map(|quote| beside(&quote, theme.dim())).into_iter().collect();
+    let texts = Styled::of(message, style, chosen, paper).rows(columns);
+    let last = texts.len() - 1;
+    for (at, row) in texts.into_iter().enumerate() {
+        let used: usize = row.iter().map(|span| width(&span.content)).sum();
+        let mut spans = vec![Span::styled(indent.clone(), indent_style)];
+        spans.extend(row);
         if at == last {
-            let gap = (columns + 2).saturating_sub(width(&text));
-            spans.push(Span::styled(text, style));
+            let gap = (columns + 2).saturating_sub(used);
             spans.push(Span::styled(format!("{}{} ", " ".repeat(gap), paper.zone.clock(message.sent_at_ms)), theme.dim()));
             spans.push(Span::styled(format!("{mark:<2}"), mark_style));
-        } else {
-            spans.push(Span::styled(text, style));
         }
-        Line::from(spans)
-    };
-    texts.into_iter().enumerate().map(row).collect()
+        lines.push(Line::from(spans));
+    }
+    if let Some(poll) = &message.content.poll {
+        let bar = (columns / 3).max(4);
+        lines.extend(poll_rows(poll, bar, paper.look).iter().map(|row| beside(row, style)));
+    }
+    lines.extend(reactions(message, paper.look).map(|row| beside(&row, Style::new())));
+    let marks = marks(message, paper.look);
+    if !marks.is_empty() {
+        lines.push(beside(&format!("({})", marks.join(", ")), theme.dim()));
+    }
+    lines
+}
+
+/// A text as it is shown: no marks, and a style for each piece.
+struct Styled {
+    text: String,
+    pieces: Vec<(Range<usize>, Style)>,
+}
+
+impl Styled {
+    fn of(message: &Message, style: Style, revealed: bool, paper: &Paper) -> Self {
+        let theme = Theme::new(paper.look);
+        let mut styled = Self { text: String::new(), pieces: Vec::new() };
+        if let Some(instead) = instead_of_text(message, paper.look) {
+            styled.push(&theme.fit(&instead), theme.dim());
+            return styled;
+        }
+        if message.content.format == TextFormat::Plain {
+            styled.push_called(message, 0..message.text.len(), style, theme);
+            return styled;
+        }
+        for span in marked_spans(&message.text) {
+            let MarkStyle { bold, italic, strike, code, spoiler, bullet } = span.style;
+            let marks = [
+                (bold, Modifier::BOLD),
+                (italic, Modifier::ITALIC),
+                (strike, Modifier::CROSSED_OUT),
+                (span.link.is_some(), Modifier::UNDERLINED),
+            ];
+            let mut marked = marks.into_iter().filter(|(set, _)| *set).fold(style, |style, (_, modifier)| style.add_modifier(modifier));
+            if code {
+                marked = marked.patch(theme.good());
+            }
+            let words = message.text.get(span.range.clone()).unwrap_or_default();
+            match (spoiler && !revealed, bullet && paper.look.unicode) {
+                // As wide as what is hidden, and nothing of it.
+                (true, _) => styled.push(&(if paper.look.unicode { "▒" } else { "#" }).repeat(width(words)), theme.dim()),
+                (false, true) => styled.push("•", marked),
+                (false, false) => styled.push_called(message, span.range.clone(), marked, theme),
+            }
+            if let Some(link) = span.link.filter(|link| *link != span.range) {
+                let target = message.text.get(link).unwrap_or_default();
+                styled.push(&format!(" <{}>", harmless(target)), theme.dim());
+            }
+        }
+        styled
+    }
+
+    fn push(&mut self, text: &str, style: Style) {
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.pieces.push((start..self.text.len(), style));
+    }
+
+    /// Some of a message's text, with the names in it that it calls.
+    fn push_called(&mut self, message: &Message, range: Range<usize>, style: Style, theme: Theme) {
+        let mut at = range.start;
+        for mention in &message.content.mentions {
+            if mention.start >= at && mention.end <= range.end {
+                self.push(&harmless(message.text.get(at..mention.start).unwrap_or_default()), style);
+                let called = if mention.own { theme.notice() } else { theme.heading() };
+                self.push(&harmless(message.text.get(mention.start..mention.end).unwrap_or_default()), called);
+                at = mention.end;
+            }
+        }
+        self.push(&harmless(message.text.get(at..range.end).unwrap_or_default()), style);
+    }
+
+    /// Rows of at most so many columns. There is always one.
+    fn rows(&self, columns: usize) -> Vec<Vec<Span<'static>>> {
+        let cut = |row: Range<usize>| {
+            // Spaces at a break hang over.
+            let end = row.start + self.text.get(row.clone()).unwrap_or_default().trim_end_matches(' ').len();
+            let pieces = self.pieces.iter().filter_map(|(piece, style)| {
+                let (from, to) = (piece.start.max(row.start), piece.end.min(end));
+                let text = self.text.get(from..to).filter(|text| !text.is_empty())?;
+                Some(Span::styled(text.to_owned(), *style))
+            });
+            pieces.collect()
+        };
+        wrap(&self.text, columns).into_iter().map(cut).collect()
+    }
 }

@@ -37,6 +37,16 @@ pub(crate) enum Name {
     Unpin,
     Archive,
     Unarchive,
+    Reply,
+    React,
+    Edit,
+    Delete,
+    Forward,
+    Poll,
+    Vote,
+    EndPoll,
+    PinMessage,
+    UnpinMessage,
 }
 
 /// What stands in an argument's place.
@@ -53,6 +63,9 @@ pub(super) enum Takes {
     Text,
     Link,
     Server,
+    Emoji,
+    /// Somebody one talks with: a handle.
+    Known,
     Span,
     Seconds,
 }
@@ -116,6 +129,16 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::Unpin, "unpin", Place::Conversation, &[]),
     row(Name::Archive, "archive", Place::Conversation, &[]),
     row(Name::Unarchive, "unarchive", Place::Conversation, &[]),
+    row(Name::Reply, "reply", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::React, "react", Place::Conversation, &[(Takes::Emoji, Need::Once), (Takes::OneOf(&["back"]), Need::AtMostOnce)]),
+    row(Name::Edit, "edit", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::Delete, "delete", Place::Conversation, &[]),
+    row(Name::Forward, "forward", Place::Conversation, &[(Takes::Known, Need::Once)]),
+    row(Name::Poll, "poll", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::Vote, "vote", Place::Conversation, &[(Takes::Text, Need::AtMostOnce)]),
+    row(Name::EndPoll, "end-poll", Place::Conversation, &[]),
+    row(Name::PinMessage, "pin-message", Place::Conversation, &[]),
+    row(Name::UnpinMessage, "unpin-message", Place::Conversation, &[]),
 ];
 
 /// What a command asks for.
@@ -153,6 +176,23 @@ pub(super) enum Act {
     Unmute,
     Pin(bool),
     Archive(bool),
+    /// The rest is about the chosen message, or the newest that it can be about.
+    Reply(String),
+    React {
+        emoji: String,
+        back: bool,
+    },
+    Edit(String),
+    Delete,
+    Forward(Handle),
+    Poll {
+        question: String,
+        options: Vec<String>,
+    },
+    /// Options from 1.
+    Vote(Vec<u32>),
+    EndPoll,
+    PinMessage(bool),
 }
 
 /// A link as it was typed. It is a secret: printing it for a programmer shows nothing.
@@ -185,6 +225,8 @@ pub(super) enum Wrong {
     NoSeconds(String),
     NoConversationHere(&'static str),
     NoGroupHere(&'static str),
+    NoPoll,
+    NoOption(String),
 }
 
 /// A line that is a command, right or wrong: it begins with one slash.
@@ -222,6 +264,8 @@ impl Command {
                 Takes::Text => language.say_of_slash(SlashText::Words),
                 Takes::Link => language.say_of_slash(SlashText::Link),
                 Takes::Server => "https://SERVER".to_owned(),
+                Takes::Emoji => "EMOJI".to_owned(),
+                Takes::Known => language.say_of_slash(SlashText::Handle),
                 Takes::Span => language.say_of_slash(SlashText::Span),
                 Takes::Seconds => language.say_of_slash(SlashText::Seconds),
             };
@@ -320,6 +364,27 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
         Name::Unpin => Act::Pin(false),
         Name::Archive => Act::Archive(true),
         Name::Unarchive => Act::Archive(false),
+        Name::Reply => Act::Reply(first.to_owned()),
+        Name::React => Act::React { emoji: first.to_owned(), back: undashed(second) == "back" },
+        Name::Edit => Act::Edit(first.to_owned()),
+        Name::Delete => Act::Delete,
+        Name::Forward => Act::Forward(person(first)?.0),
+        Name::Poll => {
+            let mut parts = first.split('|').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
+            let question = parts.next().unwrap_or_default();
+            let options: Vec<String> = parts.collect();
+            if options.len() < 2 {
+                return Err(Wrong::NoPoll);
+            }
+            Act::Poll { question, options }
+        }
+        Name::Vote => {
+            let numbers = first.split_whitespace().map(|word| word.parse().ok().filter(|number| *number > 0));
+            Act::Vote(numbers.collect::<Option<_>>().ok_or_else(|| Wrong::NoOption(first.to_owned()))?)
+        }
+        Name::EndPoll => Act::EndPoll,
+        Name::PinMessage => Act::PinMessage(true),
+        Name::UnpinMessage => Act::PinMessage(false),
     })
 }
 
@@ -354,6 +419,8 @@ impl Wrong {
             Self::NoSeconds(given) => say(SlashText::NoSeconds { given: &harmless_line(given) }),
             Self::NoConversationHere(word) => say(SlashText::NoConversationHere { word }),
             Self::NoGroupHere(word) => say(SlashText::NoGroupHere { word }),
+            Self::NoPoll => say(SlashText::NoPoll),
+            Self::NoOption(given) => say(SlashText::NoOption { given: &harmless_line(given) }),
         }
     }
 }
@@ -370,6 +437,7 @@ pub(super) fn candidates(line: &str, place: Place, known: impl Fn(Takes) -> Vec<
             let takes = word.strip_prefix('/').and_then(Command::of_word).and_then(|command| command.takes(arguments.len()));
             match takes {
                 Some(Takes::OneOf(words)) => words.iter().map(|word| (*word).to_owned()).collect(),
+                Some(Takes::Emoji) => ["👍", "❤️", "😂", "😮", "😢", "🙏"].map(str::to_owned).to_vec(),
                 Some(Takes::Span) => ["8h", "1d", "1w"].map(str::to_owned).to_vec(),
                 Some(Takes::Text | Takes::Link | Takes::Server | Takes::Seconds) | None => Vec::new(),
                 Some(people) => known(people).into_iter().filter(|name| !arguments.contains(&name.as_str())).collect(),
@@ -460,6 +528,21 @@ mod tests {
             ("/unpin", Act::Pin(false)),
             ("/archive", Act::Archive(true)),
             ("/unarchive", Act::Archive(false)),
+            ("/reply  yes, at *six*", Act::Reply("yes, at *six*".to_owned())),
+            ("/react 👍", Act::React { emoji: "👍".to_owned(), back: false }),
+            ("/react 👍 back", Act::React { emoji: "👍".to_owned(), back: true }),
+            ("/edit two words", Act::Edit("two words".to_owned())),
+            ("/delete", Act::Delete),
+            ("/forward ben@x.example", Act::Forward(handle("ben@x.example"))),
+            (
+                "/poll When? | today |tomorrow",
+                Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()] },
+            ),
+            ("/vote 1 3", Act::Vote(vec![1, 3])),
+            ("/vote", Act::Vote(vec![])),
+            ("/end-poll", Act::EndPoll),
+            ("/pin-message", Act::PinMessage(true)),
+            ("/unpin-message", Act::PinMessage(false)),
         ];
         let mut words: Vec<_> = cases.iter().map(|(line, _)| line.split_whitespace().next().unwrap()).collect();
         for (line, expected) in &cases {
@@ -490,6 +573,8 @@ mod tests {
             ("/leave now", "That is too much: /leave"),
             ("/title", "Something is missing: /title TEXT"),
             ("/timer soon", "“soon” is no time: seconds, or a number and m, h, d or w; 0 for none."),
+            ("/poll When? | today", "A poll is a question and options, with bars between them: When? | today | tomorrow"),
+            ("/vote x", "“x” is no option: they have numbers, from 1."),
             ("/mute 8", "“8” is no span of time: 30m, 8h, 1d or 1w, at most ten years"),
             ("/join http://x.example", "That is no link to a group: one begins with alcyon://join/ or ends in /join#..."),
             ("/remove x\u{1b}[2J", "“x\u{fffd}[2J” is no handle: a handle looks like name@server.example."),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use alcyon_client::{
     AccountId, Alarm, ConnectionState, ConversationId, ConversationSummary, Delivery, Event, GroupView, Handle, HandleName, KnockRequest,
-    Message, Position, Registered, SafetyNumberView, ServerUrl, Standing,
+    Message, MessageId, Position, Post, Registered, SafetyNumberView, ServerUrl, Standing,
 };
 use ratatui::text::Line;
 
@@ -32,6 +32,12 @@ pub(super) enum Effect {
     /// The recovery words are written down: no device keeps them.
     WordsConfirmed,
     Write(ConversationId, String),
+    /// Something else than a text, or something done to a message; `line` is the command as it was typed.
+    Post {
+        conversation: ConversationId,
+        post: Post,
+        line: Option<String>,
+    },
     Accept(ConversationId),
     Decline(ConversationId),
     Block(Handle),
@@ -137,6 +143,8 @@ pub(super) struct Open {
     pub(super) below: usize,
     /// How many were unread when it was opened: a line stands above them.
     pub(super) unread: u64,
+    /// The message that commands are about.
+    pub(super) selected: Option<MessageId>,
     /// Laid out, for the width and the day they were laid out for.
     pub(super) rows: Rows,
 }
@@ -145,6 +153,8 @@ pub(super) struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) lines: Vec<Line<'static>>,
+    /// Which of them belong to which message.
+    pub(super) places: Vec<(MessageId, std::ops::Range<usize>)>,
     /// Width, and day by ordinal date; `None` if messages changed since.
     pub(super) laid_out_for: Option<(u16, i32)>,
     /// Something was added at the end since.
@@ -338,6 +348,7 @@ impl Chat {
                 }
                 self.arrived(message, false)
             }
+            Event::Changed(changed) => self.arrived(changed.message, false),
             Event::Alarm(alarm) => {
                 if let Some(open) = self.open.as_mut().filter(|open| alarm.conversation == Some(open.id))
                     && !open.alarms.contains(&alarm)
@@ -385,8 +396,19 @@ impl Chat {
                 let rows = Rows::default();
                 let group = self.open.take().filter(|open| open.id == conversation).and_then(|open| open.group);
                 let is_group = self.summary(conversation).is_some_and(|one| one.group);
-                self.open =
-                    Some(Open { id: conversation, messages, alarms, group, complete, loading: false, scroll: 0, below: 0, unread, rows });
+                self.open = Some(Open {
+                    id: conversation,
+                    messages,
+                    alarms,
+                    group,
+                    complete,
+                    loading: false,
+                    scroll: 0,
+                    below: 0,
+                    unread,
+                    selected: None,
+                    rows,
+                });
                 let mut effects = self.read();
                 effects.extend(is_group.then_some(Effect::LoadGroup(conversation)));
                 effects
@@ -423,8 +445,12 @@ impl Chat {
             }
             Done::Written(message) => {
                 if let Some(open) = self.open.as_mut().filter(|open| open.id == message.conversation) {
-                    open.scroll = 0;
+                    // What is done to an older message leaves the eye where it is.
+                    if !open.messages.iter().any(|one| one.id == message.id) {
+                        open.scroll = 0;
+                    }
                     open.unread = 0;
+                    open.selected = None;
                     open.place(message);
                 }
                 self.read()
@@ -484,6 +510,20 @@ impl Chat {
 }
 
 impl Open {
+    /// Chooses the message above or below the chosen one; from below the last there is none.
+    pub(super) fn select(&mut self, up: bool) {
+        let all: Vec<MessageId> = self.messages.iter().filter(|message| message.line.is_none()).map(|message| message.id).collect();
+        let at = self.selected.and_then(|id| all.iter().position(|one| *one == id));
+        let next = match (at, up) {
+            (None, true) => all.len().checked_sub(1),
+            (None, false) => None,
+            (Some(at), true) => Some(at.saturating_sub(1)),
+            (Some(at), false) => Some(at + 1),
+        };
+        self.selected = next.and_then(|next| all.get(next)).copied();
+        self.rows.laid_out_for = None;
+    }
+
     /// Puts a message where it belongs, in place of an older state of itself. Returns whether it is new here.
     pub(super) fn place(&mut self, message: Message) -> bool {
         let known = self.messages.iter().position(|one| one.id == message.id);

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod commands;
+mod contents;
 mod pictures;
 
 use alcyon_client::{
@@ -45,6 +46,7 @@ fn message(conversation: u8, number: u8, own: bool, text: &str, at: u64) -> Mess
         position: Some(Position { term: 0, sequence: u64::from(number) }),
         sent_at_ms: at,
         line: None,
+        content: alcyon_client::ContentView::default(),
         delivery: Delivery::Delivered,
     }
 }

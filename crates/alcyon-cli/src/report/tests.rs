@@ -41,6 +41,7 @@ fn message(text: &str, own: bool) -> Message {
         position: Some(Position { term: 1, sequence: 5 }),
         sent_at_ms: 1_767_621_822_123,
         line: None,
+        content: alcyon_client::ContentView::default(),
         delivery: Delivery::Delivered,
     }
 }
@@ -179,4 +180,80 @@ fn sixty_digits_stand_in_four_rows() {
     assert_eq!(digit_rows(&digits), digit_rows(&spaced));
     assert_eq!(digit_rows(&digits).len(), 4);
     assert_eq!(digit_rows(&digits)[0], "01234  56789  01234");
+}
+
+/// A message with everything that can be on one, and one of each that has no text.
+fn everything() -> Vec<Message> {
+    use alcyon_client::{ContentView, MentionView, Person, PollOptionView, PollView, QuoteView, ReactionView, TextFormat};
+    let person = |name: &str| Person { account: AccountId::from([7; 32]), handle: format!("{name}@server.example").parse().ok() };
+    let marked = ContentView {
+        format: TextFormat::Marked,
+        mentions: vec![MentionView { person: person("cat"), own: false, start: 8, end: 12 }],
+        reply: Some(QuoteView {
+            id: MessageId::from([8; 16]),
+            sender: Some(person("cat")),
+            own: false,
+            words: "What do\u{1b}[2J we do?".to_owned(),
+            deleted: false,
+        }),
+        forwarded: true,
+        edited: true,
+        pinned: true,
+        reactions: vec![
+            ReactionView { emoji: "👍".to_owned(), who: vec![person("ann"), person("cat")], own: true },
+            ReactionView { emoji: "🌊".to_owned(), who: vec![person("cat")], own: false },
+        ],
+        ..ContentView::default()
+    };
+    let option = |text: &str, voters: &[&str]| PollOptionView {
+        text: text.to_owned(),
+        voters: voters.iter().map(|name| person(name)).collect(),
+        own: voters.contains(&"ann"),
+    };
+    let poll = PollView {
+        options: vec![option("today", &["ann", "cat"]), option("never", &["ben"]), option("x", &[])],
+        several: false,
+        ended: true,
+        voters: 3,
+    };
+    let with = |text: &str, content: ContentView| Message { content, ..message(text, false) };
+    vec![
+        with("**Sail** @cat ||secret|| [here](https://a.example)", marked),
+        with("When?", ContentView { poll: Some(poll), ..ContentView::default() }),
+        with("", ContentView { deleted: Some(person("cat")), ..ContentView::default() }),
+        with("", ContentView { newer: true, ..ContentView::default() }),
+    ]
+}
+
+#[test]
+fn everything_a_message_can_be() {
+    use alcyon_client::{ChangeKind, ChangedView, Person};
+    let changed = |what, failed| {
+        let by = Person { account: AccountId::from([7; 32]), handle: Some(ben()) };
+        Event::Changed(Box::new(ChangedView {
+            message: message("text", false),
+            id: MessageId::from([9; 16]),
+            what,
+            by,
+            own: failed,
+            failed,
+        }))
+    };
+    let events = [
+        changed(ChangeKind::Reaction { emoji: "👍".to_owned(), back: false }, false),
+        changed(ChangeKind::Reaction { emoji: "👍".to_owned(), back: true }, false),
+        changed(ChangeKind::Edit, false),
+        changed(ChangeKind::Deletion, true),
+        changed(ChangeKind::Vote, false),
+        changed(ChangeKind::PollEnd, false),
+        changed(ChangeKind::Pin { pinned: true }, false),
+        changed(ChangeKind::Pin { pinned: false }, false),
+    ];
+    let print = |report: &mut Report<&mut Vec<u8>>| {
+        everything().iter().try_for_each(|message| report.message(message))?;
+        events.iter().try_for_each(|event| report.event(event, "ben@server.example"))
+    };
+    insta::assert_snapshot!("contents", json(print));
+    insta::assert_snapshot!("contents_english", printed(false, Language::English, print));
+    insta::assert_snapshot!("contents_french", printed(false, Language::French, print));
 }

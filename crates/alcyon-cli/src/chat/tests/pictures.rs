@@ -4,7 +4,7 @@ use super::*;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (50, 16)];
 
-fn at_each_size(name: &str, mut chat: impl FnMut() -> Chat) {
+pub(super) fn at_each_size(name: &str, mut chat: impl FnMut() -> Chat) {
     for (width, height) in SIZES {
         insta::assert_snapshot!(format!("{name}_{width}x{height}"), picture(&mut chat(), width, height));
     }

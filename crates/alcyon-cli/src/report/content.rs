@@ -1,0 +1,334 @@
+//! What a message can be, as commands print it.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use alcyon_client::{
+    ChangeKind, ChangedView, MarkStyle, Message, Person, PollView, Position, ReactionView, SendOutcome, TextFormat, marked_spans,
+};
+use serde::Serialize;
+
+use super::Report;
+use crate::{
+    harmless,
+    harmless::harmless_line,
+    look::Look,
+    moments::rfc3339,
+    text::{Text, content::ContentText},
+};
+
+/// A message as an object. What is not said has its plainest value.
+#[derive(Serialize)]
+pub(super) struct MessageLine<'a> {
+    event: &'static str,
+    conversation: String,
+    id: String,
+    sender: String,
+    text: &'a str,
+    position: Option<u64>,
+    sent_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<MentionLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<QuoteLine<'a>>,
+    #[serde(skip_serializing_if = "is_not")]
+    forwarded: bool,
+    #[serde(skip_serializing_if = "is_not")]
+    edited: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<String>,
+    #[serde(skip_serializing_if = "is_not")]
+    pinned: bool,
+    #[serde(skip_serializing_if = "is_not")]
+    needs_newer_version: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reactions: Vec<ReactionLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poll: Option<PollLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct MentionLine {
+    who: String,
+    start: usize,
+    end: usize,
+}
+
+#[derive(Serialize)]
+struct QuoteLine<'a> {
+    id: String,
+    sender: Option<String>,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct ReactionLine<'a> {
+    emoji: &'a str,
+    who: Vec<String>,
+    own: bool,
+}
+
+#[derive(Serialize)]
+struct PollLine<'a> {
+    several: bool,
+    ended: bool,
+    voters: usize,
+    options: Vec<OptionLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct OptionLine<'a> {
+    text: &'a str,
+    votes: usize,
+    who: Vec<String>,
+    own: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the form that serde asks for
+fn is_not(set: &bool) -> bool {
+    !set
+}
+
+/// A handle, or the whole account where that is all that is known.
+fn who(person: &Person) -> String {
+    person.handle.as_ref().map_or_else(|| person.account.to_text(), alcyon_client::Handle::to_text)
+}
+
+impl<'a> MessageLine<'a> {
+    pub(super) fn of(event: &'static str, message: &'a Message) -> Self {
+        let Message { conversation, id, sender, sender_handle, own: _, text, position, sent_at_ms, delivery: _, line: _, content } =
+            message;
+        let sender = Person { account: *sender, handle: sender_handle.clone() };
+        let reactions = content.reactions.iter().map(|ReactionView { emoji, who: people, own }| ReactionLine {
+            emoji,
+            who: people.iter().map(who).collect(),
+            own: *own,
+        });
+        Self {
+            event,
+            conversation: conversation.to_text(),
+            id: id.to_text(),
+            sender: who(&sender),
+            text,
+            position: position.map(Position::as_number),
+            sent_at: rfc3339(*sent_at_ms),
+            format: (content.format == TextFormat::Marked).then(|| content.format.code()),
+            mentions: content
+                .mentions
+                .iter()
+                .map(|mention| MentionLine { who: who(&mention.person), start: mention.start, end: mention.end })
+                .collect(),
+            reply_to: content.reply.as_ref().map(|quote| QuoteLine {
+                id: quote.id.to_text(),
+                sender: quote.sender.as_ref().map(who),
+                text: &quote.words,
+            }),
+            forwarded: content.forwarded,
+            edited: content.edited,
+            deleted_by: content.deleted.as_ref().map(who),
+            pinned: content.pinned,
+            needs_newer_version: content.newer,
+            reactions: reactions.collect(),
+            poll: content.poll.as_ref().map(|PollView { options, several, ended, voters }| PollLine {
+                several: *several,
+                ended: *ended,
+                voters: *voters,
+                options: options
+                    .iter()
+                    .map(|option| OptionLine {
+                        text: &option.text,
+                        votes: option.voters.len(),
+                        who: option.voters.iter().map(who).collect(),
+                        own: option.own,
+                    })
+                    .collect(),
+            }),
+        }
+    }
+}
+
+/// The name of somebody, short enough to stand in a line.
+pub(crate) fn name(person: &Person, own: bool, look: Look) -> String {
+    match &person.handle {
+        _ if own => look.language.say(Text::You),
+        Some(handle) => handle.name().as_str().to_owned(),
+        None => person.account.to_text().chars().take(8).collect(),
+    }
+}
+
+/// What a message answers, in a line; none if it answers nothing.
+pub(crate) fn quote_line(message: &Message, look: Look) -> Option<String> {
+    let quote = message.content.reply.as_ref()?;
+    let words = match &quote.sender {
+        None => look.language.say_of_content(ContentText::NotHere),
+        Some(sender) => {
+            let name = name(sender, quote.own, look);
+            let words = if quote.deleted { look.language.say_of_content(ContentText::Deleted { who: &name }) } else { quote.words.clone() };
+            format!("{name}: {words}")
+        }
+    };
+    Some(format!("> {}", harmless_line(&words)))
+}
+
+/// What stands for a message that has no text.
+pub(crate) fn instead_of_text(message: &Message, look: Look) -> Option<String> {
+    let say = |text| look.language.say_of_content(text);
+    match &message.content.deleted {
+        Some(by) if message.own && by.account == message.sender => Some(say(ContentText::DeletedByYou)),
+        Some(by) => Some(say(ContentText::Deleted { who: &name(by, false, look) })),
+        None => message.content.newer.then(|| say(ContentText::Newer)),
+    }
+}
+
+/// The marks behind a text: forwarded, edited, pinned.
+pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
+    let content = &message.content;
+    let poll = content.poll.as_ref();
+    let marks = [
+        (content.forwarded, ContentText::Forwarded),
+        (content.edited, ContentText::Edited),
+        (content.pinned, ContentText::Pinned),
+        (poll.is_some(), ContentText::Poll { several: poll.is_some_and(|poll| poll.several) }),
+        (poll.is_some_and(|poll| poll.ended), ContentText::Ended),
+        (poll.is_some(), ContentText::Voters { count: poll.map_or(0, |poll| poll.voters) }),
+    ];
+    marks.into_iter().filter(|(set, _)| *set).map(|(_, text)| look.language.say_of_content(text)).collect()
+}
+
+/// Emojis under a message, each with how many and, of a few, who.
+pub(crate) fn reactions(message: &Message, look: Look) -> Option<String> {
+    let all = message.content.reactions.iter().map(|reaction| {
+        let ReactionView { emoji, who, own } = reaction;
+        let emoji = harmless_line(emoji);
+        match who.as_slice() {
+            [one] => format!("{emoji} {}", name(one, *own, look)),
+            several => format!("{emoji} {}{}", several.len(), if *own { "*" } else { "" }),
+        }
+    });
+    let all: Vec<_> = all.collect();
+    (!all.is_empty()).then(|| all.join("  "))
+}
+
+/// The options of a poll with bars of at most `columns`.
+pub(crate) fn poll_rows(poll: &PollView, columns: usize, look: Look) -> Vec<String> {
+    let most = poll.options.iter().map(|option| option.voters.len()).max().unwrap_or(0).max(1);
+    let (full, own, other) = if look.unicode { ("█", "●", "○") } else { ("#", "*", "o") };
+    (1..)
+        .zip(&poll.options)
+        .map(|(number, option)| {
+            let votes = option.voters.len();
+            let bar = full.repeat((votes * columns).div_ceil(most));
+            let blank = if bar.is_empty() { "" } else { " " };
+            format!("{} {number}. {}  {bar}{blank}{votes}", if option.own { own } else { other }, harmless_line(&option.text))
+        })
+        .collect()
+}
+
+/// The words of a message; with `colours` marked text looks as it is meant.
+pub(super) fn said(message: &Message, look: Look, colours: bool) -> String {
+    let mut said = match instead_of_text(message, look) {
+        Some(text) => format!("({text})"),
+        None if colours && message.content.format == TextFormat::Marked => ansi(&message.text),
+        None => harmless(&message.text).into_owned(),
+    };
+    let marks = marks(message, look);
+    if !marks.is_empty() {
+        let _ = write!(said, "  ({})", marks.join(", "));
+    }
+    said
+}
+
+/// What stands below a message.
+pub(super) fn below(message: &Message, look: Look) -> Vec<String> {
+    const BAR: usize = 20;
+    let mut rows = message.content.poll.as_ref().map(|poll| poll_rows(poll, BAR, look)).unwrap_or_default();
+    rows.extend(reactions(message, look));
+    rows
+}
+
+/// A marked text with the terminal's styles. Spoilers are dark on dark.
+fn ansi(text: &str) -> String {
+    let mut styled = String::new();
+    for span in marked_spans(text) {
+        let MarkStyle { bold, italic, strike, code, spoiler, bullet } = span.style;
+        let words = harmless(text.get(span.range).unwrap_or_default());
+        let codes = [(bold, "1"), (italic, "3"), (span.link.is_some(), "4"), (spoiler, "8"), (strike, "9"), (code, "36")];
+        let codes: Vec<_> = codes.into_iter().filter(|(set, _)| *set).map(|(_, code)| code).collect();
+        let words = if bullet { "•".into() } else { words };
+        if codes.is_empty() {
+            styled.push_str(&words);
+        } else {
+            let _ = write!(styled, "\u{1b}[{}m{words}\u{1b}[0m", codes.join(";"));
+        }
+    }
+    styled
+}
+
+/// What somebody did, in a line.
+pub(crate) fn changed_line(changed: &ChangedView, look: Look) -> String {
+    let name = name(&changed.by, changed.own, look);
+    let who = name.as_str();
+    let text = match &changed.what {
+        ChangeKind::Reaction { emoji, back: false } => ContentText::Reacted { who, emoji },
+        ChangeKind::Reaction { emoji, back: true } => ContentText::TookBack { who, emoji },
+        ChangeKind::Edit => ContentText::HasEdited { who },
+        ChangeKind::Deletion => ContentText::HasDeleted { who },
+        ChangeKind::Vote => ContentText::HasVoted { who },
+        ChangeKind::PollEnd => ContentText::HasEnded { who },
+        ChangeKind::Pin { pinned: true } => ContentText::HasPinned { who },
+        ChangeKind::Pin { pinned: false } => ContentText::HasUnpinned { who },
+        // A change that is newer than this program shows in the message.
+        _ => return String::new(),
+    };
+    let text = if changed.failed { ContentText::NotDone } else { text };
+    harmless_line(&look.language.say_of_content(text))
+}
+
+impl<W: Write> Report<W> {
+    /// Something was done to a message.
+    pub(super) fn changed(&mut self, changed: &ChangedView) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            id: String,
+            change: &'static str,
+            by: String,
+            failed: bool,
+            message: MessageLine<'a>,
+        }
+        if self.json {
+            return self.object(&Line {
+                event: "changed",
+                id: changed.id.to_text(),
+                change: changed.what.code(),
+                by: who(&changed.by),
+                failed: changed.failed,
+                message: MessageLine::of("message", &changed.message),
+            });
+        }
+        if changed.own && !changed.failed {
+            // Told when it was done.
+            return Ok(());
+        }
+        let line = format!("* {}", changed_line(changed, self.look));
+        self.line(&line)?;
+        let message = self.message_line(&changed.message);
+        self.line(&format!("    {}", message.replace('\n', "\n    ")))
+    }
+
+    /// What became of something that was done to a message.
+    pub(crate) fn posted(&mut self, outcome: &SendOutcome) -> io::Result<()> {
+        if self.json {
+            return self.outcome(outcome);
+        }
+        let text = match outcome {
+            SendOutcome::Sent { .. } => ContentText::Done,
+            SendOutcome::Queued { .. } => ContentText::Queued,
+        };
+        self.line(&self.look.language.say_of_content(text))
+    }
+}
