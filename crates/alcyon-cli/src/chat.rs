@@ -211,7 +211,7 @@ impl<'a> Session<'a> {
                 }
                 Effect::Write(conversation, text) => {
                     let done = match self.client.enqueue_post(conversation, &Post::marked(&text)) {
-                        Ok(message) => Done::Written(message),
+                        Ok(message) => Done::Written(Box::new(message)),
                         Err(error) => Done::NotWritten { conversation, text, problem: self.explain(error) },
                     };
                     self.refresh()?;
@@ -219,7 +219,7 @@ impl<'a> Session<'a> {
                 }
                 Effect::Post { conversation, post, line } => {
                     let done = match self.client.enqueue_post(conversation, &post) {
-                        Ok(message) => Done::Written(message),
+                        Ok(message) => Done::Written(Box::new(message)),
                         Err(error) => Done::NotActed { conversation: Some(conversation), line, problem: self.explain(error) },
                     };
                     self.refresh()?;

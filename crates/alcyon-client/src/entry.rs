@@ -351,10 +351,8 @@ fn apply_content(
                 }
             }
         }
-        Some(Body::Ended(proto::Ended {})) => {
-            if subject.header.kind == EntryKind::Close {
-                crate::group::put_lines(tx, local, term, subject, sender, vec![NewLine::Ended], step)?;
-            }
+        Some(Body::Ended(proto::Ended {})) if subject.header.kind == EntryKind::Close => {
+            crate::group::put_lines(tx, local, term, subject, sender, vec![NewLine::Ended], step)?;
         }
         // Messages, and what is done to them.
         _ => {}

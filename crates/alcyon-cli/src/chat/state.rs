@@ -90,7 +90,7 @@ pub(super) enum Done {
         messages: Vec<Message>,
         complete: bool,
     },
-    Written(Message),
+    Written(Box<Message>),
     /// The text goes back to where it was written.
     NotWritten {
         conversation: ConversationId,
@@ -451,7 +451,7 @@ impl Chat {
                     }
                     open.unread = 0;
                     open.selected = None;
-                    open.place(message);
+                    open.place(*message);
                 }
                 self.read()
             }

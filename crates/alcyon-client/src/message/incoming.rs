@@ -163,8 +163,7 @@ pub(crate) fn settle(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -
     }
     tx.erase(conversation, id)?;
     tx.set_shown(conversation, id)?;
-    let deletions = tx.done_to(conversation, id)?.into_iter().filter(|done| done.kind == MessageKind::Deletion);
-    Ok(deletions.last())
+    Ok(tx.done_to(conversation, id)?.into_iter().rfind(|done| done.kind == MessageKind::Deletion))
 }
 
 /// Something own will never go out. What it did to a message is as if it had not been done.

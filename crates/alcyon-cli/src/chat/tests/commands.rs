@@ -111,7 +111,7 @@ fn two_slashes_send_one_and_come_back_as_two() {
     assert_eq!(typed(&mut chat, "//etc/hosts"), [Effect::Write(id(7), "/etc/hosts".to_owned())]);
     chat.done(Done::NotWritten { conversation: id(7), text: "/etc/hosts".to_owned(), problem: "full".to_owned() });
     assert_eq!(press(&mut chat, KeyCode::Enter), [Effect::Write(id(7), "/etc/hosts".to_owned())]);
-    chat.done(Done::Written(message(7, 2, true, "/leave", NOW)));
+    chat.done(Done::Written(Box::new(message(7, 2, true, "/leave", NOW))));
     picture(&mut chat, 80, 24);
     press(&mut chat, KeyCode::Up);
     assert_eq!(press(&mut chat, KeyCode::Enter), [Effect::Write(id(7), "/leave".to_owned())], "a recalled text is no command");
