@@ -67,9 +67,9 @@ impl Tx<'_> {
     }
 
     /// What was set aside for one reason, of all logs: log, header and payload.
-    pub fn all_set_aside_for(&self, reason: &str) -> Result<Vec<(LogId, Vec<u8>, Vec<u8>)>, StoreError> {
+    pub fn all_set_aside_for(&self, reason: &str) -> Result<Vec<(LogId, RawEntry)>, StoreError> {
         let mut statement = self.sql.prepare_cached("SELECT log, header, payload FROM set_aside WHERE reason = ?1 ORDER BY log")?;
-        let rows = statement.query_map([reason], |row| Ok((crate::column::id(row, 0)?, row.get(1)?, row.get(2)?)))?;
+        let rows = statement.query_map([reason], |row| Ok((crate::column::id(row, 0)?, (row.get(1)?, row.get(2)?))))?;
         rows.collect::<Result<_, _>>().map_err(Into::into)
     }
 

@@ -88,7 +88,7 @@ pub(crate) fn receive(tx: &Tx<'_>, local: &Local, by: AccountId, offer: &Offer, 
 
 /// An account was let in as an admin: what it has offered before is looked at again.
 pub(crate) fn reconsider(tx: &Tx<'_>, local: &Local, account: AccountId, now_ms: u64) -> Result<(), ClientError> {
-    for (log, by, offer) in tx.all_set_aside_for(OFFER)? {
+    for (log, (by, offer)) in tx.all_set_aside_for(OFFER)? {
         if by != account.as_bytes() {
             continue;
         }
