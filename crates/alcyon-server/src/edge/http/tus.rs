@@ -1,4 +1,4 @@
-//! The headers of tus 1.0.0 (https://tus.io/protocols/resumable-upload), as far as uploads of blobs go: the core protocol, creation,
+//! The headers of tus 1.0.0 (<https://tus.io/protocols/resumable-upload>), as far as uploads of blobs go: the core protocol, creation,
 //! termination and expiration.
 
 use std::time::{Duration, UNIX_EPOCH};
