@@ -13,6 +13,7 @@ use clap_complete::Shell;
 use crate::{
     conversation::ConversationCommand,
     failure::{Failure, print_json},
+    files::TransferCommand,
     group::GroupCommand,
     post::PostCommand,
 };
@@ -53,7 +54,7 @@ pub(crate) struct Arguments {
 /// Where a profile is, and how it reaches servers.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// The directory of the profile: its database and nothing else [default: the system's place for data, in `alcyon`]
+    /// The directory of the profile: its database, and files on their way [default: the system's place for data, in `alcyon`]
     #[arg(long, global = true, value_name = "DIR", env = "ALCYON_PROFILE")]
     pub(crate) profile: Option<PathBuf>,
     /// Allow plain HTTP to other machines (tests and closed networks only)
@@ -136,6 +137,8 @@ pub(crate) enum Command {
   alcyon send ben@chat.example.org see you at eight
   alcyon send ben@chat.example.org - < letter.txt
   alcyon send ben@chat.example.org --reply ID yes, at eight
+  alcyon send ben@chat.example.org --file boat.jpg sea.mp4
+  alcyon send ben@chat.example.org --file boat.jpg -- what do you say?
 
 Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and lines that begin with -.
 @name calls somebody who is in the conversation. A text that begins with --reply or --plain stands behind --.")]
@@ -148,9 +151,38 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
         /// The text as it is: no *marks*, `code` or lists in it
         #[arg(long)]
         plain: bool,
+        /// Send these files, each as a message; a text stands behind --
+        ///
+        /// They are sealed on this device first, up to 4 GiB each, and go on where they were if they are interrupted.
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        file: Vec<PathBuf>,
         /// The text, words joined by spaces; - reads standard input
-        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(required_unless_present = "file", trailing_var_arg = true, allow_hyphen_values = true)]
         text: Vec<String>,
+    },
+    /// List the files of a conversation, the oldest first
+    Files {
+        /// A handle, or a conversation's id
+        who: String,
+    },
+    /// Fetch a file and write it
+    ///
+    /// A file that is there is not written over. What was sealed, sent and written is checked to be the same, byte for byte.
+    #[command(after_help = "Examples:\n  alcyon save ID .              under the name it was sent with\n  alcyon save ID boat.jpg")]
+    Save {
+        /// The id that `files` shows
+        #[arg(value_parser = parse_message)]
+        id: MessageId,
+        /// Where: a file, or a directory that is there
+        path: PathBuf,
+        /// Write over a file that is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Files on their way: list, pause, resume, cancel
+    Transfer {
+        #[command(subcommand)]
+        command: TransferCommand,
     },
     #[command(flatten)]
     Post(PostCommand),
@@ -220,10 +252,10 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
 /// Whatever follows WHO is text, even if it looks like a flag of ours: a `--` before it says so to clap.
 fn guard_text(words: &[OsString]) -> Vec<OsString> {
     let mut guarded = words.to_vec();
-    // The program, the command and WHO are the words that are no flags; only `--profile`, `--server` and `--reply` have a value apart.
+    // The program, the command and WHO are the words that are no flags; only `--profile`, `--server`, `--reply` and `--file` have a value apart.
     let mut plain = (0..words.len()).filter(|at| {
         let before = at.checked_sub(1).and_then(|before| words.get(before));
-        let is_value = before.is_some_and(|word| word == "--profile" || word == "--server" || word == "--reply");
+        let is_value = before.is_some_and(|word| word == "--profile" || word == "--server" || word == "--reply" || word == "--file");
         !is_value && words.get(*at).and_then(|word| word.to_str()).is_none_or(|word| !word.starts_with('-'))
     });
     let (command, who) = (plain.nth(1), plain.next());
@@ -243,6 +275,13 @@ fn behind_flags(words: &[OsString], mut at: usize) -> usize {
         match words.get(at) {
             Some(word) if word == "--plain" => at += 1,
             Some(word) if word == "--reply" && at + 1 < words.len() => at += 2,
+            // Files up to the next flag, or up to the `--` before the text.
+            Some(word) if word == "--file" => {
+                at += 1;
+                while words.get(at).is_some_and(|word| !word.to_str().is_some_and(|word| word.starts_with("--"))) {
+                    at += 1;
+                }
+            }
             _ => return at,
         }
     }
@@ -338,7 +377,9 @@ mod tests {
                 let line = [&["alcyon"], before, &["ben@x.example"], words].concat();
                 let arguments = parsed(&line);
                 assert_eq!(arguments.json, before.contains(&"--json"), "{line:?}");
-                let Some(Command::Send { who, text, reply: None, plain: false }) = arguments.command else { panic!("not send: {line:?}") };
+                let Some(Command::Send { who, text, reply: None, plain: false, file: _ }) = arguments.command else {
+                    panic!("not send: {line:?}")
+                };
                 assert_eq!(who, "ben@x.example", "{line:?}");
                 assert_eq!(text, words, "{line:?}");
             }
@@ -349,12 +390,26 @@ mod tests {
         assert_eq!(text, ["-a", "b"], "a guard of one's own is no text");
         let id = MessageId::from([7; 16]).to_text();
         for words in [&["ben@x.example", "--reply", &id, "--plain", "-a"][..], &["--plain", "--reply", &id, "ben@x.example", "-a"]] {
-            let Some(Command::Send { who, text, reply, plain }) = parsed(&[&["alcyon", "send"], words].concat()).command else {
+            let Some(Command::Send { who, text, reply, plain, file: _ }) = parsed(&[&["alcyon", "send"], words].concat()).command else {
                 panic!("not send")
             };
             assert_eq!((who.as_str(), reply, plain), ("ben@x.example", Some(MessageId::from([7; 16])), true));
             assert_eq!(text, ["-a"]);
         }
+    }
+
+    #[test]
+    fn files_end_where_the_text_begins() {
+        let sent = |words: &[&str]| match parsed(&[&["alcyon", "send", "ben@x.example"], words].concat()).command {
+            Some(Command::Send { file, text, .. }) => {
+                (file.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" "), text.join(" "))
+            }
+            other => panic!("not send: {other:?}"),
+        };
+        assert_eq!(sent(&["--file", "a", "b"]), ("a b".to_owned(), String::new()));
+        assert_eq!(sent(&["--file", "a", "-", "--", "--file", "c"]), ("a -".to_owned(), "--file c".to_owned()));
+        assert_eq!(sent(&["--file", "a", "--file", "b", "--plain", "hello", "you"]), ("a b".to_owned(), "hello you".to_owned()));
+        assert_eq!(sent(&["hello", "--file", "a"]), (String::new(), "hello --file a".to_owned()));
     }
 
     #[test]

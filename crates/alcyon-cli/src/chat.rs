@@ -23,8 +23,8 @@ use std::{
     time::Duration,
 };
 
-use alcyon_client::{ClientError, Clock as _, ConnectionState, ConversationId, Event, MessageId, Post, SendOutcome};
-use alcyon_net::SystemClock;
+use alcyon_client::{ClientError, Clock as _, ConnectionState, ConversationId, Event, MessageId, Patience, Post, SendOutcome};
+use alcyon_net::{FolderRoom, SystemClock};
 use crossterm::event::EventStream;
 use futures::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
 use tokio::sync::mpsc;
@@ -38,6 +38,7 @@ use crate::{
     args::Place,
     commands::{Native, block_on, open},
     failure::Failure,
+    files,
     listening::interrupted,
     look::Look,
     moments::Zone,
@@ -50,13 +51,13 @@ const PAGE: u32 = 200;
 pub(crate) fn run(place: &Place, look: Look) -> Result<(), Failure> {
     // Before the screen is taken: a passphrase may have to be typed.
     let client = open(place, true, look)?;
-    block_on(converse(&client, look))
+    block_on(converse(&client, &files::room(place), look))
 }
 
 /// The client's own work, once there is an account.
 type Listening<'a> = Pin<Box<dyn Future<Output = Result<(), ClientError>> + 'a>>;
 
-async fn converse(client: &Native, look: Look) -> Result<(), Failure> {
+async fn converse(client: &Native, room: &FolderRoom, look: Look) -> Result<(), Failure> {
     let me = match client.me() {
         Ok(me) => Some(me.handle.to_text()),
         Err(ClientError::NoAccount) => None,
@@ -67,17 +68,29 @@ async fn converse(client: &Native, look: Look) -> Result<(), Failure> {
     let mut keys = EventStream::new();
     let (sender, mut events) = mpsc::unbounded_channel();
     let mut listening: Option<Listening<'_>> = None;
-    let mut session =
-        Session { client, chat: Chat::new(look, Zone::System, SystemClock.now_ms(), me), work: FuturesUnordered::new(), shown: Vec::new() };
+    let mut session = Session {
+        client,
+        room,
+        chat: Chat::new(look, Zone::System, SystemClock.now_ms(), me),
+        work: FuturesUnordered::new(),
+        shown: Vec::new(),
+    };
     if session.chat.me.is_some() {
         session.refresh()?;
     }
     loop {
         if listening.is_none() && session.chat.me.is_some() {
             let sender = sender.clone();
-            listening = Some(Box::pin(client.listen(move |event| {
-                let _ = sender.send(event);
-            })));
+            listening = Some(Box::pin(async move {
+                let listening = client.listen(move |event| {
+                    let _ = sender.send(event);
+                });
+                let carrying = client.carry_files(room, Patience::Endless, |_| ());
+                tokio::select! {
+                    ended = listening => ended,
+                    ended = carrying => ended.map(|_| ()),
+                }
+            }));
         }
         session.chat.now_ms = SystemClock.now_ms();
         session.chat.waiting = session.work.len();
@@ -122,6 +135,7 @@ fn tick(chat: &Chat) -> Duration {
 
 struct Session<'a> {
     client: &'a Native,
+    room: &'a FolderRoom,
     chat: Chat,
     /// Calls that wait for servers.
     work: FuturesUnordered<LocalBoxFuture<'a, Done>>,
@@ -237,7 +251,7 @@ impl<'a> Session<'a> {
 
     /// Starts what has to wait for a server.
     fn begin(&mut self, effect: Effect) {
-        let client = self.client;
+        let (client, room) = (self.client, self.room);
         let language = self.chat.look.language;
         let problem = move |error: ClientError| Failure::from(error).explain(language);
         let quietly = move |done: Result<(), ClientError>| done.map_or_else(|error| Done::Failed(problem(error)), |()| Done::Quietly);
@@ -247,9 +261,9 @@ impl<'a> Session<'a> {
             }
             Effect::Decline(id) => Box::pin(async move { quietly(client.decline(id).await) }),
             Effect::Act { conversation, act, line } => Box::pin(async move {
-                match carry_out(client, conversation, act).await {
+                match carry_out(client, room, conversation, act).await {
                     Ok(acted) => Done::Acted { conversation, acted },
-                    Err(error) => Done::NotActed { conversation, line, problem: problem(error) },
+                    Err(failure) => Done::NotActed { conversation, line, problem: failure.explain(language) },
                 }
             }),
             Effect::Block(handle) => Box::pin(async move { quietly(client.block(&handle).await) }),

@@ -3,14 +3,14 @@
 use std::io::{Read as _, Write, stdin};
 
 use alcyon_client::{Client, Post, TextFormat};
-use alcyon_net::{NetOptions, NetTransport, SystemClock};
+use alcyon_net::{FolderRoom, NetOptions, NetTransport, SystemClock};
 use alcyon_wire::limits;
 
 use crate::{
     args::{Command, Place},
     conversation,
     failure::Failure,
-    group,
+    files, group,
     key::SystemSecrets,
     listening::{listen, sync},
     look::Look,
@@ -44,16 +44,18 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 pub(crate) fn run<W: Write>(command: Command, place: &Place, report: &mut Report<W>) -> Result<(), Failure> {
     // Standard input first: the profile is not kept from others while somebody types.
     let command = match command {
-        Command::Send { who, reply, plain, text } => Command::Send { who, reply, plain, text: vec![text_of(text)?] },
+        Command::Send { who, reply, plain, file, text } if !text.is_empty() => {
+            Command::Send { who, reply, plain, file, text: vec![text_of(text)?] }
+        }
         Command::Post(PostCommand::Edit { who, id, text }) => Command::Post(PostCommand::Edit { who, id, text: vec![text_of(text)?] }),
         Command::Start { handle, text } => Command::Start { handle, text: vec![text_of(text)?] },
         other => other,
     };
     let client = open(place, matches!(command, Command::Register { .. }), report.look())?;
-    block_on(execute(command, &client, report))
+    block_on(execute(command, &client, &files::room(place), report))
 }
 
-async fn execute<W: Write>(command: Command, client: &Native, report: &mut Report<W>) -> Result<(), Failure> {
+async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom, report: &mut Report<W>) -> Result<(), Failure> {
     let (look, json) = (report.look(), report.is_json());
     match command {
         Command::Register { name, server } => {
@@ -92,16 +94,30 @@ async fn execute<W: Write>(command: Command, client: &Native, report: &mut Repor
             let who = handle.to_text();
             report.contact("unblocked", &who, Text::Unblocked { who: &who })?;
         }
-        Command::Send { who, reply, plain, text } => {
+        Command::Send { who, reply, plain, file, text } => {
             let conversation = client.find(&who)?;
+            let opened = files::open_all(&file)?;
+            if !opened.is_empty() {
+                files::send(conversation, opened, client, room, report).await?;
+            }
+            if text.is_empty() {
+                return Ok(());
+            }
             let format = if plain { TextFormat::Plain } else { TextFormat::Marked };
             let post = Post::Text { text: text.concat(), format, reply_to: reply };
             let outcome = with_progress(look, json, Text::Sending, client.post(conversation, &post)).await?;
             report.outcome(&outcome)?;
         }
         Command::Post(command) => post::run(command, client, report).await?,
-        Command::Sync => sync(client, report).await?,
-        Command::Listen => listen(client, report).await?,
+        Command::Files { who } => files::list(&who, client, report)?,
+        Command::Save { id, path, force } => files::save(id, &path, force, client, room, report).await?,
+        Command::Transfer { command } => files::transfer(command, client, room, report).await?,
+        Command::Sync => {
+            // A file that gets over now becomes a message, which goes with the rest.
+            files::carry(client, room, report).await?;
+            sync(client, report).await?;
+        }
+        Command::Listen => listen(client, room, report).await?,
         Command::History { who, limit } => {
             let messages = client.history(client.find(&who)?, None, limit)?;
             if messages.is_empty() {

@@ -64,6 +64,18 @@ pub(crate) enum Failure {
     /// `man` of something that is not there.
     #[error("there is no command {0}")]
     NoSuchCommand(String),
+    /// A file can't be read or written. The cause says why.
+    #[error("{path}: {error}")]
+    File { path: String, error: io::Error },
+    /// A folder or a device. Name a file.
+    #[error("{0} is no file")]
+    NoFile(String),
+    /// Something has that name. Choose another, or use --force.
+    #[error("{0} is there already; --force writes over it")]
+    Exists(String),
+    /// A file could not be carried. The text says why.
+    #[error("the file was not carried: {0}")]
+    NotCarried(String),
     /// Files or the terminal failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -85,7 +97,10 @@ impl Failure {
             Self::InputNotText => "invalid",
             Self::NoTerminal => "no-terminal",
             Self::NoSuchCommand(_) => "usage",
-            Self::Io(_) => "io",
+            Self::NoFile(_) => "no-file",
+            Self::Exists(_) => "exists",
+            Self::NotCarried(_) => "not-carried",
+            Self::Io(_) | Self::File { .. } => "io",
         }
     }
 
@@ -101,8 +116,10 @@ impl Failure {
             Self::NoProfile(_) | Self::ForeignDirectory(_) | Self::DamagedProfile(_) | Self::NewerProfile { .. } => Some("profile"),
             Self::NoPassphrase | Self::NoKeySource | Self::EmptyPassphrase | Self::PassphrasesDiffer => Some("passphrase"),
             Self::InputNotText => Some("text"),
+            Self::NoFile(_) | Self::File { .. } => Some("file"),
+            Self::Exists(_) => Some("path"),
             Self::NoSuchCommand(_) => Some("command"),
-            Self::Net(_) | Self::SomeUnreachable(_) | Self::Keyring(_) | Self::NoTerminal | Self::Io(_) => None,
+            Self::Net(_) | Self::SomeUnreachable(_) | Self::Keyring(_) | Self::NoTerminal | Self::NotCarried(_) | Self::Io(_) => None,
         }
     }
 

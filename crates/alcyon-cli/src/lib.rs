@@ -13,6 +13,7 @@ mod chat;
 mod commands;
 mod conversation;
 mod failure;
+mod files;
 mod group;
 mod harmless;
 mod key;

@@ -2,7 +2,8 @@
 
 use std::{collections::HashMap, io::Write, pin::pin};
 
-use alcyon_client::{ConversationId, Event};
+use alcyon_client::{ConversationId, Event, Patience};
+use alcyon_net::FolderRoom;
 use tokio::sync::mpsc;
 
 use crate::{commands::Native, failure::Failure, harmless::harmless_line, progress::with_progress, report::Report, text::Text};
@@ -27,7 +28,7 @@ pub(crate) async fn sync<W: Write>(client: &Native, report: &mut Report<W>) -> R
 }
 
 /// Everything new, until SIGINT or SIGTERM.
-pub(crate) async fn listen<W: Write>(client: &Native, report: &mut Report<W>) -> Result<(), Failure> {
+pub(crate) async fn listen<W: Write>(client: &Native, room: &FolderRoom, report: &mut Report<W>) -> Result<(), Failure> {
     // Told before the first event, so that whoever starts this knows that signals end it cleanly.
     let mut interrupted = pin!(interrupted()?);
     client.me()?;
@@ -38,11 +39,13 @@ pub(crate) async fn listen<W: Write>(client: &Native, report: &mut Report<W>) ->
     let mut listening = pin!(client.listen(|event| {
         let _ = sender.send(event);
     }));
+    let mut carrying = pin!(client.carry_files(room, Patience::Endless, |_| ()));
     loop {
         tokio::select! {
             biased;
             () = &mut interrupted => return Ok(()),
             Some(event) = events.recv() => show(client, report, &mut titles, &event)?,
+            ended = &mut carrying => return Ok(ended.map(|_| ())?),
             ended = &mut listening => {
                 while let Ok(event) = events.try_recv() {
                     show(client, report, &mut titles, &event)?;

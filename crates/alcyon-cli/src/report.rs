@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use alcyon_client::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, KnockRequest, Me, Message, Registered, RequestKind,
-    SafetyNumberView, SendOutcome, Standing,
+    SafetyNumberView, SendOutcome, Standing, TransferState,
 };
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(crate) mod content;
+pub(crate) mod files;
 pub(crate) mod group;
 pub(crate) mod shelf;
 
@@ -275,6 +276,8 @@ impl<W: Write> Report<W> {
             Event::Message(message) => self.message(message),
             Event::Delivery(message) => self.delivery(message, who),
             Event::Changed(changed) => self.changed(changed),
+            // People have a bar where they wait for one; elsewhere they are told how it ends.
+            Event::Transfer(view) if self.json || view.state != TransferState::Going => self.transfer(view),
             Event::Request(request) if self.json => self.object(&RequestLine::of(Some("request"), request)),
             Event::Request(request) => self.request_lines(request),
             Event::Accepted { conversation } => self.change("accepted", &conversation.to_text(), Text::Accepted { who }),

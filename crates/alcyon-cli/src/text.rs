@@ -2,6 +2,7 @@
 
 pub(crate) mod content;
 mod english;
+pub(crate) mod files;
 mod french;
 pub(crate) mod group;
 pub(crate) mod shelf;

@@ -122,6 +122,10 @@ impl Content {
                 check_length(text)?;
                 Ok(Some(Meaning::Stands { kind: MessageKind::Message, text: text.text.clone() }))
             }
+            Some(Body::Attachment(attachment)) => {
+                let held = crate::files::check(attachment)?;
+                Ok(Some(Meaning::Stands { kind: MessageKind::Message, text: held.view.name }))
+            }
             Some(Body::Poll(poll)) => {
                 check_poll(poll)?;
                 Ok(Some(Meaning::Stands { kind: MessageKind::Message, text: poll.question.clone() }))

@@ -38,6 +38,8 @@ pub struct ContentView {
     pub forwarded: bool,
     /// A poll; the text is its question.
     pub poll: Option<PollView>,
+    /// The file that it is.
+    pub attachment: Option<crate::AttachmentView>,
     /// The text is not the first one: [`crate::Client::earlier_texts`] tells those before.
     pub edited: bool,
     /// It is gone: by whom it was deleted. Nothing else of it is there.

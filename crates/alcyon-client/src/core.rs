@@ -8,7 +8,7 @@ use std::{
 
 use alcyon_mls::HandshakeKey;
 use alcyon_store::{AlarmRecord, RequestRecord, Store, TermRecord, Tx};
-use alcyon_wire::{AccountId, ConversationId, EntryId, Handle, LogId};
+use alcyon_wire::{AccountId, ConversationId, EntryId, Handle, LogId, MessageId};
 
 use crate::{Alarm, AlarmKind, ClientError, Event, KnockRequest, RequestKind, hold::Holds, invite::InviteOffer, local::Local, poke::Poke};
 
@@ -23,6 +23,10 @@ pub(crate) struct Core {
     pub(crate) holds: Holds,
     /// Numbers of the queued starts that are being carried out.
     pub(crate) starting: RefCell<BTreeSet<u64>>,
+    /// Names of the files in the room that are being sealed: no transfer has them yet.
+    pub(crate) sealing: RefCell<BTreeSet<String>>,
+    /// Messages whose files are being carried just now.
+    pub(crate) carrying: RefCell<BTreeSet<MessageId>>,
     /// Acts of this process that the log or the rules have refused, with the reason, until whoever asked has read it.
     pub(crate) failed: RefCell<BTreeMap<EntryId, String>>,
     listener: RefCell<Option<futures::channel::mpsc::UnboundedSender<Event>>>,
@@ -36,6 +40,8 @@ impl Core {
             work: Poke::default(),
             holds: Holds::default(),
             starting: RefCell::default(),
+            sealing: RefCell::default(),
+            carrying: RefCell::default(),
             failed: RefCell::default(),
             listener: RefCell::new(None),
         };

@@ -189,7 +189,7 @@ fn parse<A: DeserializeOwned>(answer: &HttpResponse) -> Result<A, ClientError> {
 }
 
 /// The server's code for the problem, and the error.
-fn refusal(answer: &HttpResponse) -> (Option<String>, ClientError) {
+pub(crate) fn refusal(answer: &HttpResponse) -> (Option<String>, ClientError) {
     let Ok(Problem { error, message, field, retry_after_ms, verdict }) = serde_json::from_slice(&answer.body) else {
         return (None, ClientError::Unbelievable("an error without an explanation"));
     };

@@ -50,6 +50,15 @@ pub enum ClientError {
         /// Bytes given.
         actual: usize,
     },
+    /// A file could not be sealed or opened. What was written is to be thrown away.
+    #[error(transparent)]
+    File(#[from] alcyon_files::FileError),
+    /// The place on this device where files wait to be carried can't be read or written. Make room, then try again.
+    #[error("a file on its way can't be kept on this device: {0}")]
+    Room(#[source] std::io::Error),
+    /// The file is not on this device yet. Fetch it first.
+    #[error("that file is not on this device yet")]
+    NotFetched,
     /// Too many people in one call. Invite them in several.
     #[error("at most {limit} people are invited at once, not {actual}")]
     TooManyAtOnce {
@@ -141,6 +150,11 @@ impl ClientError {
             Self::Left => "left",
             Self::TextTooLong { .. } => "text-too-long",
             Self::EmptyText => "empty-text",
+            Self::File(alcyon_files::FileError::TooLarge { .. }) => "file-too-large",
+            Self::File(alcyon_files::FileError::Changed) => "file-changed",
+            Self::File(alcyon_files::FileError::Io(_) | alcyon_files::FileError::Random(_)) | Self::Room(_) => "io",
+            Self::File(_) => "file-damaged",
+            Self::NotFetched => "not-fetched",
             Self::TooManyAtOnce { .. } => "too-many",
             Self::NotAllowed { .. } => "not-allowed",
             Self::AlreadyIn(_) => "already-in",
@@ -172,6 +186,7 @@ impl ClientError {
             | Self::AlreadyIn(_) => Some("handle"),
             Self::InviteOver => Some("id"),
             Self::TextTooLong { .. } | Self::EmptyText => Some("text"),
+            Self::File(alcyon_files::FileError::TooLarge { .. } | alcyon_files::FileError::Changed) => Some("file"),
             Self::Wire(error) => Some(error.field()),
             Self::Refused { field, .. } => field.as_deref(),
             _ => None,

@@ -3,7 +3,7 @@
 use alcyon_wire::{AccountId, ConversationId, Handle, MessageId};
 use zeroize::Zeroizing;
 
-use crate::{ChangedView, ContentView, Line, Muted};
+use crate::{ChangedView, ContentView, Line, Muted, TransferView};
 
 /// Where an entry stands in its conversation: the term and the sequence in that term's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -283,6 +283,8 @@ pub enum Event {
         /// Which conversation.
         conversation: ConversationId,
     },
+    /// A file on its way has got further.
+    Transfer(TransferView),
     /// Has to be shown.
     Alarm(Alarm),
     /// The state of the way to the servers changed.

@@ -2,7 +2,7 @@
 //!
 //! A [`Client`] owns one profile (a [`Store`]) and talks to servers through a [`Transport`]; time comes from a [`Clock`].
 //! Everything runs on one thread, in whatever executor the program has: terminals use tokio, the browser its own loop.
-//! The crate must not know terminals, browsers, sockets or files.
+//! The crate must not know terminals, browsers, sockets or the disk.
 //!
 //! ```no_run
 //! # use alcyon_client::*;
@@ -29,6 +29,7 @@ mod drive;
 mod entry;
 mod error;
 mod event;
+mod files;
 mod group;
 mod group_view;
 mod hold;
@@ -64,6 +65,7 @@ pub use event::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,
     RequestKind, SafetyNumberView, SendOutcome, Standing, Synced,
 };
+pub use files::{AttachmentView, Carried, FileRoom, FileView, Patience, Saved, TransferState, TransferView, TransferWay};
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
 pub use join_link::JoinLink;
 pub use markup::{MarkStyle, MarkedSpan, marked_spans};

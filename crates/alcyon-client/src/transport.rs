@@ -33,6 +33,12 @@ pub enum HttpMethod {
     Post,
     /// Replaces.
     Put,
+    /// Asks for the headers alone.
+    Head,
+    /// Goes on with an upload.
+    Patch,
+    /// Removes.
+    Delete,
 }
 
 impl HttpMethod {
@@ -43,6 +49,9 @@ impl HttpMethod {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Head => "HEAD",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -58,7 +67,7 @@ pub struct HttpRequest {
     pub path: String,
     /// Headers besides those a transport adds by itself.
     pub headers: Vec<(&'static str, String)>,
-    /// JSON, or empty.
+    /// JSON, or empty; with a `content-type` among the headers what that says, at most 4 MiB.
     pub body: Vec<u8>,
 }
 
@@ -67,8 +76,26 @@ pub struct HttpRequest {
 pub struct HttpResponse {
     /// Status code.
     pub status: u16,
-    /// JSON, at most 4 MiB.
+    /// Those of [`HttpResponse::HEADERS`] that are there; in a browser, those that the server exposes.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON, or a part of a blob; at most 4 MiB.
     pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// The headers that the core looks at, in lower case.
+    pub const HEADERS: [&'static str; 3] = ["location", "upload-offset", "content-range"];
+
+    /// Collects [`HttpResponse::HEADERS`] from wherever a transport has them.
+    pub fn pick_headers(mut find: impl FnMut(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+        Self::HEADERS.into_iter().filter_map(|name| Some((name, find(name)?))).collect()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| *found == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// Why nothing came back.

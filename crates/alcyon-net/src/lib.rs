@@ -1,4 +1,5 @@
-//! The native way to servers: [`alcyon_client::Transport`] over sockets, [`alcyon_client::Clock`] over the system's clock.
+//! The native way to servers: [`alcyon_client::Transport`] over sockets, [`alcyon_client::Clock`] over the system's clock,
+//! [`alcyon_client::FileRoom`] in a folder.
 //!
 //! HTTP goes through hyper, WebSockets through tungstenite, both over the same rustls configuration (TLS 1.3, the system's
 //! certificate authorities or those in `SSL_CERT_FILE`). Timeouts and size limits are set here, once. The crate runs in a
@@ -16,10 +17,12 @@
 
 mod clock;
 mod dial;
+mod room;
 mod socket;
 mod transport;
 
 pub use clock::SystemClock;
 pub use dial::{NetError, Stream};
+pub use room::FolderRoom;
 pub use socket::NetConnection;
 pub use transport::{NetOptions, NetTransport};

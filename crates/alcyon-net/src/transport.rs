@@ -65,6 +65,7 @@ impl NetTransport {
             .await
             .map_err(|error| if error.is_connect() { TransportError::Unreachable(cause(&error)) } else { TransportError::Closed })?;
         let status = answer.status().as_u16();
+        let headers = HttpResponse::pick_headers(|name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned()));
         let body = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 TransportError::Unreachable("its answer is larger than 4 MiB".to_owned())
@@ -72,7 +73,7 @@ impl NetTransport {
                 TransportError::Closed
             }
         })?;
-        Ok(HttpResponse { status, body: body.to_bytes().to_vec() })
+        Ok(HttpResponse { status, headers, body: body.to_bytes().to_vec() })
     }
 }
 
@@ -83,7 +84,7 @@ impl Transport for NetTransport {
         let HttpRequest { server, method, path, headers, body } = request;
         self.check(&server)?;
         let mut built = Request::builder().method(method_of(method)).uri(server.to_text() + &path);
-        if !body.is_empty() {
+        if !body.is_empty() && headers.iter().all(|(name, _)| *name != CONTENT_TYPE) {
             built = built.header(CONTENT_TYPE, "application/json");
         }
         for (name, value) in headers {
@@ -109,5 +110,8 @@ fn method_of(method: HttpMethod) -> Method {
         HttpMethod::Get => Method::GET,
         HttpMethod::Post => Method::POST,
         HttpMethod::Put => Method::PUT,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Delete => Method::DELETE,
     }
 }

@@ -43,7 +43,7 @@ impl HttpConnection {
     /// One request and its whole answer. The body is JSON, or empty.
     pub async fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> anyhow::Result<HttpResponse> {
         let mut request = hyper::Request::builder().method(method).uri(path).header("host", &self.authority);
-        if !body.is_empty() {
+        if !body.is_empty() && headers.iter().all(|(name, _)| *name != "content-type") {
             request = request.header("content-type", "application/json");
         }
         for (name, value) in headers {
@@ -52,8 +52,9 @@ impl HttpConnection {
         self.sender.ready().await?;
         let response = self.sender.send_request(request.body(Full::new(body.into()))?).await.context("HTTP request")?;
         let status = response.status().as_u16();
+        let answered = HttpResponse::pick_headers(|name| Some(response.headers().get(name)?.to_str().ok()?.to_owned()));
         let body = response.into_body().collect().await?.to_bytes().to_vec();
-        Ok(HttpResponse { status, body })
+        Ok(HttpResponse { status, headers: answered, body })
     }
 }
 

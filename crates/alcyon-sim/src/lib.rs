@@ -20,6 +20,7 @@ pub mod liar;
 pub mod light;
 pub mod person;
 pub mod process;
+pub mod room;
 pub mod seed;
 pub mod tls;
 pub mod world;

@@ -13,3 +13,20 @@ ALTER TABLE own_entries ADD COLUMN message BLOB;
 UPDATE messages SET at_ms = sent_at_ms WHERE term IS NOT NULL;
 CREATE INDEX messages_by_target ON messages (conversation, target) WHERE target IS NOT NULL;
 CREATE INDEX messages_by_kind ON messages (conversation, kind) WHERE kind <> 1;
+
+-- Files on their way. A message that is deleted takes the transfer of its file along by the program, not by the database: the
+-- message of an upload is not there yet.
+CREATE TABLE transfers (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  message BLOB NOT NULL UNIQUE,
+  conversation BLOB NOT NULL,
+  way INTEGER NOT NULL,            -- 1 up, 2 down
+  state INTEGER NOT NULL,          -- 1 going, 2 paused, 3 failed, 4 here
+  room TEXT NOT NULL,              -- the name of the sealed bytes on this device
+  attachment BLOB NOT NULL,        -- an Attachment; of an upload without the blob
+  server TEXT NOT NULL,
+  upload BLOB,                     -- secret of the upload, once the server has drawn it
+  done INTEGER NOT NULL,           -- sealed bytes that have gone over
+  length INTEGER NOT NULL,
+  reason TEXT NOT NULL             -- why it can't go on
+) STRICT;

@@ -27,6 +27,7 @@ mod open;
 mod outbox;
 mod request;
 mod shelf;
+mod transfer;
 
 use std::cell::RefCell;
 
@@ -44,6 +45,7 @@ pub use message::{DeliveryState, MessageKind, MessageRecord};
 pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
 pub use request::{RequestKind, RequestRecord, RequestState};
 pub use shelf::Shelf;
+pub use transfer::{TransferRecord, TransferState, TransferWay};
 
 /// The format this version reads and writes.
 pub const FORMAT: u32 = 4;

@@ -178,6 +178,15 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
+    /// A message by its id alone, wherever it is.
+    pub fn message_anywhere(&self, message_id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
+        self.sql
+            .prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE message = ?1 AND line IS NULL ORDER BY number LIMIT 1"))?
+            .query_row([message_id.as_bytes()], message)
+            .optional()
+            .map_err(Into::into)
+    }
+
     /// A message has got further. Never back, but from queued to failed and again to queued. One that went out again in a later
     /// term has its place there, in whatever order the terms are read.
     pub fn set_delivery(

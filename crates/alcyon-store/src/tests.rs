@@ -266,7 +266,9 @@ fn the_schema_and_the_numbers_on_disk_are_what_they_were() {
             RequestState::ALL,
             ConversationKind::ALL,
             RequestKind::ALL,
-            MessageKind::ALL
+            MessageKind::ALL,
+            TransferWay::ALL,
+            TransferState::ALL
         )
     );
 }

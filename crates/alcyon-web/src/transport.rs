@@ -68,7 +68,8 @@ async fn exchange(request: HttpRequest) -> Result<Result<HttpResponse, Transport
     let Some(body) = read_to_end(&answer).await? else {
         return Ok(Err(TransportError::Unreachable("its answer is larger than 4 MiB".to_owned())));
     };
-    Ok(Ok(HttpResponse { status: answer.status(), body }))
+    let headers = HttpResponse::pick_headers(|name| answer.headers().get(name).ok().flatten());
+    Ok(Ok(HttpResponse { status: answer.status(), headers, body }))
 }
 
 /// `None` if there is too much of it.

@@ -126,6 +126,8 @@ id!(/// A device: its Ed25519 public key.
     DeviceId, 32);
 id!(/// Hash of an inbox and a pass.
     PassHash, 32);
+id!(/// A blob: hash of its upload secret. Whoever shows it reads.
+    BlobId, 32);
 
 secret!(/// Whoever shows it sits on that seat.
     SeatSecret);
@@ -137,6 +139,8 @@ secret!(/// Lets an acquaintance knock in the lane that always has room.
     Pass);
 secret!(/// What a term's handshake key derives from.
     JoinSecret);
+secret!(/// Drawn by a server for one blob. Whoever shows it writes and deletes that blob.
+    UploadSecret);
 
 fn labelled(label: &str, log: LogId, secret: &[u8; 32]) -> [u8; 32] {
     Sha256::new().chain_update(label).chain_update(log.as_bytes()).chain_update(secret).finalize().into()
@@ -171,6 +175,25 @@ impl Pass {
     #[must_use]
     pub fn hash(&self, inbox: LogId) -> PassHash {
         PassHash(labelled("alcyon pass v1", inbox, &self.0))
+    }
+}
+
+impl UploadSecret {
+    /// The blob that is written with it.
+    #[must_use]
+    pub fn blob(&self) -> BlobId {
+        BlobId(Sha256::new().chain_update("alcyon blob v1").chain_update(self.0).finalize().into())
+    }
+
+    /// Lower-case base32 without padding, for the path of the upload.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        BASE32_NOPAD.encode(&self.0).to_ascii_lowercase()
+    }
+
+    /// Reads the form of [`Self::to_text`], upper or lower case.
+    pub fn from_text(text: &str) -> Result<Self, WireError> {
+        BlobId::from_text(text, "upload").map(|BlobId(bytes)| Self(bytes))
     }
 }
 

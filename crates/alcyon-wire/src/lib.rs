@@ -32,8 +32,8 @@ pub use handle::{Handle, HandleName};
 pub use hash::{PayloadHash, RunningHash, payload_hash};
 pub use header::{HeaderFacts, SeatChanges};
 pub use id::{
-    AccountId, ConversationId, DeviceId, DoorId, DoorSecret, DoorSecretHash, DropHash, DropSecret, EntryId, JoinSecret, LogId, MessageId,
-    Pass, PassHash, SeatId, SeatSecret,
+    AccountId, BlobId, ConversationId, DeviceId, DoorId, DoorSecret, DoorSecretHash, DropHash, DropSecret, EntryId, JoinSecret, LogId,
+    MessageId, Pass, PassHash, SeatId, SeatSecret, UploadSecret,
 };
 pub use proto::{DoorKind, EntryKind, KnockLane, RefusalCode, Verdict};
 pub use request::{Authority, Door, DoorKey, Request, RequestId, Seat, SeatKey, Subscription, decode_client_frame};

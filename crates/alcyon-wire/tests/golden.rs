@@ -291,6 +291,17 @@ fn sealed() -> Vec<Vector> {
     let vote = proto::Vote { target: target(), options: vec![0, 1] };
     let poll_end = proto::PollEnd { target: target() };
     let pin = proto::PinMessage { target: target(), pinned: true };
+    let attachment = proto::Attachment {
+        name: "boat.jpg".into(),
+        media_type: "image/jpeg".into(),
+        size: 300,
+        key: bytes(0x55, 32),
+        hash: bytes(0x56, 32),
+        server: "https://sea.example".into(),
+        blob: bytes(0x57, 32),
+        width: 640,
+        height: 480,
+    };
     let acquaintance = proto::Acquaintance { pass: bytes(0x27, 32) };
     let manifest_news = proto::ManifestNews { signed_manifest: bytes(0x45, 3) };
     let successor = proto::Successor { conversation: bytes(0x44, 16), term: 3, log: bytes(0x46, 16), server: "https://bay.example".into() };
@@ -453,6 +464,8 @@ fn sealed() -> Vec<Vector> {
         whole(join_link),
         whole(knock_content),
         whole(mention),
+        whole(attachment.clone()),
+        content("attachment", Body::Attachment(attachment)),
         whole(reaction.clone()),
         content("reaction", Body::Reaction(reaction)),
         whole(edit.clone()),

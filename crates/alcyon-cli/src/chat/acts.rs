@@ -1,10 +1,12 @@
 //! Carrying out what a command asks for.
 
+use std::path::{Path, PathBuf};
+
 use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted};
-use alcyon_net::SystemClock;
+use alcyon_net::{FolderRoom, SystemClock};
 
 use super::slash::{Act, TypedLink};
-use crate::{commands::Native, conversation::muted_for};
+use crate::{commands::Native, conversation::muted_for, failure::Failure, files};
 
 /// What an act came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +26,10 @@ pub(super) enum Acted {
     Muted(Option<Muted>),
     Pinned(bool),
     Archived(bool),
+    /// A file of this name is on its way.
+    Attached(String),
+    /// A file was written there, of so many bytes.
+    Saved(PathBuf, u64),
 }
 
 impl From<ActOutcome> for Acted {
@@ -36,7 +42,12 @@ impl From<ActOutcome> for Acted {
 }
 
 /// Does it. What needs a conversation has one, by the table of commands.
-pub(super) async fn carry_out(client: &Native, conversation: Option<ConversationId>, act: Act) -> Result<Acted, ClientError> {
+pub(super) async fn carry_out(
+    client: &Native,
+    room: &FolderRoom,
+    conversation: Option<ConversationId>,
+    act: Act,
+) -> Result<Acted, Failure> {
     let here = conversation.ok_or(ClientError::Unknown { field: "conversation", what: String::new() });
     Ok(match act {
         Act::Create(title) => Acted::Made(client.create_group(&title).await?),
@@ -83,6 +94,14 @@ pub(super) async fn carry_out(client: &Native, conversation: Option<Conversation
         Act::Pin(pinned) => {
             client.set_pinned(here?, pinned)?;
             Acted::Pinned(pinned)
+        }
+        Act::File(path) => Acted::Attached(files::attach(here?, Path::new(&path), client, room).await?),
+        Act::Save { path, id } => {
+            let id = id.ok_or(ClientError::NotFetched)?;
+            client.fetch_file(id)?;
+            client.settled(id).await?;
+            let (path, size) = files::save_fetched(id, Path::new(&path), false, client, room)?;
+            Acted::Saved(path, size)
         }
         Act::Archive(archived) => {
             client.set_archived(here?, archived)?;

@@ -1,6 +1,6 @@
 //! From a typed command to what is done about it.
 
-use alcyon_client::{ConversationId, ConversationSummary, Message, Post, RequestKind, TextFormat};
+use alcyon_client::{ConversationId, ConversationSummary, Message, MessageId, Post, RequestKind, TextFormat};
 
 use super::{
     acts::Acted,
@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     harmless::harmless_line,
-    report::shelf::muted_text,
-    text::{Text, group::GroupText, shelf::ShelfText, slash::SlashText},
+    report::{files::size_text, shelf::muted_text},
+    text::{Text, files::FileText, group::GroupText, shelf::ShelfText, slash::SlashText},
 };
 
 impl Chat {
@@ -123,6 +123,16 @@ impl Chat {
         let title = conversation.map(|id| self.title(id)).unwrap_or_default();
         let group = title.as_str();
         let to;
+        let act = match act {
+            Act::Save { path, id: None } => match self.file_here() {
+                Some(id) => Act::Save { path, id: Some(id) },
+                None => {
+                    self.not_acted(conversation, line, language.say_of_files(FileText::NoFileHere));
+                    return Vec::new();
+                }
+            },
+            act => act,
+        };
         if let Some(post) = self.post_of(&act) {
             return self.order_post(post, line);
         }
@@ -156,6 +166,17 @@ impl Chat {
             }
             None => vec![effect],
         }
+    }
+
+    /// The chosen message if it is a file, or else the newest that is one.
+    fn file_here(&self) -> Option<MessageId> {
+        let open = self.open.as_ref()?;
+        let is_file = |message: &&Message| message.content.attachment.is_some();
+        let found = match open.selected {
+            Some(id) => open.messages.iter().find(|message| message.id == id).filter(is_file),
+            None => open.messages.iter().rev().find(is_file),
+        };
+        found.map(|message| message.id)
     }
 
     /// What an act writes: the conversation it goes to, and the post. The error says why there is nothing that it could be about.
@@ -257,6 +278,11 @@ impl Chat {
                 self.focus = Focus::Main;
                 return self.choose(Choice::Conversation(id));
             }
+            Acted::Attached(name) => language.say_of_files(FileText::Attached { name: &harmless_line(&name) }),
+            Acted::Saved(path, size) => {
+                let (path, size) = (harmless_line(&path.display().to_string()), size_text(size, language));
+                language.say_of_files(FileText::Saved { path: &path, size: &size })
+            }
             Acted::Asked(admin) => language.say_of_group(GroupText::Asked { who: &admin.to_text() }),
             Acted::Muted(muted) => {
                 let unmuted = || language.say_of_shelf(ShelfText::Unmuted);
@@ -277,7 +303,7 @@ impl Chat {
     }
 
     /// An own act stands in the conversation as a line, which is no event.
-    fn reload(&self, conversation: Option<ConversationId>) -> Vec<Effect> {
+    pub(super) fn reload(&self, conversation: Option<ConversationId>) -> Vec<Effect> {
         let open = self.open.as_ref().map(|open| open.id).filter(|open| Some(*open) == conversation);
         open.map(Effect::Load).into_iter().collect()
     }

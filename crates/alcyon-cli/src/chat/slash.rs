@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use alcyon_client::{AccountId, GroupPermission, Handle, JoinLink, ServerUrl};
+use alcyon_client::{AccountId, GroupPermission, Handle, JoinLink, MessageId, ServerUrl};
 
 use crate::{
     conversation::{Seconds, Span},
@@ -47,6 +47,8 @@ pub(crate) enum Name {
     EndPoll,
     PinMessage,
     UnpinMessage,
+    File,
+    Save,
 }
 
 /// What stands in an argument's place.
@@ -137,6 +139,8 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::Poll, "poll", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::Vote, "vote", Place::Conversation, &[(Takes::Text, Need::AtMostOnce)]),
     row(Name::EndPoll, "end-poll", Place::Conversation, &[]),
+    row(Name::File, "file", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::Save, "save", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::PinMessage, "pin-message", Place::Conversation, &[]),
     row(Name::UnpinMessage, "unpin-message", Place::Conversation, &[]),
 ];
@@ -144,6 +148,13 @@ pub(super) const COMMANDS: &[Command] = &[
 /// What a command asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Act {
+    /// Sends it.
+    File(String),
+    /// Writes the file of a message there: of that which is chosen, or the newest there is.
+    Save {
+        path: String,
+        id: Option<MessageId>,
+    },
     Help,
     Create(String),
     Join(TypedLink),
@@ -383,6 +394,8 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
             Act::Vote(numbers.collect::<Option<_>>().ok_or_else(|| Wrong::NoOption(first.to_owned()))?)
         }
         Name::EndPoll => Act::EndPoll,
+        Name::File => Act::File(first.to_owned()),
+        Name::Save => Act::Save { path: first.to_owned(), id: None },
         Name::PinMessage => Act::PinMessage(true),
         Name::UnpinMessage => Act::PinMessage(false),
     })
@@ -534,6 +547,8 @@ mod tests {
             ("/edit two words", Act::Edit("two words".to_owned())),
             ("/delete", Act::Delete),
             ("/forward ben@x.example", Act::Forward(handle("ben@x.example"))),
+            ("/file my boat.jpg", Act::File("my boat.jpg".to_owned())),
+            ("/save .", Act::Save { path: ".".to_owned(), id: None }),
             (
                 "/poll When? | today |tomorrow",
                 Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()] },

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use alcyon_client::{
     AccountId, Alarm, ConnectionState, ConversationId, ConversationSummary, Delivery, Event, GroupView, Handle, HandleName, KnockRequest,
-    Message, MessageId, Position, Post, Registered, SafetyNumberView, ServerUrl, Standing,
+    Message, MessageId, Position, Post, Registered, SafetyNumberView, ServerUrl, Standing, TransferState,
 };
 use ratatui::text::Line;
 
@@ -15,7 +15,7 @@ use super::{
     layout::Layout,
     slash::{Act, escaped},
 };
-use crate::{harmless::harmless_line, look::Look, moments::Zone};
+use crate::{harmless::harmless_line, look::Look, moments::Zone, report::files::transfer_text};
 
 /// What the interface asks of the world outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -349,6 +349,11 @@ impl Chat {
                 self.arrived(message, false)
             }
             Event::Changed(changed) => self.arrived(changed.message, false),
+            Event::Transfer(view) => {
+                self.notice = Some(transfer_text(&view, self.look));
+                let complete = view.state == TransferState::Complete;
+                self.reload(complete.then_some(view.conversation))
+            }
             Event::Alarm(alarm) => {
                 if let Some(open) = self.open.as_mut().filter(|open| alarm.conversation == Some(open.id))
                     && !open.alarms.contains(&alarm)

@@ -6,17 +6,18 @@ use std::{
 };
 
 use alcyon_client::{
-    ChangeKind, ChangedView, MarkStyle, Message, Person, PollView, Position, ReactionView, SendOutcome, TextFormat, marked_spans,
+    AttachmentView, ChangeKind, ChangedView, MarkStyle, Message, Person, PollView, Position, ReactionView, SendOutcome, TextFormat,
+    marked_spans,
 };
 use serde::Serialize;
 
-use super::Report;
+use super::{Report, files::size_text};
 use crate::{
     harmless,
     harmless::harmless_line,
     look::Look,
     moments::rfc3339,
-    text::{Text, content::ContentText},
+    text::{Text, content::ContentText, files::FileText},
 };
 
 /// A message as an object. What is not said has its plainest value.
@@ -49,6 +50,15 @@ pub(super) struct MessageLine<'a> {
     reactions: Vec<ReactionLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<PollLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<FileLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct FileLine<'a> {
+    name: &'a str,
+    size: u64,
+    media_type: &'a str,
 }
 
 #[derive(Serialize)]
@@ -133,6 +143,7 @@ impl<'a> MessageLine<'a> {
             pinned: content.pinned,
             needs_newer_version: content.newer,
             reactions: reactions.collect(),
+            file: content.attachment.as_ref().map(|AttachmentView { name, media_type, size }| FileLine { name, size: *size, media_type }),
             poll: content.poll.as_ref().map(|PollView { options, several, ended, voters }| PollLine {
                 several: *several,
                 ended: *ended,
@@ -196,7 +207,12 @@ pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
         (poll.is_some_and(|poll| poll.ended), ContentText::Ended),
         (poll.is_some(), ContentText::Voters { count: poll.map_or(0, |poll| poll.voters) }),
     ];
-    marks.into_iter().filter(|(set, _)| *set).map(|(_, text)| look.language.say_of_content(text)).collect()
+    let file = content.attachment.as_ref().map(|file| {
+        let size = size_text(file.size, look.language);
+        look.language.say_of_files(FileText::File { size: &size })
+    });
+    let marks = marks.into_iter().filter(|(set, _)| *set).map(|(_, text)| look.language.say_of_content(text));
+    file.into_iter().chain(marks).collect()
 }
 
 /// Emojis under a message, each with how many and, of a few, who.

@@ -1,4 +1,5 @@
 use alcyon_client::{ClientError, TransportError};
+use alcyon_files::FileError;
 use alcyon_store::StoreError;
 
 use super::Text;
@@ -142,6 +143,10 @@ pub(crate) fn failure(failure: &Failure) -> String {
     match failure {
         Failure::Client(error) => client(error),
         Failure::Store(error) => store(error),
+        Failure::File { path, error } => return format!("{path} : {error}"),
+        Failure::NoFile(path) => return format!("{path} n'est pas un fichier"),
+        Failure::Exists(path) => return format!("{path} existe déjà ; --force le remplace"),
+        Failure::NotCarried(why) => return format!("le fichier n'a pas été transporté : {why}"),
         Failure::SomeUnreachable(count) => return format!("{count} des serveurs sont injoignables ; le reste est fait"),
         Failure::NoProfile(directory) => return format!("il n'y a pas encore de profil dans {directory} ; commencez par « alcyon register »"),
         Failure::ForeignDirectory(directory) => return format!("{directory} contient autre chose qu'un profil Alcyon ; rien n'a été modifié"),
@@ -191,6 +196,9 @@ fn client(error: &ClientError) -> Option<String> {
             format!("au plus {limit} octets de texte tiennent ici, ceci en a {actual}")
         }
         ClientError::EmptyText => "le texte est vide".to_owned(),
+        ClientError::File(error) => return file(error),
+        ClientError::Room(why) => format!("un fichier en route ne peut pas être gardé sur cet appareil : {why}"),
+        ClientError::NotFetched => "ce fichier n'est pas encore sur cet appareil".to_owned(),
         ClientError::NoDevices(handle) => format!("{handle} n'a pas encore d'appareil à qui écrire"),
         ClientError::Transport(TransportError::Unreachable(why)) => format!("le serveur est injoignable : {why}"),
         ClientError::Transport(TransportError::TimedOut) => "le serveur n'a pas répondu à temps".to_owned(),
@@ -212,6 +220,15 @@ fn group_rule(rule: &str) -> &str {
         Some("rule 10") => "règle 10 : seul un admin le peut, et les membres ce que les réglages leur permettent",
         _ => rule,
     }
+}
+
+fn file(error: &FileError) -> Option<String> {
+    Some(match error {
+        FileError::TooLarge { actual, limit } => format!("le fichier a {actual} octets ; on en envoie au plus {limit}"),
+        FileError::Changed => "le fichier a changé pendant la lecture".to_owned(),
+        FileError::Io(_) | FileError::Random(_) => return None,
+        _ => "le fichier reçu n'est pas celui qui a été envoyé ; il a été jeté".to_owned(),
+    })
 }
 
 fn store(error: &StoreError) -> Option<String> {

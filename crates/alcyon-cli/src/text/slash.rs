@@ -160,6 +160,8 @@ fn english_what(name: Name) -> &'static str {
         Name::Poll => "ask: QUESTION | OPTION | OPTION ...",
         Name::Vote => "vote in a poll: numbers of options, none to take it back",
         Name::EndPoll => "end an own poll",
+        Name::File => "send a file: its path",
+        Name::Save => "save a file: where to (Ctrl+Up chooses a message)",
         Name::PinMessage => "pin a message for everybody; at most five are",
         Name::UnpinMessage => "take a message's pin off",
     }
@@ -261,6 +263,8 @@ fn french_what(name: Name) -> &'static str {
         Name::Poll => "demander : QUESTION | CHOIX | CHOIX ...",
         Name::Vote => "voter : les numéros des choix, rien pour retirer",
         Name::EndPoll => "terminer un de vos sondages",
+        Name::File => "envoyer un fichier : son chemin",
+        Name::Save => "enregistrer un fichier : où (Ctrl+Haut choisit un message)",
         Name::PinMessage => "épingler un message pour tous ; cinq au plus",
         Name::UnpinMessage => "retirer l'épingle d'un message",
     }

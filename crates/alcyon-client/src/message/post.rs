@@ -69,11 +69,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let now_ms = self.clock.now_ms();
         let written = self.core.store.transaction(|tx| {
             let record = writable(tx, &local, conversation)?;
-            let (server, log) = match tx.term_of(record.conversation)? {
-                Some(term) => (term.server, term.log),
-                // A queued start: its log is not there yet, but its place in the queue is.
-                None => (local.server.clone(), tx.queued_start(record.conversation)?.ok_or(ClientError::Left)?),
-            };
+            let (server, log) = place_of(tx, &local, &record)?;
             let id = queue_post(tx, &local, &record, (&server, log), post, now_ms)?;
             let shown = post.target().unwrap_or(id);
             let stored = tx.message(record.conversation, shown)?.ok_or(StoreError::Damaged("messages"))?;
@@ -179,8 +175,22 @@ pub(crate) fn queue_post(
     post: &Post,
     now_ms: u64,
 ) -> Result<MessageId, ClientError> {
+    let content = body_of(tx, local, conversation, post)?;
     let id: MessageId = random();
-    let (body, reply_to, forwarded) = body_of(tx, local, conversation, post)?;
+    queue_body(tx, local, conversation, (server, log), id, content, now_ms)?;
+    Ok(id)
+}
+
+/// The same of a body under an id that there is already: what it says, what it answers, whether it was written elsewhere.
+pub(crate) fn queue_body(
+    tx: &Tx<'_>,
+    local: &Local,
+    conversation: &ConversationRecord,
+    (server, log): (&ServerUrl, LogId),
+    id: MessageId,
+    (body, reply_to, forwarded): (Body, Option<MessageId>, bool),
+    now_ms: u64,
+) -> Result<(), ClientError> {
     let draft = Content::draft_with(id, now_ms, body, reply_to, forwarded);
     let content = Content::parse(&draft)?;
     let (kind, target, text) = match content.meaning().map_err(not_allowed)? {
@@ -220,7 +230,16 @@ pub(crate) fn queue_post(
         None => tx.bring_back(conversation.conversation, now_ms)?,
     }
     queue_content(tx, OutboxKind::Append, conversation.conversation, server, log, id.into(), &draft)?;
-    Ok(id)
+    Ok(())
+}
+
+/// Where what is written in a conversation goes now.
+pub(crate) fn place_of(tx: &Tx<'_>, local: &Local, record: &ConversationRecord) -> Result<(ServerUrl, LogId), ClientError> {
+    match tx.term_of(record.conversation)? {
+        Some(term) => Ok((term.server, term.log)),
+        // A queued start: its log is not there yet, but its place in the queue is.
+        None => Ok((local.server.clone(), tx.queued_start(record.conversation)?.ok_or(ClientError::Left)?)),
+    }
 }
 
 fn body_of(

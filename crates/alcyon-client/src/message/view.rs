@@ -103,6 +103,7 @@ impl Whole {
         }
         match self.content.as_ref().map(|content| &content.body) {
             Some(Some(Body::Poll(poll))) => Some(Body::Poll(poll.clone())),
+            Some(Some(Body::Attachment(attachment))) => Some(Body::Attachment(attachment.clone())),
             // Whom it called by name is not called elsewhere.
             _ if self.target.shape == Shape::Text => {
                 let format = self.text().map(|text| text.format).unwrap_or_default();
@@ -198,6 +199,10 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
         reply: reply_to.map(|id| quote(tx, local, whole.record.conversation, id)).transpose()?,
         forwarded: whole.content.as_ref().is_some_and(|content| content.forwarded),
         poll,
+        attachment: match whole.content.as_ref().map(|content| &content.body) {
+            Some(Some(Body::Attachment(attachment))) => crate::files::check(attachment).ok().map(|held| held.view),
+            _ => None,
+        },
         edited: !edits.is_empty(),
         deleted: None,
         reactions: reactions.collect::<Result<_, _>>()?,

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use alcyon_wire::BlobId;
 use bytes::Bytes;
 
-use super::{BlobError, BlobId, BlobState, BlobStore, Swept};
+use super::{BlobError, BlobState, BlobStore, Swept};
 
 /// Uploads under way, below the root.
 const UNFINISHED: &str = "unfinished";
@@ -190,7 +191,7 @@ impl BlobStore for LocalBlobs {
         self.each(|folder, path, metadata| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let changed_ms = ms_of(metadata.modified()?);
-            let Some(id) = BlobId::from_text(name.strip_suffix(STATE).unwrap_or(name)) else { return Ok(()) };
+            let Ok(id) = BlobId::from_text(name.strip_suffix(STATE).unwrap_or(name), "name") else { return Ok(()) };
             let bytes = if folder != UNFINISHED {
                 (changed_ms < complete_before_ms).then(|| self.remove(id))
             } else if changed_ms >= unfinished_before_ms {

@@ -3,9 +3,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use alcyon_wire::BlobId;
 use bytes::Bytes;
 
-use super::{BlobError, BlobId, BlobState, BlobStore, Swept};
+use super::{BlobError, BlobState, BlobStore, Swept};
 
 /// Blobs in memory, for tests and simulations. Clones of an `Arc` outlive a server and stand for its disk.
 #[derive(Default)]

@@ -5,7 +5,6 @@
 //! [`Blobs`] holds the rules: sizes, quotas, retention. Where the bytes lie is a [`BlobStore`]: [`LocalBlobs`] on disk,
 //! [`MemoryBlobs`] for tests and simulations; both pass one contract test.
 
-mod id;
 mod local;
 mod memory;
 mod service;
@@ -13,7 +12,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use id::{BlobId, UploadSecret};
 pub use local::LocalBlobs;
 pub use memory::MemoryBlobs;
 pub use service::{BlobSettings, Blobs};

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use alcyon_wire::{RefusalCode, limits};
+use alcyon_wire::{BlobId, RefusalCode, UploadSecret, limits};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::{BlobError, BlobId, BlobState, BlobStore, UploadSecret};
+use super::{BlobError, BlobState, BlobStore};
 use crate::{
     Refusal,
     logs::{AddressBand, Bucket, Rate, ServerClock},
@@ -98,7 +98,9 @@ impl Blobs {
                 return Err(Refusal::later(RefusalCode::Quota, "the server's place for files is used up", HOUR_MS));
             }
             self.charge(from, now_ms, length)?;
-            let secret = UploadSecret::random().ok_or_else(Refusal::internal)?;
+            let mut secret = [0; 32];
+            getrandom::fill(&mut secret).map_err(|_| Refusal::internal())?;
+            let secret = UploadSecret::from(secret);
             let (store, id) = (self.store.clone(), secret.blob());
             self.blocking(move || store.create(id, length, now_ms)).await?;
             Ok(secret)

@@ -1,9 +1,8 @@
 use std::io;
 
+use alcyon_wire::BlobId;
 use bytes::Bytes;
 use thiserror::Error;
-
-use super::BlobId;
 
 /// How far a blob has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

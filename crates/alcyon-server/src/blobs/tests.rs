@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alcyon_wire::RefusalCode;
+use alcyon_wire::{BlobId, RefusalCode, UploadSecret};
 use proptest::prelude::*;
 
 use super::*;

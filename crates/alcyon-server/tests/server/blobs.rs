@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
-use alcyon_server::blobs::UploadSecret;
+use alcyon_wire::UploadSecret;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
@@ -144,11 +144,7 @@ async fn what_can_not_be_is_refused_and_changes_nothing() {
     assert_eq!(answer.problem(), (400, "malformed".into(), "upload-offset".into()));
     assert_eq!(patch(address, &upload, 0, b"123456789").await.problem(), (413, "too_large".into(), "body".into()));
     assert_eq!(offset(address, &upload).await, 0);
-    for path in [
-        "/v1/blobs/uploads/x",
-        "/v1/blobs/uploads/..%2f..%2fetc%2fpasswd",
-        &upload.to_uppercase().replace("/V1/BLOBS/UPLOADS/", "/v1/blobs/uploads/"),
-    ] {
+    for path in ["/v1/blobs/uploads/x", "/v1/blobs/uploads/..%2f..%2fetc%2fpasswd"] {
         assert_eq!(tus(address, "HEAD", path, &[], b"").await.status, 404, "{path}");
         assert_eq!(patch(address, path, 0, b"x").await.problem(), (404, "unknown_blob".into(), String::new()), "{path}");
     }

@@ -1,5 +1,6 @@
 use std::{ops::Range, sync::Arc, time::Duration};
 
+use alcyon_wire::{BlobId, RefusalCode, UploadSecret};
 use axum::{
     body::Body,
     extract::{Path, Request, State},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     Refusal,
-    blobs::{BlobId, BlobState, Blobs, UploadSecret},
+    blobs::{BlobState, Blobs},
     edge::lifecycle::Phase,
     logs::AddressBand,
 };
@@ -118,7 +119,7 @@ pub(super) async fn remove(State(app): State<Arc<App>>, Path(upload): Path<Strin
 
 /// `GET /v1/blobs/{blob}`: the bytes, all or a range.
 pub(super) async fn read(State(app): State<Arc<App>>, Path(blob): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let id = BlobId::from_text(&blob).ok_or_else(no_blob)?;
+    let id = BlobId::from_text(&blob, "blob").map_err(|_| no_blob())?;
     let state = app.blobs.state(id).await.map_err(problem)?;
     if !state.is_complete() {
         return Err(no_blob());
@@ -207,7 +208,7 @@ fn progress_headers(blobs: &Blobs, state: BlobState) -> HeaderMap {
 }
 
 fn writes_to(upload: &str) -> Result<BlobId, Problem> {
-    Ok(UploadSecret::from_text(upload).ok_or_else(no_blob)?.blob())
+    Ok(UploadSecret::from_text(upload).map_err(|_| no_blob())?.blob())
 }
 
 fn no_blob() -> Problem {
@@ -221,8 +222,8 @@ fn elsewhere(offset: u64) -> Problem {
 /// The codes of the logs say it in the words of logs; blobs have their own.
 fn problem(refusal: Refusal) -> Problem {
     match refusal.code {
-        alcyon_wire::RefusalCode::UnknownLog => no_blob(),
-        alcyon_wire::RefusalCode::Stale => elsewhere(refusal.head),
+        RefusalCode::UnknownLog => no_blob(),
+        RefusalCode::Stale => elsewhere(refusal.head),
         _ => refusal.into(),
     }
 }

@@ -1,0 +1,221 @@
+use std::{cell::RefCell, collections::BTreeSet, future::poll_fn, io::Read, task::Poll};
+
+use alcyon_files::{MediaType, SafeName, Sealer};
+use alcyon_store::{TransferRecord, TransferState, TransferWay};
+use alcyon_wire::{ConversationId, MessageId, UploadSecret, proto};
+use data_encoding::HEXLOWER;
+use prost::Message as _;
+
+use super::{
+    FileRoom, TransferView,
+    carry::{Ended, Pace, Stuck},
+    room::InRoom,
+    transfer::{self, unknown, view},
+    tus::{self, Held},
+};
+use crate::{
+    Client, ClientError, Clock, Event, SendOutcome, Transport,
+    message::post::{place_of, queue_body, writable},
+    random::random,
+};
+
+/// Chunks that are sealed before others get their turn on this thread: some four mebibytes, a few milliseconds.
+const AT_A_TIME: u32 = 64;
+
+impl<T: Transport, C: Clock> Client<T, C> {
+    /// Takes a file of `size` bytes in, to be sent: seals it into the room, and puts it among the transfers. From then on the file
+    /// itself is not needed any more. [`Self::carry_files`] brings it to the server, and then its message goes out.
+    pub async fn attach(
+        &self,
+        conversation: ConversationId,
+        name: &str,
+        size: u64,
+        file: &mut impl Read,
+        room: &impl FileRoom,
+    ) -> Result<TransferView, ClientError> {
+        let local = self.core.local()?;
+        let conversation = self.core.store.transaction(|tx| writable(tx, &local, conversation))?.conversation;
+        let in_room = HEXLOWER.encode(&random::<16, [u8; 16]>());
+        let _sealing = Sealing::begin(&self.core.sealing, &in_room);
+        let name = SafeName::of(name);
+        let mut sealer = Sealer::new(size)?;
+        let shape = sealer.shape();
+        let mut sealed = InRoom { room, name: &in_room, at: 0 };
+        let sealing = async {
+            loop {
+                if let Some(reference) = sealer.step(file, &mut sealed)? {
+                    room.sync(&in_room).map_err(ClientError::Room)?;
+                    return Ok::<_, ClientError>(reference);
+                }
+                if sealer.written().is_multiple_of(AT_A_TIME) {
+                    let_others().await;
+                }
+            }
+        };
+        let reference = match sealing.await {
+            Ok(reference) => reference,
+            Err(error) => {
+                // Left behind, it is found when files are carried the next time.
+                let _ = room.remove(&in_room);
+                return Err(error);
+            }
+        };
+        let attachment = proto::Attachment {
+            name: name.to_string(),
+            media_type: MediaType::of_name(name.as_str()).to_string(),
+            size,
+            key: reference.key().as_bytes().to_vec().into(),
+            hash: reference.hash().as_bytes().to_vec().into(),
+            server: local.server.to_text(),
+            blob: bytes::Bytes::new(),
+            width: 0,
+            height: 0,
+        };
+        let record = TransferRecord {
+            number: 0,
+            message: random(),
+            conversation,
+            way: TransferWay::Up,
+            state: TransferState::Going,
+            room: in_room.clone(),
+            attachment: attachment.encode_to_vec(),
+            server: local.server.clone(),
+            upload: None,
+            done: 0,
+            length: shape.sealed_len(),
+            reason: String::new(),
+        };
+        self.core.store.transaction(|tx| tx.put_transfer(&record))?;
+        self.core.emit([Event::Transfer(view(&record))]);
+        self.core.work.poke();
+        Ok(view(&record))
+    }
+
+    /// Waits until the message of a file that was attached is acknowledged, or nothing more can be done for it now. The error says
+    /// why it will not go out.
+    pub async fn deliver_file(&self, id: MessageId) -> Result<SendOutcome, ClientError> {
+        if let Some(record) = self.core.store.transaction(|tx| tx.transfer(id))? {
+            return match record.state {
+                TransferState::Failed => Err(ClientError::NotAllowed { rule: record.reason }),
+                _ => Ok(SendOutcome::Queued { id, conversation: record.conversation }),
+            };
+        }
+        let record = self.core.store.transaction(|tx| tx.message_anywhere(id))?.ok_or_else(|| unknown(id))?;
+        self.run_starts(None).await?;
+        self.outcome(record.conversation, id).await
+    }
+
+    /// One try to bring a file to its server, from where the last one has come to.
+    pub(super) async fn upload(
+        &self,
+        id: MessageId,
+        room: &impl FileRoom,
+        pace: &mut Pace,
+        on_progress: &mut impl FnMut(&TransferView),
+    ) -> Result<Ended, Stuck> {
+        let Some(record) = self.core.going(id)? else { return Ok(Ended::Stopped) };
+        let (server, length) = (&record.server, record.length);
+        let secret = match record.upload {
+            Some(secret) => UploadSecret::from(secret),
+            None => {
+                let secret = tus::create(&self.transport, server, length).await?;
+                self.core.store.transaction(|tx| tx.set_upload(id, Some(secret.as_bytes()))).map_err(ClientError::from)?;
+                secret
+            }
+        };
+        let mut offset = match tus::offset(&self.transport, server, &secret).await {
+            Err(Held::Gone) => {
+                // Its time was over, or the server has lost it. The same bytes go again.
+                let begin_anew = |tx: &alcyon_store::Tx<'_>| {
+                    tx.set_upload(id, None)?;
+                    tx.set_transferred(id, 0)
+                };
+                self.core.store.transaction(begin_anew).map_err(ClientError::from)?;
+                return Err(Held::Gone.into());
+            }
+            offset => offset?,
+        };
+        while offset < length {
+            if self.core.going(id)?.is_none() {
+                return Ok(Ended::Stopped);
+            }
+            let wanted = usize::try_from(pace.piece().min(length - offset)).unwrap_or(usize::MAX);
+            let piece = room.read(&record.room, offset, wanted).map_err(ClientError::Room)?;
+            if piece.len() != wanted {
+                return Err(Held::Never("the sealed file is not on this device any more; send it again".to_owned()).into());
+            }
+            let began = self.clock.now_ms();
+            let reached = tus::append(&self.transport, server, &secret, offset, piece).await?;
+            if reached <= offset || reached > length {
+                return Err(Held::Never("the server does not count right".to_owned()).into());
+            }
+            offset = reached;
+            pace.took(self.clock.now_ms().saturating_sub(began));
+            self.core.store.transaction(|tx| tx.set_transferred(id, offset)).map_err(ClientError::from)?;
+            self.told(id, on_progress)?;
+        }
+        let complete = match self.uploaded(id, &secret) {
+            // Nobody can be written to there any more. The file stays here until somebody cancels.
+            Err(
+                error @ (ClientError::Left | ClientError::Blocked(_) | ClientError::HandleChanged { .. } | ClientError::NotAllowed { .. }),
+            ) => {
+                return Err(Held::Never(error.to_string()).into());
+            }
+            complete => complete?,
+        };
+        room.remove(&record.room).map_err(ClientError::Room)?;
+        if let Some(view) = complete {
+            on_progress(&view);
+            self.core.emit([Event::Transfer(view)]);
+        }
+        Ok(Ended::Complete)
+    }
+
+    /// The message goes out in place of its transfer, in one step.
+    fn uploaded(&self, id: MessageId, secret: &UploadSecret) -> Result<Option<TransferView>, ClientError> {
+        let Some(record) = self.core.going(id)? else { return Ok(None) };
+        let mut attachment = proto::Attachment::decode(record.attachment.as_slice())
+            .map_err(|_| ClientError::Store(alcyon_store::StoreError::Damaged("transfers")))?;
+        attachment.blob = secret.blob().to_field();
+        let (local, now_ms) = (self.core.local()?, self.clock.now_ms());
+        self.core.store.transaction(|tx| {
+            let conversation = writable(tx, &local, record.conversation)?;
+            let (server, log) = place_of(tx, &local, &conversation)?;
+            let body = (proto::content::Body::Attachment(attachment), None, false);
+            queue_body(tx, &local, &conversation, (&server, log), id, body, now_ms)?;
+            Ok::<_, ClientError>(tx.remove_transfer(id)?)
+        })?;
+        self.core.work.poke();
+        let complete = TransferRecord { done: record.length, ..record };
+        Ok(Some(TransferView { state: transfer::TransferState::Complete, ..view(&complete) }))
+    }
+}
+
+/// While it lives, a file in the room is left alone though no transfer has it.
+struct Sealing<'a>(&'a RefCell<BTreeSet<String>>, &'a str);
+
+impl<'a> Sealing<'a> {
+    fn begin(all: &'a RefCell<BTreeSet<String>>, name: &'a str) -> Self {
+        all.borrow_mut().insert(name.to_owned());
+        Self(all, name)
+    }
+}
+
+impl Drop for Sealing<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().remove(self.1);
+    }
+}
+
+/// Everybody else on this thread gets a turn.
+async fn let_others() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,153 @@
+//! Files by the commands that people type, over real processes: sent, listed, saved, refused, and through a server that is killed.
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, path::Path, time::Duration};
+
+use alcyon_sim::{
+    person::{Person, text},
+    process::{ServerProcess, ServerSetup},
+};
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+
+fn pair(folder: &Path, server: &ServerProcess) -> anyhow::Result<(Person, Person)> {
+    let ann = Person::register(folder, "ann", server)?;
+    let ben = Person::register(folder, "ben", server)?;
+    ann.start(&ben, "hello")?;
+    ben.sync()?;
+    ben.accept_one()?;
+    ann.sync()?;
+    ben.sync()?;
+    Ok((ann, ben))
+}
+
+fn code(finished: &alcyon_sim::process::Finished) -> anyhow::Result<String> {
+    ensure!(finished.code != Some(0), "it was done: {finished:?}");
+    text(&finished.error()?, "error")
+}
+
+fn random(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn files_are_sent_listed_and_saved() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = ServerSetup::new(&folder.path().join("data")).start()?;
+    let (ann, ben) = pair(folder.path(), &server)?;
+    let (boat, empty) = (folder.path().join("boat.jpg"), folder.path().join("-empty"));
+    let picture = random(700_000);
+    fs::write(&boat, &picture)?;
+    fs::write(&empty, b"")?;
+    let paths = [boat.to_str().context("a path")?, empty.to_str().context("a path")?];
+    let sent = ann.profile.run(["send", &ben.handle, "--file", paths[0], paths[1], "--", "what do you say?"])?.all()?;
+    ensure!(sent.len() == 3 && sent.iter().all(|line| line["event"] == "sent"), "{sent:?}");
+    let news = ben.sync_all()?;
+    let names: Vec<_> = news.iter().map(|line| line["file"]["name"].as_str().unwrap_or("-").to_owned()).collect();
+    ensure!(names == ["boat.jpg", "empty", "-"], "{news:?}");
+    let files = ben.profile.run(["files", &ann.handle])?.all()?;
+    let [first, second] = &files[..] else { bail!("{files:?}") };
+    ensure!(first["size"] == 700_000 && text(first, "from")? == ann.handle && text(first, "media_type")? == "image/jpeg", "{first}");
+    let id = text(first, "id")?;
+    ensure!(id == text(&sent[0], "id")?);
+
+    let target = folder.path().join("saved.jpg");
+    let target_text = target.to_str().context("a path")?;
+    let saved = ben.profile.run(["save", &id, target_text])?.one()?;
+    ensure!(saved["event"] == "saved" && saved["size"] == 700_000 && text(&saved, "path")? == target_text, "{saved}");
+    ensure!(fs::read(&target)? == picture, "byte for byte");
+    ensure!(code(&ben.profile.run(["save", &id, target_text])?)? == "exists");
+    fs::write(&target, b"something else")?;
+    ben.profile.run(["save", &id, target_text, "--force"])?.one()?;
+    ensure!(fs::read(&target)? == picture);
+    // Into a folder it goes under its own name, made safe.
+    let into = folder.path().join("into");
+    fs::create_dir(&into)?;
+    ben.profile.run(["save", &text(second, "id")?, into.to_str().context("a path")?])?.one()?;
+    ensure!(fs::read(into.join("empty"))?.is_empty());
+    let left: Vec<_> = fs::read_dir(folder.path().join("ben/files"))?.collect();
+    ensure!(left.is_empty(), "what was on its way is gone");
+
+    let none = folder.path().join("none").display().to_string();
+    ensure!(code(&ann.profile.run(["send", &ben.handle, "--file", &none])?)? == "io");
+    let folder_text = folder.path().display().to_string();
+    ensure!(code(&ann.profile.run(["send", &ben.handle, "--file", &folder_text])?)? == "no-file");
+    ensure!(code(&ben.profile.run(["save", &text(&sent[2], "id")?, &none])?)? == "unknown", "a text is no file");
+    let huge = folder.path().join("huge");
+    fs::File::create(&huge)?.set_len((1 << 32) + 1)?;
+    ensure!(code(&ann.profile.run(["send", &ben.handle, "--file", &huge.display().to_string()])?)? == "file-too-large");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_is_killed_and_one_that_is_full_cost_nothing() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let setup = ServerSetup::new(&folder.path().join("data"));
+    let server = setup.start()?;
+    let setup = setup.again(&server);
+    let (ann, ben) = pair(folder.path(), &server)?;
+    let path = folder.path().join("film.mp4");
+    let film = random(20_000_000);
+    fs::write(&path, &film)?;
+    let path = path.display().to_string();
+
+    // Nobody is there: it waits, and the file itself is not needed any more.
+    server.kill()?;
+    let queued = ann.profile.run(["send", &ben.handle, "--file", &path])?.one()?;
+    ensure!(queued["event"] == "queued", "{queued}");
+    fs::remove_file(&path)?;
+    let waiting = ann.profile.run(["transfer", "list"])?.one()?;
+    ensure!(waiting["state"] == "going" && waiting["way"] == "up" && waiting["done"] == 0, "{waiting}");
+    let id = text(&waiting, "id")?;
+
+    // A server without room says so, and nothing is lost.
+    let full = setup.clone().arguments(["--blobs-total-mebibytes", "1"]).start()?;
+    ann.profile.run(["sync"])?.all()?;
+    ensure!(ann.profile.run(["transfer", "list"])?.one()?["done"] == 0);
+    full.kill()?;
+
+    // Killed while it comes, again and again, as long as it takes.
+    let mut kills = 0;
+    for round in 0..60 {
+        let server = setup.start()?;
+        let mut running = ann.profile.start(["listen"])?;
+        let mut pieces = 0;
+        let complete = loop {
+            let line: Value = running.line(Duration::from_secs(60))?;
+            if line["event"] == "transfer" {
+                pieces += 1;
+                if line["state"] == "complete" {
+                    break true;
+                }
+                if kills < 5 && pieces > 1 + round % 2 {
+                    break false;
+                }
+            }
+        };
+        if complete {
+            while running.is_running()? && ann_has_queued(&running.line(Duration::from_secs(60))?) {}
+            running.terminate(Duration::from_secs(30))?;
+            server.terminate(Duration::from_secs(30))?;
+            break;
+        }
+        server.kill()?;
+        running.kill()?;
+        kills += 1;
+    }
+    ensure!(kills == 5, "{kills} kills");
+    let server = setup.start()?;
+    ann.profile.run(["sync"])?.all()?;
+    ben.sync()?;
+    let target = folder.path().join("saved.mp4").display().to_string();
+    ben.profile.run(["save", &id, &target])?.one()?;
+    ensure!(fs::read(&target)? == film, "byte for byte");
+    server.kill()?;
+    Ok(())
+}
+
+/// Until the message of the file has been taken.
+fn ann_has_queued(line: &Value) -> bool {
+    line["event"] != "delivery"
+}
