@@ -1,4 +1,4 @@
-//! The client's half of tus 1.0.0 (https://tus.io), and ranged reading.
+//! The client's half of tus 1.0.0 (<https://tus.io>), and ranged reading.
 
 use alcyon_wire::{BlobId, ServerUrl, UploadSecret};
 
