@@ -198,6 +198,25 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,
     },
+    /// Look for messages in this profile, the newest first
+    ///
+    /// Words are found by their beginnings, whatever their accents: \"several words\" between quotation marks stand one behind the
+    /// other. Nothing is asked of a server.
+    #[command(after_help = "Examples:
+  alcyon search tide table
+  alcyon search 'from:ben after:2026-11-01 has:link'
+  alcyon search 'in:\"the boats\" \"at the pier\"'
+
+Filters: from:WHO (a handle, a name, me), in:WHERE (a handle, an id, part of a title),
+before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link.")]
+    Search {
+        /// What to look for, words joined by spaces
+        #[arg(required = true)]
+        query: Vec<String>,
+        /// At most so many messages
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
     /// Groups: make, invite, change, leave
     Group {
         #[command(subcommand)]

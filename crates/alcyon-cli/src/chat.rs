@@ -7,6 +7,7 @@ mod composer;
 mod dialog;
 mod dialogs;
 mod draw;
+mod finding;
 mod input;
 mod layout;
 mod panels;
@@ -23,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use alcyon_client::{ClientError, Clock as _, ConnectionState, ConversationId, Event, MessageId, Patience, Post, SendOutcome};
+use alcyon_client::{ClientError, Clock as _, ConnectionState, ConversationId, Event, MessageId, Patience, Post, Search, SendOutcome};
 use alcyon_net::{FolderRoom, SystemClock};
 use crossterm::event::EventStream;
 use futures::{StreamExt as _, future::LocalBoxFuture, stream::FuturesUnordered};
@@ -46,6 +47,8 @@ use crate::{
 
 /// Messages read at a time.
 const PAGE: u32 = 200;
+/// Messages that a search shows.
+const FOUND: u32 = 100;
 
 /// Opens the profile, making it if it is not there, and stays until somebody quits.
 pub(crate) fn run(place: &Place, look: Look) -> Result<(), Failure> {
@@ -214,6 +217,27 @@ impl<'a> Session<'a> {
                     let complete = messages.len() < page();
                     Done::OlderLoaded { conversation, messages, complete }
                 }
+                Effect::Search(query) => {
+                    let zone = self.chat.zone;
+                    let found = Search::parse(&query, |year, month, day| zone.day_begins(year, month, day))
+                        .and_then(|search| self.client.search(&search, FOUND));
+                    Done::Found { query, found: found.map_err(|error| self.explain(error)) }
+                }
+                Effect::GoTo(conversation, id) => {
+                    let mut messages = self.client.history(conversation, None, Some(PAGE))?;
+                    let mut complete = messages.len() < page();
+                    // As far back as it takes, and a page more: what was said before it.
+                    let mut there = false;
+                    while !complete && !there {
+                        there = messages.iter().any(|message| message.id == id);
+                        let Some(oldest) = messages.iter().find_map(|message| message.position) else { break };
+                        let mut older = self.client.history(conversation, Some(oldest), Some(PAGE))?;
+                        complete = older.len() < page();
+                        older.append(&mut messages);
+                        messages = older;
+                    }
+                    Done::WentTo { conversation, id, messages, alarms: self.client.alarms(conversation)?, complete }
+                }
                 Effect::MarkRead(conversation) => {
                     self.client.mark_read(conversation)?;
                     self.refresh()?;
@@ -286,6 +310,8 @@ impl<'a> Session<'a> {
             | Effect::ShowGroup(_)
             | Effect::LoadOlder(..)
             | Effect::MarkRead(_)
+            | Effect::Search(_)
+            | Effect::GoTo(..)
             | Effect::WordsConfirmed
             | Effect::Write(..)
             | Effect::Post { .. } => return,

@@ -127,6 +127,7 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
                 report.message(message)?;
             }
         }
+        Command::Search { query, limit } => crate::search::run(&query.join(" "), limit, client, report)?,
         Command::Group { command } => group::run(command, client, report).await?,
         Command::Join { link } => group::join(&link, client, report).await?,
         Command::Chat | Command::Completions { .. } | Command::Man { .. } => unreachable!("these need no profile opened here"),

@@ -25,6 +25,7 @@ mod profile;
 mod progress;
 mod qr;
 mod report;
+mod search;
 mod text;
 mod wrap;
 

@@ -1,6 +1,6 @@
 //! Points in time as people and programs read them.
 
-use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::{Date, Month, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::text::{Language, Text};
 
@@ -34,6 +34,18 @@ impl Zone {
             Self::Fixed(offset) => offset,
         };
         utc.checked_to_offset(offset).unwrap_or(utc)
+    }
+
+    /// When a day begins there, Unix milliseconds; none if there is no such day, or if it was before 1970.
+    pub(crate) fn day_begins(self, year: i32, month: u8, day: u8) -> Option<u64> {
+        let midnight = Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()?.midnight();
+        let offset_at = |at: OffsetDateTime| match self {
+            Self::System => UtcOffset::local_offset_at(at).unwrap_or(UtcOffset::UTC),
+            Self::Fixed(offset) => offset,
+        };
+        // The offset of about then tells the offset of then, but in the hour in which it changes.
+        let near = midnight.assume_offset(offset_at(midnight.assume_utc()));
+        u64::try_from(midnight.assume_offset(offset_at(near)).unix_timestamp_nanos() / 1_000_000).ok()
     }
 
     /// `14:03`.
@@ -86,6 +98,9 @@ mod tests {
         let zone = Zone::Fixed(offset!(+2));
         assert_eq!(zone.clock(1_767_621_822_123), "16:03");
         assert_eq!(zone.date_and_clock(1_767_655_800_000), "2026-01-06 01:30");
+        assert_eq!(zone.day_begins(2026, 1, 6).map(rfc3339).as_deref(), Some("2026-01-05T22:00:00Z"));
+        assert_eq!(zone.day_begins(2026, 2, 29), None);
+        assert_eq!(zone.day_begins(1970, 1, 1), None, "two hours before it all began");
         assert_eq!(zone.clock(u64::MAX), "23:59", "beyond the last year, in UTC rather than not at all");
     }
 

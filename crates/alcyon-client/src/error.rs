@@ -82,6 +82,9 @@ pub enum ClientError {
     /// The invite or link is over: used, closed, expired, or for somebody else.
     #[error("the invite or link is over: used, closed, expired, or for somebody else")]
     InviteOver,
+    /// No day. Write it as 2026, 2026-11 or 2026-11-22.
+    #[error("{0} is no day: one looks like 2026-11-22")]
+    NoDay(String),
     /// An empty text can't be sent.
     #[error("the text is empty")]
     EmptyText,
@@ -155,6 +158,7 @@ impl ClientError {
             Self::File(alcyon_files::FileError::Io(_) | alcyon_files::FileError::Random(_)) | Self::Room(_) => "io",
             Self::File(_) => "file-damaged",
             Self::NotFetched => "not-fetched",
+            Self::NoDay(_) => "no-day",
             Self::TooManyAtOnce { .. } => "too-many",
             Self::NotAllowed { .. } => "not-allowed",
             Self::AlreadyIn(_) => "already-in",
@@ -187,6 +191,7 @@ impl ClientError {
             Self::InviteOver => Some("id"),
             Self::TextTooLong { .. } | Self::EmptyText => Some("text"),
             Self::File(alcyon_files::FileError::TooLarge { .. } | alcyon_files::FileError::Changed) => Some("file"),
+            Self::NoDay(_) => Some("query"),
             Self::Wire(error) => Some(error.field()),
             Self::Refused { field, .. } => field.as_deref(),
             _ => None,

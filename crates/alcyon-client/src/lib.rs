@@ -48,6 +48,7 @@ mod poke;
 mod random;
 mod register;
 mod rejoin;
+mod search;
 mod send;
 mod shelf;
 mod start;
@@ -70,5 +71,6 @@ pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, Mem
 pub use join_link::JoinLink;
 pub use markup::{MarkStyle, MarkedSpan, marked_spans};
 pub use next_term::TermReason;
+pub use search::{Carries, Search, SearchWord};
 pub use shelf::Muted;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

@@ -30,3 +30,26 @@ CREATE TABLE transfers (
   length INTEGER NOT NULL,
   reason TEXT NOT NULL             -- why it can't go on
 ) STRICT;
+
+-- Search. Of each text its words, and no second copy of it: `alcyon_words` is the program's (search.rs), and what it says of a text
+-- never changes within a format, because that is how words leave the index again.
+ALTER TABLE messages ADD COLUMN has INTEGER NOT NULL DEFAULT 0;     -- 1 a file, 2 a link, 4 a place, 8 a contact
+UPDATE messages SET has = 2 WHERE text LIKE '%https://%' OR text LIKE '%http://%';
+CREATE INDEX messages_by_has ON messages (number) WHERE has <> 0;
+CREATE VIRTUAL TABLE message_words USING fts5 (
+  words, content = '', columnsize = 0, prefix = '1 2', tokenize = 'unicode61 remove_diacritics 2'
+);
+INSERT INTO message_words (message_words, rank) VALUES ('secure-delete', 1);
+INSERT INTO message_words (rowid, words) SELECT number, alcyon_words(text) FROM messages WHERE text <> '';
+CREATE TRIGGER message_words_come AFTER INSERT ON messages WHEN new.text <> '' BEGIN
+  INSERT INTO message_words (rowid, words) VALUES (new.number, alcyon_words(new.text));
+END;
+CREATE TRIGGER message_words_go AFTER DELETE ON messages WHEN old.text <> '' BEGIN
+  INSERT INTO message_words (message_words, rowid, words) VALUES ('delete', old.number, alcyon_words(old.text));
+END;
+CREATE TRIGGER message_words_are_old BEFORE UPDATE OF text ON messages WHEN old.text <> '' AND old.text <> new.text BEGIN
+  INSERT INTO message_words (message_words, rowid, words) VALUES ('delete', old.number, alcyon_words(old.text));
+END;
+CREATE TRIGGER message_words_are_new AFTER UPDATE OF text ON messages WHEN new.text <> '' AND old.text <> new.text BEGIN
+  INSERT INTO message_words (rowid, words) VALUES (new.number, alcyon_words(new.text));
+END;

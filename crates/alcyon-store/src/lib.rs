@@ -26,6 +26,7 @@ mod mls_rows;
 mod open;
 mod outbox;
 mod request;
+mod search;
 mod shelf;
 mod transfer;
 
@@ -44,6 +45,7 @@ pub use group::LinkRecord;
 pub use message::{DeliveryState, MessageKind, MessageRecord};
 pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
 pub use request::{RequestKind, RequestRecord, RequestState};
+pub use search::{Has, SearchQuery, SearchTerm};
 pub use shelf::Shelf;
 pub use transfer::{TransferRecord, TransferState, TransferWay};
 

@@ -2,7 +2,7 @@ use alcyon_wire::{AccountId, ConversationId, MessageId};
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
-    StoreError, Tx,
+    Has, StoreError, Tx,
     column::{id, maybe_id, number, stored_enum, to_sql, wrong},
 };
 
@@ -87,14 +87,15 @@ pub struct MessageRecord {
     pub rights: u32,
 }
 
-const COLUMNS: &str = "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line, kind, target,
+pub(crate) const COLUMNS: &str =
+    "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line, kind, target,
   content, at_ms, rights";
 /// Of something that is done to a message nothing is shown by itself.
-const STANDS_ALONE: &str = "kind IN (1, 2)";
+pub(crate) const STANDS_ALONE: &str = "kind IN (1, 2)";
 /// What was deleted has nothing left that could be sent again.
 const SOMETHING_LEFT: &str = "(content IS NOT NULL OR text <> '')";
 
-fn message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
+pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<MessageRecord> {
     let term: Option<u32> = row.get(6)?;
     let sequence: Option<i64> = row.get(7)?;
     Ok(MessageRecord {
@@ -391,11 +392,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What a message carries, for the search.
+    pub fn set_has(&self, conversation: ConversationId, message: MessageId, has: Has) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE messages SET has = ?3 WHERE conversation = ?1 AND message = ?2 AND has <> ?3")?
+            .execute(params![conversation.as_bytes(), message.as_bytes(), has.0])?;
+        Ok(())
+    }
+
     /// Nothing is left of what a message said, nor of the texts it had before. That it was there stays.
     pub fn erase(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "UPDATE messages SET text = '', content = NULL WHERE conversation = ?1 AND (message = ?2 OR (target = ?2 AND kind = 4))",
+                "UPDATE messages SET text = '', content = NULL, has = 0 WHERE conversation = ?1 AND (message = ?2 OR (target = ?2 AND kind = 4))",
             )?
             .execute(params![conversation.as_bytes(), message.as_bytes()])?;
         Ok(())

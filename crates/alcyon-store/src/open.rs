@@ -29,6 +29,7 @@ fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection
         .execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
+    crate::search::install(connection)?;
     let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match (application, found) {
@@ -58,6 +59,12 @@ fn bring_up(connection: &Connection, found: u32) -> Result<(), StoreError> {
             let _ = connection.execute_batch("ROLLBACK");
         })?;
     Ok(())
+}
+
+/// All of the newest format, as it is made in an empty database.
+#[cfg(test)]
+pub(crate) fn whole_schema() -> String {
+    STEPS.concat()
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -109,6 +109,7 @@ pub(super) async fn carry_out(
         }
         // The interface does these by itself.
         Act::Help
+        | Act::Search(_)
         | Act::Members
         | Act::Reply(_)
         | Act::React { .. }

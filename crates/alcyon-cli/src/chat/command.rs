@@ -143,6 +143,7 @@ impl Chat {
                 return Vec::new();
             }
             Act::Members => return self.show_group(),
+            Act::Search(words) => return self.look_for(words),
             Act::Remove(who) => Some(SlashText::ReallyRemove { who, group }),
             Act::Move(server) => {
                 to = server.to_text();

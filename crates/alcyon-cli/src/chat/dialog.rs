@@ -3,7 +3,7 @@
 use alcyon_client::{GroupView, Handle, SafetyNumberView};
 use zeroize::Zeroizing;
 
-use super::{composer::Composer, slash::TypedLink, state::Effect};
+use super::{composer::Composer, finding::Finding, slash::TypedLink, state::Effect};
 use crate::{look::Look, text::Text};
 
 /// One at a time.
@@ -42,6 +42,8 @@ pub(super) enum Dialog {
         view: Option<Box<GroupView>>,
         scroll: u16,
     },
+    /// Looking for messages.
+    Search(Finding),
     Links {
         links: Vec<TypedLink>,
         scroll: u16,

@@ -14,6 +14,7 @@ use ratatui::{
 use super::{
     dialog::{Dialog, Form, Words},
     draw::{columns, draw_text},
+    finding,
     layout::Target,
     panels,
     state::Chat,
@@ -58,6 +59,7 @@ pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
         Dialog::Command { line, problem } => panels::draw_command(chat, line, problem.as_deref(), frame),
         Dialog::Group { view, scroll } => panels::draw_group(chat, view.as_deref(), scroll, frame),
         Dialog::Links { links, scroll } => panels::draw_links(chat, links, scroll, frame),
+        Dialog::Search(finding) => finding::draw(chat, finding, frame),
         Dialog::Safety { who, number } => draw_safety(chat, who, number.as_ref(), frame),
     }
     chat.dialog = Some(dialog);

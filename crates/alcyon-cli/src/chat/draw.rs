@@ -376,6 +376,11 @@ fn draw_messages(chat: &mut Chat, area: Rect, buffer: &mut Buffer) {
     let Some(open) = &mut chat.open else { return };
     open.lay_out(&paper);
     let height = usize::from(area.height);
+    if std::mem::take(&mut open.bring)
+        && let Some((_, place)) = open.rows.places.iter().find(|(id, _)| Some(*id) == open.selected)
+    {
+        open.scroll = open.rows.lines.len().saturating_sub(place.start + height.div_ceil(2));
+    }
     open.scroll = open.scroll.min(open.rows.lines.len().saturating_sub(height));
     let end = open.rows.lines.len() - open.scroll;
     let shown = open.rows.lines.get(end.saturating_sub(height)..end).unwrap_or_default();

@@ -43,6 +43,7 @@ impl Chat {
         }
         match key.code {
             KeyCode::F(1) => self.dialog = Some(Dialog::Help { scroll: 0 }),
+            KeyCode::Char('f') if control => return self.look_for(""),
             KeyCode::Char('n') if control => self.dialog = Some(Dialog::New(Form::default())),
             KeyCode::Up if key.modifiers.contains(KeyModifiers::ALT) => return self.step(-1),
             KeyCode::Down if key.modifiers.contains(KeyModifiers::ALT) => return self.step(1),
@@ -276,6 +277,7 @@ impl Chat {
                     edit(line, key);
                 }
             },
+            Dialog::Search(_) => return self.search_key(key),
             Dialog::Quit if yes => return vec![Effect::Quit],
             Dialog::Quit => self.dialog = None,
             Dialog::Words(words) => match key.code {
@@ -323,6 +325,7 @@ impl Chat {
                 *problem = None;
                 line.insert(text.trim());
             }
+            Some(Dialog::Search(_)) => return self.search_paste(text),
             Some(_) => {}
             None => {
                 if let (Focus::Main, Some(Choice::Conversation(id))) = (self.focus, self.chosen)
@@ -402,7 +405,7 @@ impl Chat {
 }
 
 /// Keys that mean the same in every field.
-fn edit(field: &mut Composer, key: KeyEvent) {
+pub(super) fn edit(field: &mut Composer, key: KeyEvent) {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.contains(KeyModifiers::ALT);
     match key.code {

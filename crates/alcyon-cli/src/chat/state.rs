@@ -29,6 +29,10 @@ pub(super) enum Effect {
     /// Read those before.
     LoadOlder(ConversationId, Position),
     MarkRead(ConversationId),
+    /// Look for messages.
+    Search(String),
+    /// Read a conversation as far back as this message.
+    GoTo(ConversationId, MessageId),
     /// The recovery words are written down: no device keeps them.
     WordsConfirmed,
     Write(ConversationId, String),
@@ -66,6 +70,19 @@ pub(super) enum Effect {
 pub(super) enum Done {
     Loaded {
         conversation: ConversationId,
+        messages: Vec<Message>,
+        alarms: Vec<Alarm>,
+        complete: bool,
+    },
+    /// What a search came to, or what is wrong with it.
+    Found {
+        query: String,
+        found: Result<Vec<Message>, String>,
+    },
+    /// A conversation, to be shown where this message is.
+    WentTo {
+        conversation: ConversationId,
+        id: MessageId,
         messages: Vec<Message>,
         alarms: Vec<Alarm>,
         complete: bool,
@@ -145,6 +162,8 @@ pub(super) struct Open {
     pub(super) unread: u64,
     /// The message that commands are about.
     pub(super) selected: Option<MessageId>,
+    /// The chosen message is brought into the middle when it is drawn.
+    pub(super) bring: bool,
     /// Laid out, for the width and the day they were laid out for.
     pub(super) rows: Rows,
 }
@@ -412,11 +431,30 @@ impl Chat {
                     below: 0,
                     unread,
                     selected: None,
+                    bring: false,
                     rows,
                 });
                 let mut effects = self.read();
                 effects.extend(is_group.then_some(Effect::LoadGroup(conversation)));
                 effects
+            }
+            Done::Found { query, found } => {
+                self.found(&query, found);
+                Vec::new()
+            }
+            Done::WentTo { conversation, id, messages, alarms, complete } => {
+                self.choose(Choice::Conversation(conversation));
+                self.focus = Focus::Main;
+                let effects = self.done(Done::Loaded { conversation, messages, alarms, complete });
+                if let Some(open) = &mut self.open {
+                    open.bring = open.messages.iter().any(|message| message.id == id);
+                    open.selected = Some(id).filter(|_| open.bring);
+                    // Until it is drawn nobody knows where; not at the end, as far as reading goes.
+                    open.scroll = usize::from(open.bring);
+                    open.rows.laid_out_for = None;
+                }
+                // Nothing counts as read by jumping over it.
+                effects.into_iter().filter(|effect| !matches!(effect, Effect::MarkRead(_))).collect()
             }
             Done::Group { conversation, view } => {
                 if let Some(open) = self.open.as_mut().filter(|open| open.id == conversation) {

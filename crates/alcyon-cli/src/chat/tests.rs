@@ -2,6 +2,7 @@
 
 mod commands;
 mod contents;
+mod finding;
 mod pictures;
 
 use alcyon_client::{

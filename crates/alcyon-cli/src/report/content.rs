@@ -336,6 +336,19 @@ impl<W: Write> Report<W> {
         self.line(&format!("    {}", message.replace('\n', "\n    ")))
     }
 
+    /// A message that answers a search.
+    pub(crate) fn found(&mut self, message: &Message, title: &str) -> io::Result<()> {
+        if self.json {
+            return self.object(&MessageLine::of("found", message));
+        }
+        let line = self.message_line(message);
+        self.line(&format!("{title}  {line}"))
+    }
+
+    pub(crate) fn nothing_found(&mut self) -> io::Result<()> {
+        if self.json { Ok(()) } else { self.line(&self.look.language.say_of_content(ContentText::NothingFound)) }
+    }
+
     /// What became of something that was done to a message.
     pub(crate) fn posted(&mut self, outcome: &SendOutcome) -> io::Result<()> {
         if self.json {

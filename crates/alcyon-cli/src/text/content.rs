@@ -30,6 +30,11 @@ pub(crate) enum ContentText<'a> {
     NotDone,
     Done,
     Queued,
+    // search
+    NothingFound,
+    SearchTitle,
+    SearchHint,
+    SearchKeys,
 }
 
 impl Language {
@@ -66,6 +71,10 @@ fn english(text: ContentText<'_>) -> String {
         ContentText::NotDone => "what you did to this message did not go out, and nothing has changed",
         ContentText::Done => "Done.",
         ContentText::Queued => "No connection: it is done with the next one.",
+        ContentText::NothingFound => "Nothing found.",
+        ContentText::SearchTitle => "Search",
+        ContentText::SearchHint => "words, from:ben in:boats after:2026-11 has:link",
+        ContentText::SearchKeys => "↑ ↓ choose, Enter go there, Esc close",
     }
     .to_owned()
 }
@@ -96,6 +105,10 @@ fn french(text: ContentText<'_>) -> String {
         ContentText::NotDone => "ce que vous avez fait à ce message n’est pas parti, et rien n’a changé",
         ContentText::Done => "C’est fait.",
         ContentText::Queued => "Pas de connexion : ce sera fait à la prochaine.",
+        ContentText::NothingFound => "Rien trouvé.",
+        ContentText::SearchTitle => "Rechercher",
+        ContentText::SearchHint => "des mots, from:ben in:barques after:2026-11 has:link",
+        ContentText::SearchKeys => "↑ ↓ choisir, Entrée y aller, Échap fermer",
     }
     .to_owned()
 }

@@ -109,7 +109,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::ProblemTitle => "That did not work",
         Text::HelpTitle => "Help",
         Text::HelpKeys => {
-            "In the list\n↑ ↓ j k|choose\nEnter, →|open\nn, Ctrl+N|new conversation\ns|safety number\nb|block or unblock\nm, p, e|mute, pin, archive; or back\ng|members of a group\n/|a command\na, d|accept, decline a request\nq|quit\n\nWhile writing\nEnter|send\nAlt+Enter, Ctrl+J|new line\n↑ ↓|move; at the edge, older texts\nPgUp PgDn|scroll the messages\nAlt+↑ Alt+↓|other conversation\nCtrl+R|write a failed message again\n/|a command; Tab completes it\nTab, Esc|to the list\nCtrl+C|quit\n\nMarks\n{queued}|waits for the server\n{sent}|the server has it\n{delivered}|the other side has it\n{failed}|will not go out"
+            "In the list\n↑ ↓ j k|choose\nEnter, →|open\nn, Ctrl+N|new conversation\nCtrl+F|search messages\ns|safety number\nb|block or unblock\nm, p, e|mute, pin, archive; or back\ng|members of a group\n/|a command\na, d|accept, decline a request\nq|quit\n\nWhile writing\nEnter|send\nAlt+Enter, Ctrl+J|new line\n↑ ↓|move; at the edge, older texts\nPgUp PgDn|scroll the messages\nAlt+↑ Alt+↓|other conversation\nCtrl+R|write a failed message again\n/|a command; Tab completes it\nTab, Esc|to the list\nCtrl+C|quit\n\nMarks\n{queued}|waits for the server\n{sent}|the server has it\n{delivered}|the other side has it\n{failed}|will not go out"
         }
         Text::WelcomeTitle => "Welcome to Alcyon",
         Text::WelcomeText => "Private messages that no server can read. No phone number, no address book: an account is a name on a server that you choose.",

@@ -115,7 +115,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::ProblemTitle => "Cela n'a pas marché",
         Text::HelpTitle => "Aide",
         Text::HelpKeys => {
-            "Dans la liste\n↑ ↓ j k|choisir\nEntrée, →|ouvrir\nn, Ctrl+N|nouvelle conversation\ns|numéro de sûreté\nb|bloquer ou débloquer\nm, p, e|sourdine, épingler, archiver ; ou l'inverse\ng|membres d'un groupe\n/|une commande\na, d|accepter, refuser une demande\nq|quitter\n\nEn écrivant\nEntrée|envoyer\nAlt+Entrée, Ctrl+J|à la ligne\n↑ ↓|déplacer ; au bord, textes passés\nPg↑ Pg↓|défiler les messages\nAlt+↑ Alt+↓|autre conversation\nCtrl+R|récrire un message échoué\n/|une commande ; Tab la complète\nTab, Échap|vers la liste\nCtrl+C|quitter\n\nMarques\n{queued}|attend le serveur\n{sent}|le serveur l'a\n{delivered}|l'autre l'a\n{failed}|ne partira pas"
+            "Dans la liste\n↑ ↓ j k|choisir\nEntrée, →|ouvrir\nn, Ctrl+N|nouvelle conversation\nCtrl+F|chercher des messages\ns|numéro de sûreté\nb|bloquer ou débloquer\nm, p, e|sourdine, épingler, archiver ; ou l'inverse\ng|membres d'un groupe\n/|une commande\na, d|accepter, refuser une demande\nq|quitter\n\nEn écrivant\nEntrée|envoyer\nAlt+Entrée, Ctrl+J|à la ligne\n↑ ↓|déplacer ; au bord, textes passés\nPg↑ Pg↓|défiler les messages\nAlt+↑ Alt+↓|autre conversation\nCtrl+R|récrire un message échoué\n/|une commande ; Tab la complète\nTab, Échap|vers la liste\nCtrl+C|quitter\n\nMarques\n{queued}|attend le serveur\n{sent}|le serveur l'a\n{delivered}|l'autre l'a\n{failed}|ne partira pas"
         }
         Text::WelcomeTitle => "Bienvenue dans Alcyon",
         Text::WelcomeText => "Des messages privés qu'aucun serveur ne peut lire. Ni numéro de téléphone, ni carnet d'adresses : un compte est un nom sur un serveur que vous choisissez.",
@@ -195,6 +195,7 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::TextTooLong { limit, actual } => {
             format!("au plus {limit} octets de texte tiennent ici, ceci en a {actual}")
         }
+        ClientError::NoDay(day) => format!("{day} n'est pas un jour : on écrit 2026-11-22"),
         ClientError::EmptyText => "le texte est vide".to_owned(),
         ClientError::File(error) => return file(error),
         ClientError::Room(why) => format!("un fichier en route ne peut pas être gardé sur cet appareil : {why}"),

@@ -155,6 +155,7 @@ pub(crate) fn settle(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -
     }
     if whole.outcome.deleted.is_none() {
         tx.set_text(conversation, id, &whole.words())?;
+        tx.set_has(conversation, id, whole.carries())?;
         return Ok(None);
     }
     let there = whole.record.content.is_some() || !whole.record.text.is_empty();

@@ -223,11 +223,9 @@ pub(crate) fn queue_body(
         at_ms: 0,
         rights,
     })?;
-    match target {
-        Some(target) => {
-            settle(tx, conversation.conversation, target)?;
-        }
-        None => tx.bring_back(conversation.conversation, now_ms)?,
+    settle(tx, conversation.conversation, target.unwrap_or(id))?;
+    if target.is_none() {
+        tx.bring_back(conversation.conversation, now_ms)?;
     }
     queue_content(tx, OutboxKind::Append, conversation.conversation, server, log, id.into(), &draft)?;
     Ok(())

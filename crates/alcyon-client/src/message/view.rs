@@ -1,6 +1,6 @@
 //! Stored messages as they are shown: what they were, and what has become of them.
 
-use alcyon_store::{DeliveryState, MessageKind, MessageRecord, Tx};
+use alcyon_store::{DeliveryState, Has, MessageKind, MessageRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, MessageId, proto};
 use proto::content::Body;
 
@@ -81,6 +81,13 @@ impl Whole {
             return String::new();
         }
         self.text().map_or_else(|| self.record.text.clone(), |text| text.text)
+    }
+
+    /// What can be searched for beside the words.
+    pub(crate) fn carries(&self) -> Has {
+        let words = self.words();
+        let link = ["https://", "http://"].iter().any(|scheme| words.contains(scheme));
+        if link { Has::LINK } else { Has::default() }
     }
 
     /// The texts it had before the one it has now, oldest first.

@@ -10,6 +10,7 @@ mod cases;
 mod groups;
 mod machine;
 mod report;
+mod search;
 mod sign_up;
 
 use std::{
@@ -49,6 +50,9 @@ struct Arguments {
     /// Measure groups of so many accounts instead: `--groups 10,100`. 1,000 take about an hour.
     #[arg(long, value_delimiter = ',')]
     groups: Vec<usize>,
+    /// Measure searches in a profile of so many messages instead: `--search 100000`.
+    #[arg(long)]
+    search: Option<usize>,
     /// Write the table into docs/benchmarks.md.
     #[arg(long)]
     write: bool,
@@ -62,6 +66,15 @@ fn main() -> anyhow::Result<()> {
         let rows = tokio::task::LocalSet::new().block_on(&runtime, groups(&arguments))?;
         println!("{}", report::group_table(&machine::describe()?, &rows));
         return if arguments.write { report::write_groups(&machine::describe()?, &rows) } else { Ok(()) };
+    }
+    if let Some(messages) = arguments.search {
+        let folder = data_folder(&arguments)?;
+        let setup = ServerSetup::new(&folder.path().join("server")).arguments(["--log-level", "warn"]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let rows = tokio::task::LocalSet::new().block_on(&runtime, search::measure(setup, folder.path(), messages))?;
+        let table = report::search_table(&machine::describe()?, &rows);
+        println!("{table}");
+        return if arguments.write { report::write_search(&table) } else { Ok(()) };
     }
     let report = tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&arguments))?;
     println!("{}", report.table());

@@ -39,6 +39,8 @@ const BEGIN: &str = "<!-- bench: begin, written by `cargo xtask bench --write` -
 const END: &str = "<!-- bench: end -->";
 const GROUPS_BEGIN: &str = "<!-- groups: begin, written by `cargo xtask bench --groups 10,100,1000 --write` -->";
 const GROUPS_END: &str = "<!-- groups: end -->";
+const SEARCH_BEGIN: &str = "<!-- search: begin, written by `cargo xtask bench --search 100000 --write` -->";
+const SEARCH_END: &str = "<!-- search: end -->";
 const DOCUMENT: &str = "docs/benchmarks.md";
 
 impl Report {
@@ -95,6 +97,19 @@ pub fn group_table(machine: &str, rows: &str) -> String {
 /// Puts that table into the document.
 pub fn write_groups(machine: &str, rows: &str) -> anyhow::Result<()> {
     put(GROUPS_BEGIN, GROUPS_END, &group_table(machine, rows))
+}
+
+/// What searches take, as Markdown; `rows` are finished.
+pub fn search_table(machine: &str, rows: &str) -> String {
+    format!(
+        "Median of nine, and the first one after the profile was opened, on the wall. {machine}.\n\n\
+         | messages | what | figures |\n| --- | --- | --- |\n{rows}"
+    )
+}
+
+/// Puts that table into the document.
+pub fn write_search(table: &str) -> anyhow::Result<()> {
+    put(SEARCH_BEGIN, SEARCH_END, table)
 }
 
 /// Puts a table between two marks of the document; what stands around them stays.
