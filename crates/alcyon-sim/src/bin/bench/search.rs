@@ -149,7 +149,7 @@ fn fill(store: &Store, vocabulary: &Vocabulary, chance: &mut StdRng, messages: u
             for number in batch * BATCH..((batch + 1) * BATCH).min(messages) {
                 let number = number as u64;
                 let mut text = vocabulary.text(chance);
-                let link = number % 100 == 0;
+                let link = number.is_multiple_of(100);
                 if link {
                     text.push_str(" https://sea.example/tide");
                 }
