@@ -85,6 +85,9 @@ impl Whole {
 
     /// What can be searched for beside the words.
     pub(crate) fn carries(&self) -> Has {
+        if let Some(Some(Body::Attachment(_))) = self.content.as_ref().map(|content| &content.body) {
+            return Has::FILE;
+        }
         let words = self.words();
         let link = ["https://", "http://"].iter().any(|scheme| words.contains(scheme));
         if link { Has::LINK } else { Has::default() }

@@ -106,7 +106,7 @@ fn filters_narrow_and_pages_follow_each_other() {
             for number in 1..=12 {
                 let record = record(number, "tide table");
                 tx.add_message(&record)?;
-                if number % 4 == 0 {
+                if number.is_multiple_of(4) {
                     tx.set_has(record.conversation, record.message, Has::LINK.and(if number == 8 { Has::FILE } else { Has::default() }))?;
                 }
             }
