@@ -31,6 +31,15 @@ CREATE TABLE transfers (
   reason TEXT NOT NULL             -- why it can't go on
 ) STRICT;
 
+-- MLS state: a value of more than 768 bytes lies in parts of that size, in place of a row of mls_rows.
+CREATE TABLE mls_parts (
+  kind INTEGER NOT NULL,
+  key BLOB NOT NULL,
+  part INTEGER NOT NULL,           -- from 0
+  value BLOB NOT NULL,
+  PRIMARY KEY (kind, key, part)
+) STRICT;
+
 -- Search. Of each text its words, and no second copy of it: `alcyon_words` is the program's (search.rs), and what it says of a text
 -- never changes within a format, because that is how words leave the index again.
 ALTER TABLE messages ADD COLUMN has INTEGER NOT NULL DEFAULT 0;     -- 1 a file, 2 a link, 4 a place, 8 a contact

@@ -339,30 +339,44 @@ impl Tx<'_> {
             tree_stale,
             reason,
         } = record;
-        self.sql
-            .prepare_cached(&format!(
-                "INSERT OR REPLACE INTO terms ({TERM}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
-            ))?
-            .execute(params![
-                log.as_bytes(),
-                conversation.as_bytes(),
-                term,
-                server.to_text(),
-                state.number(),
-                group_id,
-                welcome,
-                seat.as_bytes(),
-                next_seat.as_ref().map(|seat| seat.as_bytes().as_slice()),
-                drop_secret.as_bytes(),
-                join_secret.as_bytes(),
-                to_sql(*cursor),
-                running_hash.as_bytes(),
-                to_sql(*commit_count),
-                rejoin,
-                door,
-                tree_stale,
-                reason
-            ])?;
+        let values = params![
+            log.as_bytes(),
+            conversation.as_bytes(),
+            term,
+            server.to_text(),
+            state.number(),
+            group_id,
+            welcome,
+            seat.as_bytes(),
+            next_seat.as_ref().map(|seat| seat.as_bytes().as_slice()),
+            drop_secret.as_bytes(),
+            join_secret.as_bytes(),
+            to_sql(*cursor),
+            running_hash.as_bytes(),
+            to_sql(*commit_count),
+            rejoin,
+            door,
+            tree_stale,
+            reason
+        ];
+        // With every entry; where conversation and term stay, so does the index over them.
+        let updated = self
+            .sql
+            .prepare_cached(
+                "UPDATE terms SET server = ?4, state = ?5, group_id = ?6, welcome = ?7, seat = ?8, next_seat = ?9, drop_secret = ?10,
+                   join_secret = ?11, cursor = ?12, running_hash = ?13, commit_count = ?14, rejoin = ?15, door = ?16, tree_stale = ?17,
+                   reason = ?18
+                 WHERE log = ?1 AND conversation = ?2 AND term = ?3",
+            )?
+            .execute(values)?;
+        if updated == 0 {
+            self.sql
+                .prepare_cached(&format!(
+                    "INSERT OR REPLACE INTO terms ({TERM})
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+                ))?
+                .execute(values)?;
+        }
         Ok(())
     }
 }

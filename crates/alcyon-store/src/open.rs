@@ -16,7 +16,8 @@ const STEPS: [&str; FORMAT as usize] = [
 ];
 
 /// Sets the key and everything that has to be set each time, creates the schema in an empty database, and checks the format.
-fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {
+/// `page`: bytes of a page, as the database was made with.
+fn prepare(connection: &Connection, key: &StoreKey, page: u64) -> Result<(), StoreError> {
     let mut pragma = Zeroizing::new(String::with_capacity(96));
     pragma.push_str("PRAGMA key = \"x'");
     for byte in key.0 {
@@ -26,6 +27,7 @@ fn prepare(connection: &Connection, key: &StoreKey) -> Result<(), StoreError> {
     // A wrong key is told by an error; SQLCipher would write about it to the terminal besides.
     connection.execute_batch("PRAGMA cipher_log_level = NONE;")?;
     connection.execute_batch(&pragma)?;
+    connection.execute_batch(&format!("PRAGMA cipher_page_size = {page};"))?;
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     connection
         .execute_batch("PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
@@ -85,8 +87,12 @@ mod native {
     const LOCK: &str = "profile.lock";
     /// How long a second process waits for the first.
     const PATIENCE: Duration = Duration::from_secs(5);
-    /// SQLite's and SQLCipher's page size: no database is smaller, and its length is a multiple of it.
-    const PAGE: u64 = 4096;
+    /// Bytes of a page. A message changes a dozen pages in as many places, and each page is written whole.
+    const PAGE: u64 = 1024;
+    /// What profiles of formats 1 to 3 were made with: SQLCipher's own size.
+    const OLD_PAGE: u64 = 4096;
+    /// Pages in the write-ahead log before they are moved: 4 MiB.
+    const CHECKPOINT: u32 = 4096;
 
     impl Store {
         /// Opens or creates the profile in this directory. Waits up to five seconds for another process to let go of it.
@@ -95,11 +101,21 @@ mod native {
             let lock = lock(directory)?;
             let path = directory.join(DATABASE);
             look_before_opening(&path)?;
-            let connection = Connection::open(&path)?;
-            prepare(&connection, key)?;
+            let connection = match connect(&path, key, PAGE) {
+                // A wrong key looks like another page size.
+                Err(StoreError::WrongKey) => connect(&path, key, OLD_PAGE)?,
+                connection => connection?,
+            };
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+            connection.query_row(&format!("PRAGMA wal_autocheckpoint = {CHECKPOINT}"), [], |_| Ok(()))?;
             Ok(Self { connection: RefCell::new(connection), _lock: lock })
         }
+    }
+
+    fn connect(path: &Path, key: &StoreKey, page: u64) -> Result<Connection, StoreError> {
+        let connection = Connection::open(path)?;
+        prepare(&connection, key, page)?;
+        Ok(connection)
     }
 
     fn create_private(directory: &Path) -> std::io::Result<()> {
@@ -158,6 +174,8 @@ mod browser {
 
     /// The database's file in a profile's pool of files.
     const DATABASE: &str = "profile.db";
+    /// Bytes of a page. There is no write-ahead log here, and each write is a call.
+    const PAGE: u64 = 4096;
 
     impl Store {
         /// Opens or creates the profile of this name in the origin private file system. Only a dedicated Worker can, and
@@ -168,7 +186,7 @@ mod browser {
             install::<WasmOsCallback>(&pool, false).await.map_err(why)?;
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
             let connection = Connection::open_with_flags_and_vfs(DATABASE, flags, file_system.as_str())?;
-            prepare(&connection, key)?;
+            prepare(&connection, key, PAGE)?;
             Ok(Self { connection: RefCell::new(connection) })
         }
     }
