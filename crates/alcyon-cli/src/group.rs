@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use alcyon_client::{AccountId, ActOutcome, GroupPermission, Handle, JoinLink, JoinOutcome, ServerUrl};
+use alcyon_client::{AccountId, ActOutcome, GroupPermission, Handle, JoinLink, JoinOutcome, OpenedLink, ServerUrl};
 use clap::{Subcommand, ValueEnum};
 
 use crate::{
@@ -173,10 +173,12 @@ pub(crate) async fn run<W: Write>(command: GroupCommand, client: &Native, report
         }
         GroupCommand::Link { group, approve, off: false, list: false } => {
             let conversation = client.find(&group)?;
-            let (link, outcome) = with_progress(look, json, Text::Contacting, client.open_link(conversation, approve)).await?;
-            report.link(&link)?;
-            if outcome == ActOutcome::Queued {
-                report.act("queued", &group, outcome)?;
+            match with_progress(look, json, Text::Contacting, client.open_link(conversation, approve)).await? {
+                OpenedLink::Open(link) => report.link(&link)?,
+                OpenedLink::Queued => {
+                    report.act("queued", &group, ActOutcome::Queued)?;
+                    report.hint(GroupText::LinkComes)?;
+                }
             }
         }
         GroupCommand::Approve { group, handle } => {

@@ -18,7 +18,7 @@ use crate::{
     core::{Core, handshake_key},
     entry::{Step, Subject},
     local::Local,
-    outbox::{encode, queue_content},
+    outbox::queue_content,
     random::random,
     rejoin::FetchedTree,
 };
@@ -52,22 +52,35 @@ pub(crate) fn door_key(term: &TermRecord) -> Result<Option<DoorKey>, ClientError
 }
 
 impl Core {
-    /// Makes the frame by which this device comes in. `None`: nothing confirmed was found; read again later.
+    /// Makes the frame by which this device comes in. `known`: commits that were in the log before the tree was asked for.
     pub(crate) fn come_in_by_door(
         &self,
         item: &OutboxItem,
         tree: &FetchedTree,
         history: &History,
-    ) -> Result<Option<Box<proto::ClientFrame>>, ClientError> {
+        known: u64,
+    ) -> Result<AtDoor, ClientError> {
         let local = self.local()?;
         self.store.transaction(|tx| {
-            let Some(mut term) = tx.term(item.log)? else { return Ok(None) };
-            let Some(frame) = make(tx, &local, &mut term, item, tree, history)? else { return Ok(None) };
-            tx.set_outbox_frame(item.number, Some(&frame))?;
-            let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
-            Ok(Some(Box::new(frame)))
+            let Some(mut term) = tx.term(item.log)? else { return Ok(AtDoor::NotYet) };
+            let made = make(tx, &local, &mut term, item, tree, history, known)?;
+            if let AtDoor::Frame(frame) = &made {
+                tx.set_outbox_frame(item.number, Some(&frame.encode_to_vec()))?;
+            }
+            Ok(made)
         })
     }
+}
+
+/// What was found at a door.
+pub(crate) enum AtDoor {
+    /// This brings the device in.
+    Frame(Box<proto::ClientFrame>),
+    /// So many commits are in the log, and the newest GroupInfo is of an older one: somebody has committed between the two
+    /// answers. Ask again at once.
+    Overtaken(u64),
+    /// Nothing that is confirmed, or a tree under an older secret. Ask again later.
+    NotYet,
 }
 
 fn make(
@@ -77,17 +90,19 @@ fn make(
     item: &OutboxItem,
     tree: &FetchedTree,
     history: &History,
-) -> Result<Option<Vec<u8>>, ClientError> {
-    let (Some(invite), Some(running_hash)) = (term.door, history.running_hash) else { return Ok(None) };
+    known: u64,
+) -> Result<AtDoor, ClientError> {
+    let (Some(invite), Some(running_hash)) = (term.door, history.running_hash) else { return Ok(AtDoor::NotYet) };
     let keys = DoorKeys::derive(&invite, term.log)?;
-    let mut followed = Followed { keys: &keys, log: term.log, secrets: vec![term.join_secret.clone()], replay: None, leaves: Vec::new() };
+    let secrets = vec![term.join_secret.clone()];
+    let mut followed = Followed { keys: &keys, log: term.log, secrets, replay: None, leaves: Vec::new(), opened: false };
     let mut commit_count = tree.commit_count;
     for entry in &history.entries {
         let header = HeaderFacts::parse(&entry.header)?;
         commit_count = header.commit_count + u64::from(header.kind == EntryKind::Commit);
         // A tree that is still sealed under an older join secret is about to be replaced.
         if header.sequence > tree.sequence && followed.replay.is_none() && !followed.open_tree(tree)? {
-            return followed.opens_something(tree).map(|()| None);
+            return followed.opens_something(tree).map(|()| AtDoor::NotYet);
         }
         match header.kind {
             EntryKind::Commit => followed.commit(&header, &entry.payload)?,
@@ -96,25 +111,25 @@ fn make(
         }
     }
     if followed.replay.is_none() && !followed.open_tree(tree)? {
-        return followed.opens_something(tree).map(|()| None);
+        return followed.opens_something(tree).map(|()| AtDoor::NotYet);
     }
-    let Followed { secrets, replay, leaves, .. } = followed;
-    let Some(replay) = replay else { return Ok(None) };
+    let Followed { keys: _, log: _, secrets, replay, leaves, opened: _ } = followed;
+    let Some(replay) = replay else { return Ok(AtDoor::NotYet) };
     let rules = replay.rules();
     if rules.conversation != term.conversation || rules.log != term.log || rules.term != term.term {
         return Err(ClientError::Unbelievable("the group belongs to another conversation"));
     }
-    // Somebody has committed between the two answers: on the ground of the GroupInfos at hand one would come into a group that the
-    // others have left behind.
-    if tree.group_infos.iter().all(|stored| stored.commit_count < commit_count) {
-        return Ok(None);
+    // On the ground of a GroupInfo from before one would come into a group that the others have left behind. But a commit may lack
+    // its GroupInfo for good: who commits so must not keep others out.
+    if known < commit_count && tree.group_infos.iter().all(|stored| stored.commit_count < commit_count) {
+        return Ok(AtDoor::Overtaken(commit_count));
     }
     // Several members' GroupInfos are kept: a bad one costs a look at the next.
     for stored in tree.group_infos.iter().rev() {
         for secret in secrets.iter().rev() {
             let key = HandshakeKey::derive(secret, term.log)?;
             let Ok(group_info) = key.open_group_info(&stored.payload) else { continue };
-            let Ok(ground) = replay.ground(&group_info) else { continue };
+            let Some(ground) = replay.ground(&group_info).ok().filter(|ground| !ground.is_outlived()) else { continue };
             let seat = local.replaced_seat(term.log, item.entry_id);
             let seen = Seen { sequence: history.cursor, running_hash };
             let prepared = prepare_join(tx, &local.mls()?, ground, seat.seat_id(term.log), seen, How::Door(keys.id))?;
@@ -132,7 +147,7 @@ fn make(
             term.seat = seat;
             (term.cursor, term.running_hash, term.commit_count) = (history.cursor, running_hash, commit_count);
             tx.put_term(term)?;
-            return Ok(Some(encode(Body::Commit(proto::Commit {
+            let body = Body::Commit(proto::Commit {
                 authority: Some(proto::commit::Authority::Door(
                     DoorKey { log: term.log, id: keys.id, secret: keys.secret.clone() }.to_field(),
                 )),
@@ -142,10 +157,12 @@ fn make(
                 changes: changes.to_field(),
                 drop_secrets: Vec::new(),
                 group_info: key.seal_group_info(&prepared.group_info)?.into(),
-            }))));
+            });
+            return Ok(AtDoor::Frame(Box::new(proto::ClientFrame { request: 0, body: Some(body) })));
         }
     }
-    Ok(None)
+    tracing::debug!(group_infos = tree.group_infos.len(), "no GroupInfo fits what was read at the door");
+    Ok(AtDoor::NotYet)
 }
 
 /// The rights that the seat may have: those that the door has at the log, as far as the group's state allows them now.
@@ -168,6 +185,8 @@ struct Followed<'a> {
     replay: Option<Replay>,
     /// Of members who have left. Those whose leaves a commit has taken out since are about nobody any more.
     leaves: Vec<LeaveProof>,
+    /// One of the secrets has opened an entry.
+    opened: bool,
 }
 
 impl Followed<'_> {
@@ -184,15 +203,18 @@ impl Followed<'_> {
         Ok(false)
     }
 
-    /// The tree may be older than the secrets. Where the newest GroupInfos don't open either, the invite or link is none of this
-    /// log's, and waiting is in vain.
+    /// The tree may be older than the secrets: then it is about to be renewed. Where neither the newest GroupInfos open nor any
+    /// entry since the door was opened, the secret was over when the door came to be, or is of another log: waiting is in vain.
     fn opens_something(&self, tree: &FetchedTree) -> Result<(), ClientError> {
-        let opens = |secret: &JoinSecret| {
-            let key = HandshakeKey::derive(secret, self.log)?;
-            Ok::<_, ClientError>(tree.group_infos.iter().any(|stored| key.open_group_info(&stored.payload).is_ok()))
-        };
+        if self.opened || tree.group_infos.is_empty() {
+            return Ok(());
+        }
+        // Older ones are kept too, and open with a secret that opens nothing since.
+        let newest = tree.group_infos.iter().map(|stored| stored.commit_count).max();
         for secret in &self.secrets {
-            if tree.group_infos.is_empty() || opens(secret)? {
+            let key = HandshakeKey::derive(secret, self.log)?;
+            let mut infos = tree.group_infos.iter().filter(|stored| Some(stored.commit_count) == newest);
+            if infos.any(|stored| key.open_group_info(&stored.payload).is_ok()) {
                 return Ok(());
             }
         }
@@ -200,10 +222,12 @@ impl Followed<'_> {
     }
 
     /// The handshake in an entry, under whichever of the secrets it is sealed.
-    fn open(&self, payload: &Bytes) -> Option<GroupHandshake> {
+    fn open(&mut self, payload: &Bytes) -> Option<GroupHandshake> {
         let Ok(Payload::Handshake(sealed)) = Payload::decode(payload) else { return None };
         let mut keys = self.secrets.iter().rev().filter_map(|secret| HandshakeKey::derive(secret, self.log).ok());
-        keys.find_map(|key| key.open_group_handshake(&sealed).ok())
+        let opened = keys.find_map(|key| key.open_group_handshake(&sealed).ok());
+        self.opened |= opened.is_some();
+        opened
     }
 
     fn leave(&mut self, header: &HeaderFacts, payload: &Bytes) {

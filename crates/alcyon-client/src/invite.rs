@@ -16,7 +16,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    ActOutcome, Client, ClientError, Clock, JoinLink, JoinOutcome, Transport,
+    ActOutcome, Client, ClientError, Clock, JoinLink, JoinOutcome, OpenedLink, Transport,
     act::Act,
     contacts::remember_manifest,
     directory,
@@ -91,23 +91,24 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     /// Opens a link. Whoever has it can read who is in the group; without approval they can come in.
-    pub async fn open_link(&self, conversation: ConversationId, approval: bool) -> Result<(JoinLink, ActOutcome), ClientError> {
+    pub async fn open_link(&self, conversation: ConversationId, approval: bool) -> Result<OpenedLink, ClientError> {
         let local = self.core.local()?;
-        let (act, link, record) = self.core.store.transaction(|tx| {
+        let (act, record) = self.core.store.transaction(|tx| {
             let (term, _, _) = the_group(tx, conversation)?;
             let invite = *DoorKeys::new_invite()?;
             let keys = DoorKeys::derive(&invite, term.log)?;
             let door = NewDoor { id: keys.id, key: keys.public_key, lets_in: LetsIn::Link { approval }, expires_ms: None };
             let act = Act::open(&[GroupChange::OpenDoor(door)], vec![invite.to_vec()]);
             let record = LinkRecord { log: term.log, door: keys.id, secret: invite, approval };
-            Ok::<_, ClientError>((act, join_link(&local, &term, &record), record))
+            Ok::<_, ClientError>((act, record))
         })?;
         let (number, entry_id) = self.queue_act(conversation, &act, |tx, _| Ok(tx.put_link(&record)?))?;
         match self.settle(number, Some(entry_id)).await {
-            // A removal may have changed the join secret meanwhile.
-            Ok(outcome) => {
+            Ok(ActOutcome::Queued) => Ok(OpenedLink::Queued),
+            // With the join secret as it is now: a removal may have come before it.
+            Ok(ActOutcome::Done) => {
                 let term = self.core.store.transaction(|tx| tx.term(record.log))?;
-                Ok((term.map_or(link, |term| join_link(&local, &term, &record)), outcome))
+                Ok(term.map_or(OpenedLink::Queued, |term| OpenedLink::Open(join_link(&local, &term, &record))))
             }
             Err(error) => {
                 self.core.store.transaction(|tx| tx.remove_link(record.log, record.door))?;

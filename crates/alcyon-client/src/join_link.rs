@@ -17,6 +17,27 @@ pub struct JoinLink {
     pub(crate) admin: Option<Handle>,
 }
 
+/// What opening a link has come to.
+#[derive(Debug, Clone)]
+pub enum OpenedLink {
+    /// It is open, and this is it.
+    Open(JoinLink),
+    /// The server has not taken it yet. Until then there is no link to give away: a removal may come before it, and the link of
+    /// today would open nothing then. Afterwards it is among [`Client::links_of`](crate::Client::links_of).
+    Queued,
+}
+
+impl OpenedLink {
+    /// The link, if it is open.
+    #[must_use]
+    pub fn link(self) -> Option<JoinLink> {
+        match self {
+            Self::Open(link) => Some(link),
+            Self::Queued => None,
+        }
+    }
+}
+
 impl JoinLink {
     fn encode(&self) -> String {
         let Self { conversation, term, log, server, join_secret, door, admin } = self;

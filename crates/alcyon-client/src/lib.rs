@@ -68,7 +68,7 @@ pub use event::{
 };
 pub use files::{AttachmentView, Carried, FileRoom, FileView, Patience, Saved, TransferState, TransferView, TransferWay};
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
-pub use join_link::JoinLink;
+pub use join_link::{JoinLink, OpenedLink};
 pub use markup::{MarkStyle, MarkedSpan, marked_spans};
 pub use next_term::TermReason;
 pub use search::{Carries, Search, SearchWord};

@@ -98,6 +98,8 @@ struct State {
     trees: BTreeMap<LogId, FetchedTree>,
     /// What was read at doors, and whether that is all.
     histories: BTreeMap<LogId, (History, bool)>,
+    /// Commits that were in a log when its tree was asked for again.
+    commits_known: BTreeMap<LogId, u64>,
     /// Not to be read any more on this connection.
     stopped: BTreeSet<LogId>,
     /// When the next delayed item is due.
@@ -117,6 +119,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             cursors: BTreeMap::new(),
             trees: BTreeMap::new(),
             histories: BTreeMap::new(),
+            commits_known: BTreeMap::new(),
             stopped: BTreeSet::new(),
             next_due_ms: None,
         };

@@ -60,6 +60,7 @@ pub struct Ground<'a> {
     pub(crate) tree: RatchetTreeIn,
     pub(crate) state: State,
     after: usize,
+    outlived: bool,
     _replay: &'a Replay,
 }
 
@@ -69,6 +70,13 @@ impl Ground<'_> {
     #[must_use]
     pub fn commits_after(&self) -> usize {
         self.after
+    }
+
+    /// Somebody who is in it on this state is gone after one of the commits since. Coming in here would let them read along if
+    /// that commit was valid, and a server can make it look as if it was not by keeping GroupInfos back: don't.
+    #[must_use]
+    pub fn is_outlived(&self) -> bool {
+        self.outlived
     }
 }
 
@@ -189,7 +197,10 @@ impl Replay {
             let bytes = public.export_ratchet_tree().tls_serialize_detached();
             let tree = read_tree(&bytes.map_err(|error| MlsError::Internal { doing: "exporting a tree", fault: Fault::of(&error) })?)?;
             let state = public_state(&public, &mut step.roster.clone(), step.last_valid)?;
-            return Ok(Ground { suite: self.suite, info, tree, state, after, _replay: self });
+            let stays =
+                |later: &Step| state.leaves.values().all(|leaf| later.roster.members().any(|member| member.chain.device() == leaf.device));
+            let outlived = !self.steps.iter().rev().take(after).all(stays);
+            return Ok(Ground { suite: self.suite, info, tree, state, after, outlived, _replay: self });
         }
         Err(MlsError::OtherState("another group context"))
     }

@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use alcyon_client::{AlarmKind, Client, ClientError, ConversationId, Delivery, Event, Message, MessageId, Position, SendOutcome, Store};
+use alcyon_client::{
+    AlarmKind, Client, ClientError, ConversationId, Delivery, Event, JoinLink, Message, MessageId, Position, SendOutcome, Store,
+};
 use alcyon_store::StoreKey;
 use alcyon_wire::{Handle, ServerUrl};
 use anyhow::{Context as _, bail, ensure};
@@ -139,6 +141,12 @@ impl Peer {
         let client = Client::open(store, LyingTransport::new(faulty, self.liar.clone()), self.clock)?;
         self.client.replace(Some(client));
         Ok(())
+    }
+
+    /// Opens a link to a group while the server can be reached.
+    pub async fn open_link(&self, group: ConversationId, approval: bool) -> anyhow::Result<JoinLink> {
+        let opened = self.with(async |client| Ok(client.open_link(group, approval).await?)).await?;
+        opened.link().context("the server was reached")
     }
 
     /// Where the profile is, for copies. Only while the program is closed.

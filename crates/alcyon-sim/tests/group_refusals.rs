@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use alcyon_client::{
-    ActOutcome, ClientError, ConversationId, Delivery, GroupPermission, GroupView, JoinLink, JoinOutcome, MessageId, Position,
+    ActOutcome, ClientError, ConversationId, Delivery, GroupPermission, GroupView, JoinLink, JoinOutcome, MessageId, OpenedLink, Position,
 };
-use alcyon_sim::world::{Peer, World, settle, simulate};
+use alcyon_sim::{
+    fault::{Fault, FaultRates},
+    world::{Peer, World, settle, simulate},
+};
 use alcyon_store::{RequestRecord, RequestState, Store, StoreKey};
 use alcyon_wire::{ServerUrl, proto};
 use anyhow::{Context, bail, ensure};
@@ -163,7 +166,7 @@ fn each_act_without_the_right_names_its_rule_and_changes_nothing() {
         let eve_name = eve.handle.to_text();
         let by = async |work: anyhow::Result<ActOutcome>, rule: &str| refused(work, "not-allowed", rule);
         by(ben.with(async |client| Ok(client.invite(group, &[(zoe.handle.clone(), None)]).await?)).await, "rule 10").await?;
-        refused(ben.with(async |client| Ok(client.open_link(group, false).await?.1)).await, "not-allowed", "rule 10")?;
+        refused(ben.with(async |client| Ok(client.open_link(group, false).await?)).await, "not-allowed", "rule 10")?;
         ensure!(ben.with(async |client| Ok(client.links_of(group)?.len())).await? == 0, "and no link is left behind");
         by(ben.with(async |client| Ok(client.set_title(group, "Mine").await?)).await, "only admins").await?;
         by(ben.with(async |client| Ok(client.set_description(group, "mine").await?)).await, "rule 10").await?;
@@ -323,7 +326,7 @@ fn a_link_that_was_closed_lets_nobody_in() {
     simulate(async {
         let cast = Cast::new().await?;
         let Cast { ann, zoe, group, .. } = &cast;
-        let (link, _) = ann.with(async |client| Ok(client.open_link(*group, false).await?)).await?;
+        let link = ann.open_link(*group, false).await?;
         cast.rest().await?;
         ann.with(async |client| Ok(client.close_links(*group).await?)).await?;
         let before = cast.seen().await?;
@@ -353,7 +356,7 @@ fn an_altered_link_lets_nobody_in() {
     simulate(async {
         let cast = Cast::new().await?;
         let Cast { ann, zoe, group, .. } = &cast;
-        let (link, _) = ann.with(async |client| Ok(client.open_link(*group, false).await?)).await?;
+        let link = ann.open_link(*group, false).await?;
         let before = cast.seen().await?;
         // As text: what is cut or is no base64 is no link.
         let text = link.to_text();
@@ -391,6 +394,55 @@ fn an_altered_link_lets_nobody_in() {
     .unwrap();
 }
 
+/// The secret of a link from before a removal, at a door that was opened after it: older GroupInfos still open with it, and nothing
+/// since does.
+#[test]
+fn a_link_whose_secret_is_older_than_its_door_is_not_tried_for_ever() {
+    simulate(async {
+        let cast = Cast::new().await?;
+        let Cast { ann, eve, zoe, group, .. } = &cast;
+        let old = ann.open_link(*group, false).await?;
+        cast.rest().await?;
+        ann.with(async |client| Ok(client.remove(*group, &eve.handle.to_text()).await?)).await?;
+        cast.rest().await?;
+        let new = ann.open_link(*group, false).await?;
+        cast.rest().await?;
+        let mut secret = bytes::Bytes::new();
+        altered(&old, |fields| secret = fields.join_secret.clone())?;
+        let mixed = altered(&new, |fields| fields.join_secret = secret)?;
+        refused(join(zoe, &mixed).await, "invite-over", "over")?;
+        outside(zoe, *group).await?;
+        ensure!(join(zoe, &old).await? == JoinOutcome::In { conversation: *group }, "a link outlives a removal");
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Until the server has taken it, there is no link: a removal may still come before it.
+#[test]
+fn a_link_that_is_opened_offline_is_given_out_once_it_is_open() {
+    simulate(async {
+        let cast = Cast::new().await?;
+        let Cast { ann, ben, eve, zoe, group, .. } = &cast;
+        ann.with(async |client| Ok(client.set_role(*group, &ben.handle.to_text(), true).await?)).await?;
+        cast.rest().await?;
+        ann.faults.at(ann.faults.points(), Fault::Outage(DAY));
+        let opened = ann.with(async |client| Ok(client.open_link(*group, false).await?)).await?;
+        ensure!(matches!(opened, OpenedLink::Queued), "{opened:?}");
+        ensure!(ann.with(async |client| Ok(client.links_of(*group)?)).await?.is_empty(), "none is shown");
+        ben.with(async |client| Ok(client.remove(*group, &eve.handle.to_text()).await?)).await?;
+        ann.faults.set_rates(FaultRates::NONE);
+        pause().await;
+        settle(&[ann, ben]).await?;
+        let links = ann.with(async |client| Ok(client.links_of(*group)?)).await?;
+        let [link] = links.as_slice() else { bail!("one link: {links:?}") };
+        pause().await;
+        ensure!(join(zoe, link).await? == JoinOutcome::In { conversation: *group }, "it lets in");
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// Whoever makes a link chooses the id in it: it must not take over a conversation of two.
 #[test]
 fn a_link_that_names_a_conversation_of_two_takes_nothing_away() {
@@ -399,7 +451,7 @@ fn a_link_that_names_a_conversation_of_two_takes_nothing_away() {
         let Cast { ann, zoe, group, .. } = &cast;
         zoe.knock(ann, "hello ann").await?;
         let pair = zoe.conversation(ann)?;
-        let (link, _) = ann.with(async |client| Ok(client.open_link(*group, false).await?)).await?;
+        let link = ann.open_link(*group, false).await?;
         let hostile = altered(&link, |fields| fields.conversation = pair.to_field())?;
         ann.sync(None).await?;
         let requests = ann.with(async |client| Ok(client.requests()?)).await?;
@@ -423,7 +475,7 @@ fn doors_beyond_the_limit_are_refused() {
             pause().await;
         }
         let before = cast.seen().await?;
-        refused(ann.with(async |client| Ok(client.open_link(*group, false).await?.1)).await, "not-allowed", "rule 7")?;
+        refused(ann.with(async |client| Ok(client.open_link(*group, false).await?)).await, "not-allowed", "rule 7")?;
         refused(ann.with(async |client| Ok(client.invite(*group, &[(zoe.handle.clone(), None)]).await?)).await, "not-allowed", "too many")?;
         cast.unchanged(&before, "a door too many").await?;
         cast.alive().await

@@ -227,7 +227,7 @@ fn links_let_in_ask_and_close() {
         let ben = world.person("ben", &sea).await?;
         let eve = world.person("eve", &sea).await?;
         let group = create(&ann, "Harbour").await?;
-        let (link, _) = ann.with(async |client| Ok(client.open_link(group, false).await?)).await?;
+        let link = ann.open_link(group, false).await?;
         let link = link.to_https().parse()?;
         let joined = ben.with(async |client| Ok(client.join(&link).await?)).await?;
         ensure!(joined == JoinOutcome::In { conversation: group }, "{joined:?}");
@@ -240,7 +240,7 @@ fn links_let_in_ask_and_close() {
         ensure!(refused(late)? == "invite-over", "closed");
         pause().await;
         settle(&[&ann, &ben]).await?;
-        let (asking, _) = ann.with(async |client| Ok(client.open_link(group, true).await?)).await?;
+        let asking = ann.open_link(group, true).await?;
         let asked = eve.with(async |client| Ok(client.join(&asking).await?)).await?;
         ensure!(asked == JoinOutcome::Asked { admin: ann.handle.clone() }, "{asked:?}");
         ann.sync(None).await?;
@@ -325,7 +325,7 @@ fn who_has_left_is_gone_for_newcomers_too_and_may_come_back() {
         let eve = world.person("eve", &sea).await?;
         let group = create(&ann, "Harbour").await?;
         admit(&ann, group, &[&ben]).await?;
-        let (link, _) = ann.with(async |client| Ok(client.open_link(group, false).await?)).await?;
+        let link = ann.open_link(group, false).await?;
         pause().await;
         settle(&[&ann, &ben]).await?;
         ben.with(async |client| Ok(client.leave(group).await?)).await?;
@@ -395,7 +395,7 @@ fn two_who_come_in_at_once_are_in_one_group() {
         let sea = world.server("sea.example").await?;
         let ann = world.person("ann", &sea).await?;
         let group = create(&ann, "Harbour").await?;
-        let (link, _) = ann.with(async |client| Ok(client.open_link(group, false).await?)).await?;
+        let link = ann.open_link(group, false).await?;
         let mut people = vec![ann];
         for step in 2..9 {
             let slow = world.person(&format!("slow{step}"), &sea).await?;
@@ -593,7 +593,7 @@ fn who_comes_in_by_a_door_may_do_what_members_may() {
         admit(&ben, group, &[&eve]).await?;
         settle(&[&ann, &ben, &eve]).await?;
         ensure!(members(&ann, group).await?.len() == 3, "ben has invited eve");
-        let (link, _) = eve.with(async |client| Ok(client.open_link(group, false).await?)).await?;
+        let link = eve.open_link(group, false).await?;
         let zoe = world.person("zoe", &sea).await?;
         pause().await;
         zoe.with(async |client| Ok(client.join(&link).await?)).await?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted};
+use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink};
 use alcyon_net::{FolderRoom, SystemClock};
 
 use super::slash::{Act, TypedLink};
@@ -56,7 +56,10 @@ pub(super) async fn carry_out(
             JoinOutcome::Asked { admin } => Acted::Asked(admin),
         },
         Act::Invite(handles) => client.invite(here?, &handles).await?.into(),
-        Act::OpenLink { approval } => Acted::Links(vec![TypedLink(client.open_link(here?, approval).await?.0)]),
+        Act::OpenLink { approval } => match client.open_link(here?, approval).await? {
+            OpenedLink::Open(link) => Acted::Links(vec![TypedLink(link)]),
+            OpenedLink::Queued => Acted::Queued,
+        },
         Act::CloseLinks => client.close_links(here?).await?.into(),
         Act::ListLinks => Acted::Links(client.links_of(here?)?.into_iter().map(TypedLink).collect()),
         Act::Approve(handle) => {

@@ -12,6 +12,7 @@ pub(crate) enum GroupText<'a> {
     Queued,
     Asked { who: &'a str },
     LinkAdvice { approval: bool },
+    LinkComes,
     LinksAreOpen,
     ReallyEnd,
     Admin,
@@ -56,6 +57,7 @@ fn english(text: GroupText<'_>) -> String {
         GroupText::LinkAdvice { approval: true } => {
             "Whoever has this link can ask to come in, and read who is in the group. An admin approves.".to_owned()
         }
+        GroupText::LinkComes => "Then you see the link by: alcyon group link G --list".to_owned(),
         GroupText::LinksAreOpen => "Links to this group are open. If they had one: alcyon group link G --off".to_owned(),
         GroupText::ReallyEnd => "End the group for everybody? It can't be undone. [y/N]".to_owned(),
         GroupText::Admin => "admin".to_owned(),
@@ -85,6 +87,7 @@ fn french(text: GroupText<'_>) -> String {
         GroupText::LinkAdvice { approval: true } => {
             "Qui a ce lien peut demander à entrer, et lire qui est dans le groupe. Un admin approuve.".to_owned()
         }
+        GroupText::LinkComes => "Le lien se verra ensuite par : alcyon group link G --list".to_owned(),
         GroupText::LinksAreOpen => "Des liens vers ce groupe sont ouverts. S'il en avait un : alcyon group link G --off".to_owned(),
         GroupText::ReallyEnd => "Mettre fin au groupe pour tous ? C'est irrévocable. [o/N]".to_owned(),
         GroupText::Admin => "admin".to_owned(),

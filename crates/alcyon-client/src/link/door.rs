@@ -9,7 +9,7 @@ use alcyon_wire::{
 use prost::Message;
 
 use super::{Ended, Flight, State};
-use crate::{Client, ClientError, Clock, Transport};
+use crate::{Client, ClientError, Clock, Transport, come_in::AtDoor};
 
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Coming into a group by a door: the tree, what happened since, and then the commit.
@@ -40,10 +40,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
         let (tree, history) = (state.trees.remove(&item.log), state.histories.remove(&item.log));
         let (Some(tree), Some((history, _))) = (tree, history) else { return Ok(None) };
-        match self.core.come_in_by_door(item, &tree, &history) {
-            Ok(Some(frame)) => Ok(frame.body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log }))),
-            // A GroupInfo that was on its way, or a tree that was just renewed: look again.
-            Ok(None) => {
+        let known = state.commits_known.get(&item.log).copied().unwrap_or(0);
+        match self.core.come_in_by_door(item, &tree, &history, known) {
+            Ok(AtDoor::Frame(frame)) => {
+                Ok(frame.body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log })))
+            }
+            Ok(AtDoor::Overtaken(commits)) => {
+                state.commits_known.insert(item.log, commits);
+                self.plan_coming_in(state, item, now_ms)
+            }
+            Ok(AtDoor::NotYet) => {
                 self.core.store.transaction(|tx| tx.delay_outbox(item.number, now_ms + 1000))?;
                 state.next_due_ms = Some(now_ms + 1000);
                 Ok(None)

@@ -25,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alcyon_client::{ActOutcome, ConversationId, GroupPermission, JoinLink, RequestKind, ServerUrl};
+use alcyon_client::{ActOutcome, ConversationId, GroupPermission, JoinLink, OpenedLink, RequestKind, ServerUrl};
 use alcyon_sim::{
     fault::FaultRates,
     process::{ServerProcess, ServerSetup},
@@ -194,7 +194,7 @@ impl Storm {
             Act::OpenLink { approval } => {
                 let opened = who.act(crash, async |client| Ok(client.open_link(group, approval).await?)).await;
                 let kept = opened.map(|opened| {
-                    if let Some((link, _)) = opened {
+                    if let Some(link) = opened.and_then(OpenedLink::link) {
                         let mut places = self.places.borrow_mut();
                         let links = &mut places[place].links;
                         links.push(link);
