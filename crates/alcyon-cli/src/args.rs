@@ -139,6 +139,7 @@ pub(crate) enum Command {
   alcyon send ben@chat.example.org --reply ID yes, at eight
   alcyon send ben@chat.example.org --file boat.jpg sea.mp4
   alcyon send ben@chat.example.org --file boat.jpg -- what do you say?
+  alcyon send ben@chat.example.org --voice note.ogg
 
 Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and lines that begin with -.
 @name calls somebody who is in the conversation. A text that begins with --reply or --plain stands behind --.")]
@@ -156,8 +157,20 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
         /// They are sealed on this device first, up to 4 GiB each, and go on where they were if they are interrupted.
         #[arg(long, value_name = "FILE", num_args = 1..)]
         file: Vec<PathBuf>,
+        /// Send a recording as a voice note: Opus in Ogg
+        #[arg(long, value_name = "FILE", conflicts_with = "file")]
+        voice: Option<PathBuf>,
+        /// Leave in images what they say of place, time and camera; without this it is taken out, and nothing else is changed
+        #[arg(long)]
+        keep_metadata: bool,
+        /// The files can be seen once by each, and go then; a promise of their programs, not of cameras
+        #[arg(long)]
+        view_once: bool,
+        /// The files are stickers: images of at most 512 pixels an edge and 256 KiB
+        #[arg(long, conflicts_with = "view_once")]
+        sticker: bool,
         /// The text, words joined by spaces; - reads standard input
-        #[arg(required_unless_present = "file", trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(required_unless_present_any = ["file", "voice"], trailing_var_arg = true, allow_hyphen_values = true)]
         text: Vec<String>,
     },
     /// List the files of a conversation, the oldest first
@@ -268,13 +281,18 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
     Arguments::try_parse_from(guard_text(words))
 }
 
+/// Flags whose value stands apart.
+const VALUES: [&str; 5] = ["--profile", "--server", "--reply", "--file", "--voice"];
+/// Flags of `send` that have none.
+const SWITCHES: [&str; 4] = ["--plain", "--keep-metadata", "--view-once", "--sticker"];
+
 /// Whatever follows WHO is text, even if it looks like a flag of ours: a `--` before it says so to clap.
 fn guard_text(words: &[OsString]) -> Vec<OsString> {
     let mut guarded = words.to_vec();
-    // The program, the command and WHO are the words that are no flags; only `--profile`, `--server`, `--reply` and `--file` have a value apart.
+    // The program, the command and WHO are the words that are no flags; only these have a value apart.
     let mut plain = (0..words.len()).filter(|at| {
         let before = at.checked_sub(1).and_then(|before| words.get(before));
-        let is_value = before.is_some_and(|word| word == "--profile" || word == "--server" || word == "--reply" || word == "--file");
+        let is_value = before.is_some_and(|word| VALUES.iter().any(|flag| word == flag));
         !is_value && words.get(*at).and_then(|word| word.to_str()).is_none_or(|word| !word.starts_with('-'))
     });
     let (command, who) = (plain.nth(1), plain.next());
@@ -292,8 +310,8 @@ fn guard_text(words: &[OsString]) -> Vec<OsString> {
 fn behind_flags(words: &[OsString], mut at: usize) -> usize {
     loop {
         match words.get(at) {
-            Some(word) if word == "--plain" => at += 1,
-            Some(word) if word == "--reply" && at + 1 < words.len() => at += 2,
+            Some(word) if SWITCHES.iter().any(|switch| word == switch) => at += 1,
+            Some(word) if (word == "--reply" || word == "--voice") && at + 1 < words.len() => at += 2,
             // Files up to the next flag, or up to the `--` before the text.
             Some(word) if word == "--file" => {
                 at += 1;
@@ -396,7 +414,7 @@ mod tests {
                 let line = [&["alcyon"], before, &["ben@x.example"], words].concat();
                 let arguments = parsed(&line);
                 assert_eq!(arguments.json, before.contains(&"--json"), "{line:?}");
-                let Some(Command::Send { who, text, reply: None, plain: false, file: _ }) = arguments.command else {
+                let Some(Command::Send { who, text, reply: None, plain: false, .. }) = arguments.command else {
                     panic!("not send: {line:?}")
                 };
                 assert_eq!(who, "ben@x.example", "{line:?}");
@@ -409,7 +427,7 @@ mod tests {
         assert_eq!(text, ["-a", "b"], "a guard of one's own is no text");
         let id = MessageId::from([7; 16]).to_text();
         for words in [&["ben@x.example", "--reply", &id, "--plain", "-a"][..], &["--plain", "--reply", &id, "ben@x.example", "-a"]] {
-            let Some(Command::Send { who, text, reply, plain, file: _ }) = parsed(&[&["alcyon", "send"], words].concat()).command else {
+            let Some(Command::Send { who, text, reply, plain, .. }) = parsed(&[&["alcyon", "send"], words].concat()).command else {
                 panic!("not send")
             };
             assert_eq!((who.as_str(), reply, plain), ("ben@x.example", Some(MessageId::from([7; 16])), true));
@@ -428,6 +446,8 @@ mod tests {
         assert_eq!(sent(&["--file", "a", "b"]), ("a b".to_owned(), String::new()));
         assert_eq!(sent(&["--file", "a", "-", "--", "--file", "c"]), ("a -".to_owned(), "--file c".to_owned()));
         assert_eq!(sent(&["--file", "a", "--file", "b", "--plain", "hello", "you"]), ("a b".to_owned(), "hello you".to_owned()));
+        assert_eq!(sent(&["--view-once", "--file", "a", "--keep-metadata"]), ("a".to_owned(), String::new()));
+        assert_eq!(sent(&["--voice", "a.ogg", "hello"]), (String::new(), "hello".to_owned()));
         assert_eq!(sent(&["hello", "--file", "a"]), (String::new(), "hello --file a".to_owned()));
     }
 

@@ -8,7 +8,7 @@ use alcyon_wire::limits;
 
 use crate::{
     args::{Command, Place},
-    conversation,
+    attaching, conversation,
     failure::Failure,
     files, group,
     key::SystemSecrets,
@@ -44,8 +44,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 pub(crate) fn run<W: Write>(command: Command, place: &Place, report: &mut Report<W>) -> Result<(), Failure> {
     // Standard input first: the profile is not kept from others while somebody types.
     let command = match command {
-        Command::Send { who, reply, plain, file, text } if !text.is_empty() => {
-            Command::Send { who, reply, plain, file, text: vec![text_of(text)?] }
+        Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, text } if !text.is_empty() => {
+            Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, text: vec![text_of(text)?] }
         }
         Command::Post(PostCommand::Edit { who, id, text }) => Command::Post(PostCommand::Edit { who, id, text: vec![text_of(text)?] }),
         Command::Start { handle, text } => Command::Start { handle, text: vec![text_of(text)?] },
@@ -94,11 +94,17 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
             let who = handle.to_text();
             report.contact("unblocked", &who, Text::Unblocked { who: &who })?;
         }
-        Command::Send { who, reply, plain, file, text } => {
+        Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, text } => {
             let conversation = client.find(&who)?;
-            let opened = files::open_all(&file)?;
-            if !opened.is_empty() {
-                files::send(conversation, opened, client, room, report).await?;
+            let is = match voice {
+                _ if sticker => attaching::As::Sticker,
+                Some(_) => attaching::As::Voice,
+                None => attaching::As::File,
+            };
+            let how = attaching::How { is, keep_metadata, view_once };
+            let prepared = attaching::prepare_all(file.into_iter().chain(voice).collect(), how).await?;
+            if !prepared.is_empty() {
+                files::send(conversation, prepared, client, room, report).await?;
             }
             if text.is_empty() {
                 return Ok(());

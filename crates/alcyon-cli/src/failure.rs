@@ -70,6 +70,15 @@ pub(crate) enum Failure {
     /// A folder or a device. Name a file.
     #[error("{0} is no file")]
     NoFile(String),
+    /// An image from which place and camera can't be taken out. Use --keep-metadata, or make another of it.
+    #[error("{path}: {error}; --keep-metadata sends it as it is")]
+    Metadata { path: String, error: alcyon_image::ImageError },
+    /// No image of the size and kind that a sticker or a picture is.
+    #[error("{path}: {limit}")]
+    NoPicture { path: String, limit: &'static str },
+    /// No recording that we know.
+    #[error("{0} is no voice note: Opus in Ogg")]
+    NoVoice(String),
     /// Something has that name. Choose another, or use --force.
     #[error("{0} is there already; --force writes over it")]
     Exists(String),
@@ -98,6 +107,9 @@ impl Failure {
             Self::NoTerminal => "no-terminal",
             Self::NoSuchCommand(_) => "usage",
             Self::NoFile(_) => "no-file",
+            Self::Metadata { .. } => "metadata",
+            Self::NoPicture { .. } => "no-picture",
+            Self::NoVoice(_) => "no-voice-note",
             Self::Exists(_) => "exists",
             Self::NotCarried(_) => "not-carried",
             Self::Io(_) | Self::File { .. } => "io",
@@ -116,7 +128,7 @@ impl Failure {
             Self::NoProfile(_) | Self::ForeignDirectory(_) | Self::DamagedProfile(_) | Self::NewerProfile { .. } => Some("profile"),
             Self::NoPassphrase | Self::NoKeySource | Self::EmptyPassphrase | Self::PassphrasesDiffer => Some("passphrase"),
             Self::InputNotText => Some("text"),
-            Self::NoFile(_) | Self::File { .. } => Some("file"),
+            Self::NoFile(_) | Self::File { .. } | Self::Metadata { .. } | Self::NoPicture { .. } | Self::NoVoice(_) => Some("file"),
             Self::Exists(_) => Some("path"),
             Self::NoSuchCommand(_) => Some("command"),
             Self::Net(_) | Self::SomeUnreachable(_) | Self::Keyring(_) | Self::NoTerminal | Self::NotCarried(_) | Self::Io(_) => None,

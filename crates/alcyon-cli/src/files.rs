@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, BufWriter, IsTerminal as _, Write, stderr},
+    io::{self, BufWriter, IsTerminal as _, Write, stderr},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,6 +13,7 @@ use clap::Subcommand;
 
 use crate::{
     args::{Place, parse_message},
+    attaching::{As, How, Prepared, prepare_all},
     commands::Native,
     failure::Failure,
     harmless::harmless_line,
@@ -55,41 +56,18 @@ pub(crate) fn room(place: &Place) -> FolderRoom {
     FolderRoom::new(&place.profile.clone().unwrap_or_else(profile::default_directory).join(ROOM))
 }
 
-/// Files that were named, open, so that one that can't be read is told before anything is sent.
-pub(crate) struct Opened {
-    name: String,
-    size: u64,
-    file: File,
-}
-
-pub(crate) fn open_all(paths: &[PathBuf]) -> Result<Vec<Opened>, Failure> {
-    let open = |path: &PathBuf| {
-        let shown = || path.display().to_string();
-        let file = File::open(path).map_err(|error| Failure::File { path: shown(), error })?;
-        let metadata = file.metadata().map_err(|error| Failure::File { path: shown(), error })?;
-        if !metadata.is_file() {
-            return Err(Failure::NoFile(shown()));
-        }
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Opened { name, size: metadata.len(), file })
-    };
-    paths.iter().map(open).collect()
-}
-
 /// Sends files, each a message of its own.
 pub(crate) async fn send<W: Write>(
     conversation: ConversationId,
-    files: Vec<Opened>,
+    files: Vec<Prepared>,
     client: &Native,
     room: &FolderRoom,
     report: &mut Report<W>,
 ) -> Result<(), Failure> {
     let (look, json) = (report.look(), report.is_json());
     let mut ids = Vec::new();
-    for Opened { name, size, file } in files {
-        let mut file = BufReader::new(file);
-        let attached = with_progress(look, json, Text::Sending, client.attach(conversation, &name, size, &mut file, room)).await?;
-        ids.push(attached.id);
+    for file in &files {
+        ids.push(with_progress(look, json, Text::Sending, file.attach(conversation, client, room)).await?.id);
     }
     carry(client, room, report).await?;
     for id in ids {
@@ -131,20 +109,27 @@ pub(crate) async fn save<W: Write>(
         return Err(Failure::Exists(path.display().to_string()));
     }
     carry(client, room, report).await?;
-    let (path, size) = save_fetched(id, &path, force, client, room)?;
+    let (path, size) = save_fetched(id, &path, force, client, room).await?;
     report.saved(id, &path, size)?;
     Ok(())
 }
 
 /// Takes a file in to be sent, and returns its name.
 pub(crate) async fn attach(conversation: ConversationId, path: &Path, client: &Native, room: &FolderRoom) -> Result<String, Failure> {
-    let mut opened = open_all(&[path.to_owned()])?;
-    let Some(Opened { name, size, file }) = opened.pop() else { return Err(Failure::NoFile(String::new())) };
-    Ok(client.attach(conversation, &name, size, &mut BufReader::new(file), room).await?.name)
+    let how = How { is: As::File, keep_metadata: false, view_once: false };
+    let mut prepared = prepare_all(vec![path.to_owned()], how).await?;
+    let Some(prepared) = prepared.pop() else { return Err(Failure::NoFile(String::new())) };
+    Ok(prepared.attach(conversation, client, room).await?.name)
 }
 
 /// Writes a file that was fetched; where, and how many bytes.
-pub(crate) fn save_fetched(id: MessageId, path: &Path, force: bool, client: &Native, room: &FolderRoom) -> Result<(PathBuf, u64), Failure> {
+pub(crate) async fn save_fetched(
+    id: MessageId,
+    path: &Path,
+    force: bool,
+    client: &Native,
+    room: &FolderRoom,
+) -> Result<(PathBuf, u64), Failure> {
     let view = client.transfers()?.into_iter().find(|view| view.id == id).ok_or(ClientError::NotFetched)?;
     match view.state {
         TransferState::Complete => {}
@@ -156,13 +141,17 @@ pub(crate) fn save_fetched(id: MessageId, path: &Path, force: bool, client: &Nat
         _ => return Err(Failure::SomeUnreachable(1)),
     }
     let path = if path.is_dir() { path.join(&view.name) } else { path.to_owned() };
-    let saved = write_whole(&path, force, |file| Ok(client.save_file(id, room, file)?))?;
+    let saved = write_whole(&path, force, async |file| Ok(client.save_file(id, room, file).await?)).await?;
     client.drop_fetched(id, room)?;
     Ok((path, saved.attachment.size))
 }
 
 /// Writes a file under another name, and gives it its own when it is whole and on the disk.
-fn write_whole<T>(path: &Path, force: bool, write: impl FnOnce(&mut BufWriter<File>) -> Result<T, Failure>) -> Result<T, Failure> {
+async fn write_whole<T>(
+    path: &Path,
+    force: bool,
+    write: impl AsyncFnOnce(&mut BufWriter<File>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let failed = |error| Failure::File { path: path.display().to_string(), error };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut random = [0; 8];
@@ -170,7 +159,7 @@ fn write_whole<T>(path: &Path, force: bool, write: impl FnOnce(&mut BufWriter<Fi
     let unfinished = folder.join(format!(".alcyon-{}.part", data_encoding::HEXLOWER.encode(&random)));
     let file = OpenOptions::new().create_new(true).write(true).open(&unfinished).map_err(failed)?;
     let mut file = BufWriter::new(file);
-    let written = write(&mut file).and_then(|written| {
+    let written = write(&mut file).await.and_then(|written| {
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
         if !force {
@@ -282,29 +271,25 @@ mod tests {
 
     use super::*;
 
-    fn fill(text: &'static str) -> impl FnOnce(&mut BufWriter<File>) -> Result<(), Failure> {
-        move |file| Ok(file.write_all(text.as_bytes())?)
+    fn write(path: &Path, force: bool, text: Option<&str>) -> Result<(), Failure> {
+        let fill = async |file: &mut BufWriter<File>| match text {
+            Some(text) => Ok(file.write_all(text.as_bytes())?),
+            None => Err(Failure::NotCarried("no".to_owned())),
+        };
+        crate::commands::block_on(write_whole(path, force, fill))
     }
 
     #[test]
     fn nothing_is_written_over_unless_that_is_wanted_and_nothing_is_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
-        write_whole(&path, false, fill("one")).unwrap();
-        assert!(matches!(write_whole(&path, false, fill("two")), Err(Failure::Exists(_))));
+        write(&path, false, Some("one")).unwrap();
+        assert!(matches!(write(&path, false, Some("two")), Err(Failure::Exists(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
-        write_whole(&path, true, fill("three")).unwrap();
+        write(&path, true, Some("three")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "three");
-        let broken = write_whole(&path, true, |_| Err::<(), _>(Failure::NotCarried("no".to_owned())));
-        assert!(matches!(broken, Err(Failure::NotCarried(_))));
+        assert!(matches!(write(&path, true, None), Err(Failure::NotCarried(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "three", "a file that is not whole replaces none");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_is_no_file_is_told_before_anything_is_sent() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(open_all(&[folder.path().to_owned()]), Err(Failure::NoFile(_))));
-        assert!(matches!(open_all(&[folder.path().join("none")]), Err(Failure::File { .. })));
     }
 }

@@ -1,12 +1,13 @@
 //! `alcyon group ...` and `alcyon join`.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
 use alcyon_client::{AccountId, ActOutcome, GroupPermission, Handle, JoinLink, JoinOutcome, OpenedLink, ServerUrl};
 use clap::{Subcommand, ValueEnum};
 
 use crate::{
     args::parse_handle,
+    attaching,
     commands::Native,
     conversation::Seconds,
     failure::Failure,
@@ -104,6 +105,9 @@ pub(crate) enum GroupCommand {
         /// The description; empty for none
         #[arg(long)]
         description: Option<String>,
+        /// The picture: the middle of an image, made small; - for none
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
         /// Messages vanish after so many seconds, or a span like 8h, 1d, 1w; 0: they stay
         #[arg(long, value_name = "SECONDS")]
         timer: Option<Seconds>,
@@ -199,7 +203,7 @@ pub(crate) async fn run<W: Write>(command: GroupCommand, client: &Native, report
             let outcome = with_progress(look, json, Text::Contacting, client.set_role(conversation, &who, admin)).await?;
             report.act("changed", &group, outcome)?;
         }
-        GroupCommand::Set { group, title, description, timer, invite, edit, write } => {
+        GroupCommand::Set { group, title, description, picture, timer, invite, edit, write } => {
             let conversation = client.find(&group)?;
             let mut outcomes = Vec::new();
             if let Some(title) = title {
@@ -207,6 +211,10 @@ pub(crate) async fn run<W: Write>(command: GroupCommand, client: &Native, report
             }
             if let Some(description) = description {
                 outcomes.push(with_progress(look, json, Text::Contacting, client.set_description(conversation, &description)).await?);
+            }
+            if let Some(path) = picture {
+                let jpeg = if path.as_os_str() == "-" { Vec::new() } else { attaching::picture(path).await? };
+                outcomes.push(with_progress(look, json, Text::Contacting, client.set_picture(conversation, &jpeg)).await?);
             }
             if let Some(Seconds(seconds)) = timer {
                 outcomes.push(with_progress(look, json, Text::Contacting, client.set_timer(conversation, seconds)).await?);

@@ -9,6 +9,7 @@
 //! ```
 
 mod args;
+mod attaching;
 mod chat;
 mod commands;
 mod conversation;
@@ -20,6 +21,7 @@ mod key;
 mod listening;
 mod look;
 mod moments;
+mod picture;
 mod post;
 mod profile;
 mod progress;

@@ -123,8 +123,11 @@ impl Content {
                 Ok(Some(Meaning::Stands { kind: MessageKind::Message, text: text.text.clone() }))
             }
             Some(Body::Attachment(attachment)) => {
-                let held = crate::files::check(attachment)?;
-                Ok(Some(Meaning::Stands { kind: MessageKind::Message, text: held.view.name }))
+                let view = crate::files::attachment_view(attachment);
+                if !view.gone {
+                    crate::files::check(attachment)?;
+                }
+                Ok(Some(Meaning::Stands { kind: MessageKind::Message, text: view.name }))
             }
             Some(Body::Poll(poll)) => {
                 check_poll(poll)?;

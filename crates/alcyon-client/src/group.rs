@@ -77,6 +77,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Ok(GroupView {
                 title: state.settings.title.clone(),
                 description: state.settings.description.clone(),
+                picture: state.settings.picture.clone(),
                 timer_s: state.settings.timer_s,
                 members_may: all.into_iter().filter(|(_, who)| *who == Who::Members).map(|(permission, _)| permission).collect(),
                 members: members.into_iter().map(|(_, view)| view).collect(),
@@ -98,6 +99,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
             return Err(ClientError::TextTooLong { limit: alcyon_mls::DESCRIPTION, actual: description.len() });
         }
         self.act(conversation, |_, _| Ok(Act::changes(&[GroupChange::SetDescription(description.to_owned())]))).await
+    }
+
+    /// Sets the picture, a JPEG of at most [`alcyon_wire::limits::PICTURE`] bytes; empty for none.
+    pub async fn set_picture(&self, conversation: ConversationId, jpeg: &[u8]) -> Result<ActOutcome, ClientError> {
+        if jpeg.len() > alcyon_mls::PICTURE {
+            return Err(ClientError::TextTooLong { limit: alcyon_mls::PICTURE, actual: jpeg.len() });
+        }
+        self.act(conversation, |_, _| Ok(Act::changes(&[GroupChange::SetPicture(jpeg.to_vec())]))).await
     }
 
     /// Messages vanish after so many seconds; 0: they stay.

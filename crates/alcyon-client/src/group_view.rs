@@ -147,6 +147,8 @@ pub struct GroupView {
     pub title: String,
     /// The description.
     pub description: String,
+    /// A JPEG of at most 4 KiB, or empty. Bytes from outside, to be decoded with care.
+    pub picture: Vec<u8>,
     /// Messages vanish after so many seconds; 0: they stay.
     pub timer_s: u32,
     /// What members may; the others are for admins.

@@ -66,7 +66,9 @@ pub use event::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,
     RequestKind, SafetyNumberView, SendOutcome, Standing, Synced,
 };
-pub use files::{AttachmentView, Carried, FileRoom, FileView, Patience, Saved, TransferState, TransferView, TransferWay};
+pub use files::{
+    AttachmentView, Carried, FileDetails, FileRoom, FileView, NewFile, Patience, Saved, TransferState, TransferView, TransferWay,
+};
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
 pub use join_link::{JoinLink, OpenedLink};
 pub use markup::{MarkStyle, MarkedSpan, marked_spans};

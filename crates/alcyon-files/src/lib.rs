@@ -15,7 +15,7 @@
 //!
 //! [`Shape`] is the arithmetic, [`Sealer`] and [`Opener`] go through a file a chunk at a time and hold no more than one,
 //! [`ChunkOpener`] opens any one chunk for ranged reading. [`SafeName`] makes of a file name from outside one that can be written,
-//! and [`MediaType`] of a media type one that can be passed on. The crate must not know networks, SQL or terminals.
+//! and [`MediaType`] of a media type one that can be passed on; [`VoiceNote`] tells how long a recording lasts. The crate must not know networks, SQL or terminals.
 //!
 //! ```
 //! use alcyon_files::{Opener, Sealer};
@@ -38,6 +38,7 @@ mod reference;
 mod safe_name;
 mod seal;
 mod shape;
+mod voice;
 
 pub use chunk::ChunkOpener;
 pub use error::FileError;
@@ -47,3 +48,4 @@ pub use reference::{FileKey, Reference, SealedHash};
 pub use safe_name::SafeName;
 pub use seal::Sealer;
 pub use shape::{CHUNK, LARGEST, Shape, TAG};
+pub use voice::VoiceNote;

@@ -102,11 +102,14 @@ fn a_server_that_is_killed_and_one_that_is_full_cost_nothing() -> anyhow::Result
     ensure!(waiting["state"] == "going" && waiting["way"] == "up" && waiting["done"] == 0, "{waiting}");
     let id = text(&waiting, "id")?;
 
-    // A server without room says so, and nothing is lost.
-    let full = setup.clone().arguments(["--blobs-total-mebibytes", "1"]).start()?;
-    ann.profile.run(["sync"])?.all()?;
-    ensure!(ann.profile.run(["transfer", "list"])?.one()?["done"] == 0);
-    full.kill()?;
+    // A server without room, by its quota or on its disk, says so, and nothing is lost.
+    for arguments in [["--blobs-total-mebibytes", "1"], ["--logs-disk-reserve-mebibytes", "1000000"]] {
+        let full = setup.clone().arguments(arguments).start()?;
+        ann.profile.run(["sync"])?.all()?;
+        let waiting = ann.profile.run(["transfer", "list"])?.one()?;
+        ensure!(waiting["state"] == "going" && waiting["done"] == 0, "{waiting}");
+        full.kill()?;
+    }
 
     // Killed while it comes, again and again, as long as it takes.
     let mut kills = 0;

@@ -1,10 +1,15 @@
 //! Files between people: through faults and killed servers, paused, cancelled, damaged, and with the program dying in between.
 #![allow(clippy::unwrap_used)]
 
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::Cell,
+    io::{self, Write},
+    time::Duration,
+};
 
 use alcyon_client::{
-    AttachmentView, ClientError, ConversationId, Event, FileRoom, FileView, MessageId, Patience, Post, TransferState, TransferView,
+    AttachmentView, ClientError, ConversationId, Event, FileDetails, FileRoom, FileView, MessageId, NewFile, Patience, Post, TransferState,
+    TransferView,
 };
 use alcyon_sim::{
     fault::FaultRates,
@@ -29,8 +34,12 @@ fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|index| u8::try_from(index * 7 % 253).unwrap()).collect()
 }
 
+fn new<'a>(name: &'a str, file: &[u8]) -> NewFile<'a> {
+    NewFile { name, size: file.len() as u64, ..NewFile::default() }
+}
+
 async fn attach(peer: &Peer, to: ConversationId, name: &str, file: &[u8], room: &MemoryRoom) -> anyhow::Result<TransferView> {
-    peer.with(async |client| Ok(client.attach(to, name, file.len() as u64, &mut &*file, room).await?)).await
+    peer.with(async |client| Ok(client.attach(to, &new(name, file), &mut &*file, room).await?)).await
 }
 
 /// Carries until nothing goes any more, however often it has to be taken up.
@@ -60,7 +69,7 @@ async fn only_file(peer: &Peer, conversation: ConversationId) -> anyhow::Result<
 async fn save(peer: &Peer, id: MessageId, room: &MemoryRoom) -> anyhow::Result<Vec<u8>> {
     peer.with(async |client| {
         let mut saved = Vec::new();
-        client.save_file(id, room, &mut saved)?;
+        client.save_file(id, room, &mut saved).await?;
         client.drop_fetched(id, room)?;
         Ok(saved)
     })
@@ -123,7 +132,13 @@ fn a_file_gets_through_fifty_faults_and_five_kills_as_it_was() {
             settle(&[&ann, &ben]).await?;
             ben.faults.set_rates(stormy);
             let found = only_file(&ben, talk).await?;
-            let attachment = AttachmentView { name: "holiday.mp4".to_owned(), media_type: "video/mp4".to_owned(), size: file.len() as u64 };
+            let attachment = AttachmentView {
+                name: "holiday.mp4".to_owned(),
+                media_type: "video/mp4".to_owned(),
+                size: file.len() as u64,
+                details: FileDetails::default(),
+                gone: false,
+            };
             ensure!(found.attachment == attachment, "{found:?}");
             ensure!(found.from.as_ref() == Some(&ann.handle) && !found.own);
             ben.with(async |client| Ok(client.fetch_file(found.id)?)).await?;
@@ -196,7 +211,7 @@ fn paused_resumed_cancelled_and_forwarded() {
             client.resume_transfer(first.id)?;
             client.carry_files(&ann_room, Patience::Short, |_| ()).await?;
             ensure!(client.transfers()?.is_empty());
-            let third = client.attach(talk, "third.bin", file.len() as u64, &mut &*file, &ann_room).await?;
+            let third = client.attach(talk, &new("third.bin", &file), &mut &*file, &ann_room).await?;
             ensure!(client.cancel_transfer(third.id, &ann_room)?.state == TransferState::Cancelled);
             ensure!(client.transfers()?.is_empty() && ann_room.names()?.is_empty());
             Ok(())
@@ -259,6 +274,104 @@ fn what_was_damaged_on_the_way_is_told_and_can_be_fetched_again() {
         let views = ben.with(async |client| Ok(client.transfers()?)).await?;
         let failed = views.iter().find(|view| view.id == sent.id).context("it is still there")?;
         ensure!(matches!(&failed.state, TransferState::Failed { reason } if reason.contains("any more")), "{failed:?}");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_to_be_seen_once_is_seen_once() {
+    simulate(async {
+        let Pair { world: _world, server: _, ann, ben, ann_room, ben_room, talk } = pair(7).await?;
+        let file = pattern(100_000);
+        let details = FileDetails {
+            pixels: Some((40, 30)),
+            thumbnail: vec![1; 100],
+            placeholder: vec![2; 25],
+            view_once: true,
+            sticker: false,
+            voice_ms: None,
+        };
+        let sent = NewFile { media_type: Some("image/jpeg"), details: details.clone(), ..new("secret", &file) };
+        let id = ann.with(async |client| Ok(client.attach(talk, &sent, &mut &*file, &ann_room).await?.id)).await?;
+        carry(&ann, &ann_room, |_| ()).await?;
+        settle(&[&ann, &ben]).await?;
+        let AttachmentView { name, media_type, size, details: seen, gone } = only_file(&ben, talk).await?.attachment;
+        ensure!((name.as_str(), media_type.as_str(), size, gone) == ("secret", "image/jpeg", 100_000, false));
+        ensure!(seen == FileDetails { thumbnail: Vec::new(), ..details }, "no thumbnail gives it away");
+        let own = ann.with(async |client| Ok(client.fetch_file(id)?)).await.unwrap_err();
+        ensure!(matches!(own.downcast_ref(), Some(ClientError::NotAllowed { .. })), "its sender does not fetch it");
+        let forwarded = ben.with(async |client| Ok(client.post(talk, &Post::Forward { from: talk, id }).await?)).await.unwrap_err();
+        ensure!(matches!(forwarded.downcast_ref(), Some(ClientError::NotAllowed { .. })), "{forwarded:?}");
+        // Fetched and not opened yet, it can be cancelled and fetched again.
+        ben.with(async |client| Ok(client.fetch_file(id)?)).await?;
+        ben.with(async |client| Ok(client.cancel_transfer(id, &ben_room)?)).await?;
+        ben.with(async |client| Ok(client.fetch_file(id)?)).await?;
+        carry(&ben, &ben_room, |_| ()).await?;
+        ensure!(save(&ben, id, &ben_room).await? == file);
+        let left = only_file(&ben, talk).await?.attachment;
+        ensure!(left.gone && left.details == FileDetails { view_once: true, ..FileDetails::default() }, "{left:?}");
+        let again = ben.with(async |client| Ok(client.fetch_file(id)?)).await.unwrap_err();
+        ensure!(matches!(again.downcast_ref(), Some(ClientError::NotAllowed { .. })), "{again:?}");
+        ensure!(ben_room.names()?.is_empty());
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Takes some bytes and no more.
+struct FullDisk(usize);
+
+impl Write for FullDisk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_here_is_told_and_touches_nothing_else() {
+    simulate(async {
+        let Pair { world: _world, server: _, ann, ben, ann_room, ben_room, talk } = pair(6).await?;
+        let (small, large) = (pattern(1_000), pattern(3 * MEBIBYTE));
+        // No room to seal it: nothing is sent, and nothing is left.
+        ann_room.limit(Some(MEBIBYTE));
+        let told = attach(&ann, talk, "large", &large, &ann_room).await.unwrap_err();
+        ensure!(told.downcast_ref::<ClientError>().is_some_and(|error| error.code() == "io"), "{told:?}");
+        ensure!(ann_room.names()?.is_empty() && ann.with(async |client| Ok(client.transfers()?)).await?.is_empty());
+        ann_room.limit(None);
+        for (name, file) in [("large", &large), ("small", &small)] {
+            attach(&ann, talk, name, file, &ann_room).await?;
+            carry(&ann, &ann_room, |_| ()).await?;
+        }
+        settle(&[&ann, &ben]).await?;
+        // No room to fetch it: it says so, the smaller one gets here, and people go on talking.
+        ben_room.limit(Some(MEBIBYTE));
+        let files = ben.with(async |client| Ok(client.files(talk)?)).await?;
+        let [large_one, small_one] = &files[..] else { bail!("{files:?}") };
+        for file in &files {
+            ben.with(async |client| Ok(client.fetch_file(file.id)?)).await?;
+        }
+        let carried = ben.with(async |client| Ok(client.carry_files(&ben_room, Patience::Short, |_| ()).await?)).await?;
+        ensure!((carried.complete, carried.failed, carried.waiting) == (1, 1, 0), "{carried:?}");
+        let views = ben.with(async |client| Ok(client.transfers()?)).await?;
+        let failed = views.iter().find(|view| view.id == large_one.id).context("it is still there")?;
+        ensure!(matches!(&failed.state, TransferState::Failed { reason } if reason.contains("on this device")), "{failed:?}");
+        ensure!(failed.done > 0, "what had come is kept");
+        ensure!(save(&ben, small_one.id, &ben_room).await? == small);
+        // With room again it goes on where it was.
+        ben_room.limit(None);
+        ben.with(async |client| Ok(client.fetch_file(large_one.id)?)).await?;
+        carry(&ben, &ben_room, |_| ()).await?;
+        // The disk it is to be written to is full: what was fetched stays.
+        let told =
+            ben.with(async |client| Ok(client.save_file(large_one.id, &ben_room, &mut FullDisk(MEBIBYTE)).await?)).await.unwrap_err();
+        ensure!(told.downcast_ref::<ClientError>().is_some_and(|error| error.code() == "io"), "{told:?}");
+        ensure!(save(&ben, large_one.id, &ben_room).await? == large);
         Ok(())
     })
     .unwrap();

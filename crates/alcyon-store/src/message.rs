@@ -179,6 +179,16 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
+    /// Another Content in place of the one that was there.
+    pub fn set_content(&self, conversation: ConversationId, message: MessageId, content: &[u8]) -> Result<(), StoreError> {
+        self.sql.prepare_cached("UPDATE messages SET content = ?3 WHERE conversation = ?1 AND message = ?2")?.execute(params![
+            conversation.as_bytes(),
+            message.as_bytes(),
+            content
+        ])?;
+        Ok(())
+    }
+
     /// A message by its id alone, wherever it is.
     pub fn message_anywhere(&self, message_id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         self.sql

@@ -24,6 +24,12 @@ pub const WINDOW_ENTRIES: u32 = 256;
 pub const WINDOW_BYTES: u64 = 1024 * 1024;
 /// A sealed file: 4 GiB, its padding and its tags.
 pub const BLOB: u64 = (1 << 32) + (1 << 26) + 16 * 66_560;
+/// A thumbnail in a message.
+pub const THUMBNAIL: usize = 16 * 1024;
+/// The placeholder of an image (ThumbHash) in a message.
+pub const PLACEHOLDER: usize = 25;
+/// The picture of a group.
+pub const PICTURE: usize = 4 * 1024;
 /// Devices of an account.
 pub const DEVICES: usize = 10;
 /// Home servers in a manifest.

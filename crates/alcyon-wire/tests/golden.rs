@@ -301,6 +301,11 @@ fn sealed() -> Vec<Vector> {
         blob: bytes(0x57, 32),
         width: 640,
         height: 480,
+        thumbnail: bytes(0x58, 4),
+        placeholder: bytes(0x59, 5),
+        view_once: true,
+        sticker: true,
+        voice_ms: 300,
     };
     let acquaintance = proto::Acquaintance { pass: bytes(0x27, 32) };
     let manifest_news = proto::ManifestNews { signed_manifest: bytes(0x45, 3) };

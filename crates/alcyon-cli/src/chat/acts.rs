@@ -103,7 +103,7 @@ pub(super) async fn carry_out(
             let id = id.ok_or(ClientError::NotFetched)?;
             client.fetch_file(id)?;
             client.settled(id).await?;
-            let (path, size) = files::save_fetched(id, Path::new(&path), false, client, room)?;
+            let (path, size) = files::save_fetched(id, Path::new(&path), false, client, room).await?;
             Acted::Saved(path, size)
         }
         Act::Archive(archived) => {

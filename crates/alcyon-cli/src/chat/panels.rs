@@ -1,6 +1,7 @@
 //! Drawing of what belongs to commands: the line, the help's list, a group's panel, links.
 
 use alcyon_client::{GroupPermission, GroupView, Person};
+use alcyon_image::Pixels;
 use crossterm::event::KeyCode;
 use ratatui::{
     Frame,
@@ -12,6 +13,7 @@ use super::{
     composer::Composer,
     dialogs::{Buttons, buttons, room, scrolled, window},
     draw::draw_text,
+    rows::drawn,
     slash::{COMMANDS, TypedLink},
     state::Chat,
     theme::Theme,
@@ -75,7 +77,7 @@ pub(super) fn draw_group(chat: &mut Chat, view: Option<&GroupView>, scroll: &mut
 }
 
 fn group_lines(look: Look, theme: Theme, group: &GroupView, columns: usize) -> Vec<Line<'static>> {
-    let GroupView { title, description, timer_s, members_may, members, doors, epoch: _ } = group;
+    let GroupView { title, description, picture, timer_s, members_may, members, doors, epoch: _ } = group;
     let of_group = |text| theme.fit(&look.language.say_of_group(text));
     let say = |text: SlashText<'_>| theme.fit(&look.language.say_of_slash(text));
     let name = |person: &Person| match &person.handle {
@@ -85,7 +87,10 @@ fn group_lines(look: Look, theme: Theme, group: &GroupView, columns: usize) -> V
     let timer = if *timer_s == 0 { of_group(GroupText::Stay) } else { of_group(GroupText::Seconds { count: *timer_s }) };
     let may: Vec<_> = members_may.iter().map(|permission: &GroupPermission| say(SlashText::Permission(*permission))).collect();
     let may = if may.is_empty() { say(SlashText::Nothing) } else { may.join(", ") };
-    let mut lines = Vec::new();
+    let mut lines = match Pixels::of_thumbnail(picture) {
+        Ok(pixels) => drawn(&pixels, columns, look),
+        Err(_) => Vec::new(),
+    };
     let settings = [
         (GroupText::Title, harmless_line(title)),
         (GroupText::Description, harmless_line(description)),

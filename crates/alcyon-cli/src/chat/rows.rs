@@ -1,10 +1,11 @@
 //! Messages as rows of a given width.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
-use alcyon_client::{Delivery, MarkStyle, Message, MessageId, TextFormat, marked_spans};
+use alcyon_client::{AttachmentView, Delivery, MarkStyle, Message, MessageId, TextFormat, marked_spans};
+use alcyon_image::Pixels;
 use ratatui::{
-    style::{Modifier, Style},
+    style::{Color, Modifier, Style},
     text::{Line, Span},
 };
 use time::Date;
@@ -14,6 +15,7 @@ use crate::{
     harmless,
     look::Look,
     moments::{Zone, day},
+    picture::{Cell, HALF, cells},
     report::{
         content::{instead_of_text, marks, poll_rows, quote_line, reactions},
         delivery_mark,
@@ -46,7 +48,7 @@ impl Open {
             return;
         }
         let before = self.rows.lines.len();
-        let (lines, places) = rows(&self.messages, self.unread, self.selected, paper);
+        let (lines, places) = rows(&self.messages, self.unread, self.selected, &mut self.pictures, paper);
         (self.rows.lines, self.rows.places) = (lines, places);
         self.rows.laid_out_for = Some(wanted);
         if std::mem::take(&mut self.rows.grew) && self.scroll > 0 {
@@ -58,7 +60,37 @@ impl Open {
 /// Rows, and which of them belong to which message.
 type Laid = (Vec<Line<'static>>, Vec<(MessageId, Range<usize>)>);
 
-fn rows(messages: &[Message], unread: u64, selected: Option<MessageId>, paper: &Paper) -> Laid {
+/// Pictures that were drawn, for a width: decoding them for each event would be felt.
+pub(super) type Pictures = HashMap<(MessageId, u16), Vec<Line<'static>>>;
+
+/// Most columns and rows of a picture among messages.
+const PICTURE: (u32, u32) = (40, 12);
+
+/// A picture in half blocks; nothing where the terminal has no colours or characters for it.
+pub(super) fn drawn(pixels: &Pixels, columns: usize, look: Look) -> Vec<Line<'static>> {
+    if !look.unicode || !look.colours {
+        return Vec::new();
+    }
+    let (most, rows) = PICTURE;
+    let columns = u32::try_from(columns).unwrap_or(most).min(most);
+    let line = |row: Vec<Cell>| {
+        let cell = |(upper, lower): Cell| Span::styled(HALF.to_string(), Style::new().fg(Color::Indexed(upper)).bg(Color::Indexed(lower)));
+        Line::from(row.into_iter().map(cell).collect::<Vec<_>>())
+    };
+    cells(pixels, columns, rows).into_iter().map(line).collect()
+}
+
+/// What can be seen of an image before it is fetched.
+fn glimpse(attachment: &AttachmentView, columns: usize, look: Look) -> Vec<Line<'static>> {
+    let details = &attachment.details;
+    let pixels = match Pixels::of_thumbnail(&details.thumbnail) {
+        Ok(pixels) => Some(pixels),
+        Err(_) => Pixels::of_placeholder(&details.placeholder),
+    };
+    pixels.map(|pixels| drawn(&pixels, columns, look)).unwrap_or_default()
+}
+
+fn rows(messages: &[Message], unread: u64, selected: Option<MessageId>, pictures: &mut Pictures, paper: &Paper) -> Laid {
     let mut rows = Vec::new();
     let mut places = Vec::new();
     let mut last: Option<&Message> = None;
@@ -93,7 +125,7 @@ fn rows(messages: &[Message], unread: u64, selected: Option<MessageId>, paper: &
         }
         let chosen = selected == Some(message.id);
         let start = rows.len();
-        rows.extend(body(message, chosen, paper));
+        rows.extend(body(message, chosen, pictures, paper));
         places.push((message.id, start..rows.len()));
         last = Some(message);
     }
@@ -130,7 +162,7 @@ fn name(message: &Message, paper: &Paper) -> Line<'static> {
 }
 
 /// What is said, with what it answers above and reactions below; time and mark stand at the end of the last row of text.
-fn body(message: &Message, chosen: bool, paper: &Paper) -> Vec<Line<'static>> {
+fn body(message: &Message, chosen: bool, pictures: &mut Pictures, paper: &Paper) -> Vec<Line<'static>> {
     let theme = Theme::new(paper.look);
     let columns = usize::from(paper.width).saturating_sub(INDENT + MARGIN).max(8);
     let style = match message.delivery {
@@ -152,6 +184,14 @@ fn body(message: &Message, chosen: bool, paper: &Paper) -> Vec<Line<'static>> {
         Line::from(vec![Span::styled(indent.clone(), indent_style), Span::styled(text, style)])
     };
     let mut lines: Vec<Line<'static>> = quote_line(message, paper.look).map(|quote| beside(&quote, theme.dim())).into_iter().collect();
+    if let Some(attachment) = message.content.attachment.as_ref().filter(|attachment| !attachment.gone) {
+        let drawn = pictures.entry((message.id, paper.width)).or_insert_with(|| glimpse(attachment, columns, paper.look));
+        lines.extend(drawn.iter().map(|row| {
+            let mut spans = vec![Span::styled(indent.clone(), indent_style)];
+            spans.extend(row.spans.iter().cloned());
+            Line::from(spans)
+        }));
+    }
     let texts = Styled::of(message, style, chosen, paper).rows(columns);
     let last = texts.len() - 1;
     for (at, row) in texts.into_iter().enumerate() {

@@ -13,6 +13,7 @@ use super::{
     composer::Composer,
     dialog::{Dialog, Form, Words},
     layout::Layout,
+    rows::Pictures,
     slash::{Act, escaped},
 };
 use crate::{harmless::harmless_line, look::Look, moments::Zone, report::files::transfer_text};
@@ -166,6 +167,8 @@ pub(super) struct Open {
     pub(super) bring: bool,
     /// Laid out, for the width and the day they were laid out for.
     pub(super) rows: Rows,
+    /// Drawn, for the widths they were drawn for.
+    pub(super) pictures: Pictures,
 }
 
 /// A cache.
@@ -433,6 +436,7 @@ impl Chat {
                     selected: None,
                     bring: false,
                     rows,
+                    pictures: Pictures::new(),
                 });
                 let mut effects = self.read();
                 effects.extend(is_group.then_some(Effect::LoadGroup(conversation)));

@@ -6,8 +6,8 @@ use std::{
 };
 
 use alcyon_client::{
-    AttachmentView, ChangeKind, ChangedView, MarkStyle, Message, Person, PollView, Position, ReactionView, SendOutcome, TextFormat,
-    marked_spans,
+    AttachmentView, ChangeKind, ChangedView, FileDetails, MarkStyle, Message, Person, PollView, Position, ReactionView, SendOutcome,
+    TextFormat, marked_spans,
 };
 use serde::Serialize;
 
@@ -54,11 +54,43 @@ pub(super) struct MessageLine<'a> {
     file: Option<FileLine<'a>>,
 }
 
+/// A file as an object: what a message says of it.
 #[derive(Serialize)]
-struct FileLine<'a> {
+pub(super) struct FileLine<'a> {
     name: &'a str,
     size: u64,
     media_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voice_ms: Option<u32>,
+    #[serde(skip_serializing_if = "is_not")]
+    view_once: bool,
+    #[serde(skip_serializing_if = "is_not")]
+    sticker: bool,
+    /// It was seen, and can't be fetched any more.
+    #[serde(skip_serializing_if = "is_not")]
+    gone: bool,
+}
+
+impl<'a> FileLine<'a> {
+    pub(super) fn of(attachment: &'a AttachmentView) -> Self {
+        let AttachmentView { name, media_type, size, details, gone } = attachment;
+        let FileDetails { pixels, thumbnail: _, placeholder: _, view_once, sticker, voice_ms } = details;
+        Self {
+            name,
+            size: *size,
+            media_type,
+            width: pixels.map(|(width, _)| width),
+            height: pixels.map(|(_, height)| height),
+            voice_ms: *voice_ms,
+            view_once: *view_once,
+            sticker: *sticker,
+            gone: *gone,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -143,7 +175,7 @@ impl<'a> MessageLine<'a> {
             pinned: content.pinned,
             needs_newer_version: content.newer,
             reactions: reactions.collect(),
-            file: content.attachment.as_ref().map(|AttachmentView { name, media_type, size }| FileLine { name, size: *size, media_type }),
+            file: content.attachment.as_ref().map(FileLine::of),
             poll: content.poll.as_ref().map(|PollView { options, several, ended, voters }| PollLine {
                 several: *several,
                 ended: *ended,
@@ -195,6 +227,27 @@ pub(crate) fn instead_of_text(message: &Message, look: Look) -> Option<String> {
     }
 }
 
+/// What a file is: `image, 640 x 480, 4.2 MB`.
+fn attachment_text(file: &AttachmentView, look: Look) -> String {
+    let AttachmentView { size, details, gone, .. } = file;
+    let size = size_text(*size, look.language);
+    let say = |text| look.language.say_of_files(text);
+    let what = match details {
+        FileDetails { sticker: true, .. } => say(FileText::Sticker),
+        FileDetails { voice_ms: Some(ms), .. } => {
+            let seconds = ms.div_ceil(1000);
+            say(FileText::Voice { length: &format!("{}:{:02}", seconds / 60, seconds % 60), size: &size })
+        }
+        FileDetails { pixels: Some((width, height)), .. } => say(FileText::Image { width: *width, height: *height, size: &size }),
+        _ => say(FileText::File { size: &size }),
+    };
+    match (gone, details.view_once) {
+        (true, _) => format!("{what}, {}", say(FileText::Gone)),
+        (false, true) => format!("{what}, {}", say(FileText::Once)),
+        (false, false) => what,
+    }
+}
+
 /// The marks behind a text: forwarded, edited, pinned.
 pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
     let content = &message.content;
@@ -207,10 +260,7 @@ pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
         (poll.is_some_and(|poll| poll.ended), ContentText::Ended),
         (poll.is_some(), ContentText::Voters { count: poll.map_or(0, |poll| poll.voters) }),
     ];
-    let file = content.attachment.as_ref().map(|file| {
-        let size = size_text(file.size, look.language);
-        look.language.say_of_files(FileText::File { size: &size })
-    });
+    let file = content.attachment.as_ref().map(|file| attachment_text(file, look));
     let marks = marks.into_iter().filter(|(set, _)| *set).map(|(_, text)| look.language.say_of_content(text));
     file.into_iter().chain(marks).collect()
 }

@@ -8,7 +8,7 @@ use std::{
 use alcyon_client::{AttachmentView, FileView, Handle, MessageId, TransferState, TransferView, TransferWay};
 use serde::Serialize;
 
-use super::Report;
+use super::{Report, content::FileLine};
 use crate::{
     harmless::harmless_line,
     look::Look,
@@ -20,16 +20,15 @@ impl<W: Write> Report<W> {
         #[derive(Serialize)]
         struct Line<'a> {
             id: String,
-            name: &'a str,
-            size: u64,
             from: Option<String>,
-            media_type: &'a str,
+            #[serde(flatten)]
+            file: FileLine<'a>,
         }
         let FileView { id, attachment, from, own, sent_at_ms } = file;
-        let AttachmentView { name, media_type, size } = attachment;
+        let AttachmentView { name, size, .. } = attachment;
         if self.json {
             let from = from.as_ref().map(Handle::to_text);
-            return self.object(&Line { id: id.to_text(), name, size: *size, from, media_type });
+            return self.object(&Line { id: id.to_text(), from, file: FileLine::of(attachment) });
         }
         let who = match from {
             _ if *own => self.look.language.say(Text::You),

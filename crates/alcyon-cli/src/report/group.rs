@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use alcyon_client::{ActOutcome, GroupPermission, GroupView, JoinLink, Line, Message, Person};
+use alcyon_image::Pixels;
 use serde::Serialize;
 
 use super::Report;
@@ -10,6 +11,7 @@ use crate::{
     harmless::harmless_line,
     look::Look,
     moments::rfc3339,
+    picture::{HALF, cells},
     qr,
     text::{Text, group::GroupText},
 };
@@ -80,7 +82,23 @@ impl<W: Write> Report<W> {
         self.hint(GroupText::LinkAdvice { approval })
     }
 
+    /// The picture, where the terminal can show it.
+    fn picture(&mut self, jpeg: &[u8]) -> io::Result<()> {
+        if !self.colours || !self.look.unicode {
+            return Ok(());
+        }
+        let Ok(pixels) = Pixels::of_thumbnail(jpeg) else { return Ok(()) };
+        for row in cells(&pixels, 24, 12) {
+            let row: String = row.iter().map(|(upper, lower)| format!("\u{1b}[38;5;{upper};48;5;{lower}m{HALF}")).collect();
+            self.line(&format!("{row}\u{1b}[0m"))?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn members(&mut self, group: &GroupView) -> io::Result<()> {
+        if !self.json {
+            self.picture(&group.picture)?;
+        }
         #[derive(Serialize)]
         struct Member {
             account: String,
@@ -110,16 +128,29 @@ impl<W: Write> Report<W> {
         struct Settings<'a> {
             title: &'a str,
             description: &'a str,
+            /// A JPEG in base64.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            picture: Option<String>,
             timer_s: u32,
             members_may: Vec<&'static str>,
             members: usize,
             epoch: u64,
         }
         let members_may: Vec<_> = group.members_may.iter().map(|permission| GroupPermission::code(*permission)).collect();
-        let GroupView { title, description, timer_s, members, epoch, .. } = group;
+        let GroupView { title, description, picture, timer_s, members, epoch, .. } = group;
         if self.json {
-            return self.object(&Settings { title, description, timer_s: *timer_s, members_may, members: members.len(), epoch: *epoch });
+            let picture = (!picture.is_empty()).then(|| data_encoding::BASE64.encode(picture));
+            return self.object(&Settings {
+                title,
+                description,
+                picture,
+                timer_s: *timer_s,
+                members_may,
+                members: members.len(),
+                epoch: *epoch,
+            });
         }
+        self.picture(picture)?;
         let say = |text| self.look.language.say_of_group(text);
         let timer = if *timer_s == 0 { say(GroupText::Stay) } else { say(GroupText::Seconds { count: *timer_s }) };
         let rows = [

@@ -15,6 +15,11 @@ pub(crate) enum FileText<'a> {
     Cancelled,
     NoFileHere,
     File { size: &'a str },
+    Image { width: u32, height: u32, size: &'a str },
+    Voice { length: &'a str, size: &'a str },
+    Sticker,
+    Once,
+    Gone,
     Attached { name: &'a str },
 }
 
@@ -39,6 +44,11 @@ fn english(text: FileText<'_>) -> String {
         FileText::Cancelled => "cancelled",
         FileText::NoFileHere => "There is no file here that could be saved; Ctrl+Up chooses a message.",
         FileText::File { size } => return format!("file, {size}"),
+        FileText::Image { width, height, size } => return format!("image, {width} x {height}, {size}"),
+        FileText::Voice { length, size } => return format!("voice note, {length}, {size}"),
+        FileText::Sticker => "sticker",
+        FileText::Once => "to be seen once",
+        FileText::Gone => "seen, and gone",
         FileText::Attached { name } => return format!("{name} is on its way."),
     }
     .to_owned()
@@ -56,6 +66,11 @@ fn french(text: FileText<'_>) -> String {
         FileText::Cancelled => "annulé",
         FileText::NoFileHere => "Aucun fichier à enregistrer ici ; Ctrl+Haut choisit un message.",
         FileText::File { size } => return format!("fichier, {size}"),
+        FileText::Image { width, height, size } => return format!("image, {width} x {height}, {size}"),
+        FileText::Voice { length, size } => return format!("message vocal, {length}, {size}"),
+        FileText::Sticker => "autocollant",
+        FileText::Once => "à voir une fois",
+        FileText::Gone => "vu, et disparu",
         FileText::Attached { name } => return format!("{name} est en route."),
     }
     .to_owned()

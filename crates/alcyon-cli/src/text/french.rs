@@ -145,6 +145,17 @@ pub(crate) fn failure(failure: &Failure) -> String {
         Failure::Store(error) => store(error),
         Failure::File { path, error } => return format!("{path} : {error}"),
         Failure::NoFile(path) => return format!("{path} n'est pas un fichier"),
+        Failure::Metadata { path, error } => {
+            let why = match error {
+                alcyon_image::ImageError::Opaque { kind } => format!("ce qu'une image {kind} dit du lieu et de l'appareil ne peut être retiré ici"),
+                _ => "cette image est abîmée".to_owned(),
+            };
+            return format!("{path} : {why} ; --keep-metadata l'envoie telle quelle");
+        }
+        Failure::NoPicture { path, .. } => {
+            return format!("{path} n'est pas une image (JPEG, PNG, WebP, GIF) de la taille voulue ; un autocollant a au plus 512 pixels de côté et 256 Kio");
+        }
+        Failure::NoVoice(path) => return format!("{path} n'est pas un message vocal : Opus dans Ogg"),
         Failure::Exists(path) => return format!("{path} existe déjà ; --force le remplace"),
         Failure::NotCarried(why) => return format!("le fichier n'a pas été transporté : {why}"),
         Failure::SomeUnreachable(count) => return format!("{count} des serveurs sont injoignables ; le reste est fait"),

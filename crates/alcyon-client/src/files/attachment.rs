@@ -1,6 +1,6 @@
 use alcyon_files::{FileKey, MediaType, Reference, SafeName, SealedHash};
 use alcyon_store::Tx;
-use alcyon_wire::{BlobId, ConversationId, Handle, MessageId, ServerUrl, proto};
+use alcyon_wire::{BlobId, ConversationId, Handle, MessageId, ServerUrl, limits, proto};
 
 use crate::{Client, ClientError, Clock, Transport, message::view::content_of};
 
@@ -13,6 +13,27 @@ pub struct AttachmentView {
     pub media_type: String,
     /// Bytes of it.
     pub size: u64,
+    /// What its sender says of it besides.
+    pub details: FileDetails,
+    /// It was to be seen once, and was: it can't be fetched any more.
+    pub gone: bool,
+}
+
+/// What a file is besides its bytes, as its sender says: hints, all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileDetails {
+    /// Width and height of an image, pixels.
+    pub pixels: Option<(u32, u32)>,
+    /// A JPEG of at most [`limits::THUMBNAIL`] bytes; empty if there is none. Bytes from outside, to be decoded with care.
+    pub thumbnail: Vec<u8>,
+    /// A ThumbHash of at most [`limits::PLACEHOLDER`] bytes; empty if there is none.
+    pub placeholder: Vec<u8>,
+    /// It is to be seen once, and goes from the device then.
+    pub view_once: bool,
+    /// A small image that stands by itself.
+    pub sticker: bool,
+    /// A voice note, and how long it lasts.
+    pub voice_ms: Option<u32>,
 }
 
 /// A file of a conversation.
@@ -43,9 +64,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
-/// An attachment that holds: where the blob is, and what opens it.
+/// An attachment that can be fetched: where the blob is, and what opens it.
 pub(crate) struct Held {
-    pub(crate) view: AttachmentView,
     pub(crate) reference: Reference,
     pub(crate) server: ServerUrl,
     pub(crate) blob: BlobId,
@@ -62,14 +82,54 @@ pub(crate) fn of_message(tx: &Tx<'_>, id: MessageId) -> Result<Option<(Conversat
 
 /// Takes an attachment apart. The error says what is wrong with it.
 pub(crate) fn check(attachment: &proto::Attachment) -> Result<Held, &'static str> {
-    let proto::Attachment { name, media_type, size, key, hash, server, blob, width: _, height: _ } = attachment;
-    let key: [u8; 32] = key.as_ref().try_into().map_err(|_| "a file without its key")?;
-    let hash: [u8; 32] = hash.as_ref().try_into().map_err(|_| "a file without its hash")?;
-    let reference = Reference::new(*size, FileKey::from(key), SealedHash::from(hash)).map_err(|_| "a file over the limit")?;
+    let key: [u8; 32] = attachment.key.as_ref().try_into().map_err(|_| "a file without its key")?;
+    let hash: [u8; 32] = attachment.hash.as_ref().try_into().map_err(|_| "a file without its hash")?;
+    let reference = Reference::new(attachment.size, FileKey::from(key), SealedHash::from(hash)).map_err(|_| "a file over the limit")?;
     Ok(Held {
-        view: AttachmentView { name: SafeName::of(name).to_string(), media_type: MediaType::of(media_type).to_string(), size: *size },
         reference,
-        server: server.parse().map_err(|_| "a file without a server")?,
-        blob: BlobId::parse(blob, "attachment.blob").map_err(|_| "a file without a blob")?,
+        server: attachment.server.parse().map_err(|_| "a file without a server")?,
+        blob: BlobId::parse(&attachment.blob, "attachment.blob").map_err(|_| "a file without a blob")?,
     })
+}
+
+/// What is shown of an attachment, whether or not it can be fetched.
+pub(crate) fn view(attachment: &proto::Attachment) -> AttachmentView {
+    let proto::Attachment {
+        name,
+        media_type,
+        size,
+        key,
+        hash: _,
+        server: _,
+        blob: _,
+        width,
+        height,
+        thumbnail,
+        placeholder,
+        view_once,
+        sticker,
+        voice_ms,
+    } = attachment;
+    // What is too long is none: nobody has asked for it.
+    let within = |bytes: &[u8], limit: usize| if bytes.len() <= limit { bytes.to_vec() } else { Vec::new() };
+    AttachmentView {
+        name: SafeName::of(name).to_string(),
+        media_type: MediaType::of(media_type).to_string(),
+        size: *size,
+        details: FileDetails {
+            pixels: (*width > 0 && *height > 0).then_some((*width, *height)),
+            thumbnail: within(thumbnail, limits::THUMBNAIL),
+            placeholder: within(placeholder, limits::PLACEHOLDER),
+            view_once: *view_once,
+            sticker: *sticker,
+            voice_ms: (*voice_ms > 0).then_some(*voice_ms),
+        },
+        gone: *view_once && key.is_empty(),
+    }
+}
+
+/// An attachment that was to be seen once, with nothing left that could show it.
+pub(crate) fn spent(attachment: proto::Attachment) -> proto::Attachment {
+    let proto::Attachment { name, media_type, size, view_once, .. } = attachment;
+    proto::Attachment { name, media_type, size, view_once, ..proto::Attachment::default() }
 }

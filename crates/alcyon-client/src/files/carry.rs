@@ -35,6 +35,8 @@ const BACKOFF_FIRST_MS: u64 = 250;
 const BACKOFF_LAST_MS: u64 = 60_000;
 /// Tries without a single byte of progress before a command gives up: some fifteen seconds.
 const TRIES: u32 = 6;
+/// What a server may ask a command to wait; above that it comes back another time.
+const WAIT_MS: u64 = 5_000;
 /// How large a piece is: what the way takes in about a second.
 const PIECE_FIRST: u64 = 256 * 1024;
 const PIECE_LEAST: u64 = 64 * 1024;
@@ -139,7 +141,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             };
             let id = record.message;
             let carrying = Carrying::begin(&self.core.carrying, id);
-            let ended = self.carry_one(id, record.way, room, &mut on_progress).await;
+            let ended = self.carry_one(id, record.way, room, patience, &mut on_progress).await;
             drop(carrying);
             match ended? {
                 Some(Ok(())) => carried.complete += 1,
@@ -178,8 +180,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
         id: MessageId,
         way: TransferWay,
         room: &impl FileRoom,
+        patience: Patience,
         on_progress: &mut impl FnMut(&TransferView),
     ) -> Result<Option<Result<(), String>>, ClientError> {
+        let longest = if patience == Patience::Short { WAIT_MS } else { BACKOFF_LAST_MS };
         let (mut tries, mut backoff_ms, mut pace) = (0, BACKOFF_FIRST_MS, Pace::default());
         loop {
             let before = self.core.store.transaction(|tx| tx.transfer(id))?.map_or(0, |record| record.done);
@@ -190,12 +194,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let after_ms = match tried {
                 Ok(Ended::Complete) => return Ok(Some(Ok(()))),
                 Ok(Ended::Stopped) => return Ok(None),
+                // A full disk here holds up this file and no other, and nothing else that the program does.
+                Err(Stuck::Failed(error @ ClientError::Room(_))) => return Ok(Some(Err(error.to_string()))),
                 Err(Stuck::Failed(error)) => return Err(error),
                 Err(Stuck::Held(Held::Never(reason))) => return Ok(Some(Err(reason))),
                 // What the server has will be asked for again.
                 Err(Stuck::Held(Held::Gone | Held::Offset)) => 0,
                 Err(Stuck::Held(Held::Later { after_ms, said })) => {
-                    if said && after_ms > BACKOFF_LAST_MS {
+                    if said && after_ms > longest {
                         return Ok(None);
                     }
                     pace.failed();

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::{Client, ClientError, Clock, Event, Transport, random::random};
 
+/// Why a file can't be fetched though its message is there.
+const ONCE: &str = "it was to be seen once, by those it was sent to";
+
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Puts the file of a message among the transfers, to be fetched by [`Self::carry_files`]. One that is on its way goes on.
     pub fn fetch_file(&self, id: MessageId) -> Result<TransferView, ClientError> {
@@ -23,6 +26,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 return tx.transfer(id)?.ok_or_else(|| unknown(id));
             }
             let (conversation, found) = attachment::of_message(tx, id)?.ok_or_else(|| unknown(id))?;
+            if found.view_once && (found.key.is_empty() || tx.message_anywhere(id)?.is_some_and(|record| record.own)) {
+                return Err(ClientError::NotAllowed { rule: ONCE.to_owned() });
+            }
             let held = attachment::check(&found).map_err(ClientError::Unbelievable)?;
             let record = TransferRecord {
                 number: 0,

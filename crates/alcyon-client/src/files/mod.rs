@@ -12,10 +12,11 @@ mod transfer;
 mod tus;
 mod upload;
 
-pub use attachment::{AttachmentView, FileView};
+pub use attachment::{AttachmentView, FileDetails, FileView};
 pub use carry::{Carried, Patience};
 pub use room::FileRoom;
 pub use save::Saved;
 pub use transfer::{TransferState, TransferView, TransferWay};
+pub use upload::NewFile;
 
-pub(crate) use attachment::check;
+pub(crate) use attachment::{check, view as attachment_view};

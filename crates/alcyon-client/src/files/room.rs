@@ -1,4 +1,11 @@
-use std::io::{self, Read, Write};
+use std::{
+    future::poll_fn,
+    io::{self, Read, Write},
+    task::Poll,
+};
+
+/// Chunks that are sealed or opened before others get their turn on this thread: some four mebibytes, a few milliseconds.
+pub(super) const AT_A_TIME: u32 = 64;
 
 /// Where sealed files lie on this device while they are on their way. A name is 32 letters and digits, chosen by the core.
 ///
@@ -46,4 +53,17 @@ impl<R: FileRoom + ?Sized> Write for InRoom<'_, R> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Everybody else on this thread gets a turn.
+pub(super) async fn let_others() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

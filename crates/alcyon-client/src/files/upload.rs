@@ -1,15 +1,15 @@
-use std::{cell::RefCell, collections::BTreeSet, future::poll_fn, io::Read, task::Poll};
+use std::{cell::RefCell, collections::BTreeSet, io::Read};
 
 use alcyon_files::{MediaType, SafeName, Sealer};
 use alcyon_store::{TransferRecord, TransferState, TransferWay};
-use alcyon_wire::{ConversationId, MessageId, UploadSecret, proto};
+use alcyon_wire::{ConversationId, MessageId, UploadSecret, limits, proto};
 use data_encoding::HEXLOWER;
 use prost::Message as _;
 
 use super::{
-    FileRoom, TransferView,
+    FileDetails, FileRoom, TransferView,
     carry::{Ended, Pace, Stuck},
-    room::InRoom,
+    room::{AT_A_TIME, InRoom, let_others},
     transfer::{self, unknown, view},
     tus::{self, Held},
 };
@@ -19,26 +19,37 @@ use crate::{
     random::random,
 };
 
-/// Chunks that are sealed before others get their turn on this thread: some four mebibytes, a few milliseconds.
-const AT_A_TIME: u32 = 64;
+/// A file that is to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct NewFile<'a> {
+    /// Its name; made safe before it goes out.
+    pub name: &'a str,
+    /// How many bytes it has.
+    pub size: u64,
+    /// The media type, where more is known than the name tells.
+    pub media_type: Option<&'a str>,
+    /// What is said of it besides.
+    pub details: FileDetails,
+}
 
 impl<T: Transport, C: Clock> Client<T, C> {
-    /// Takes a file of `size` bytes in, to be sent: seals it into the room, and puts it among the transfers. From then on the file
+    /// Takes a file in, to be sent: seals it into the room, and puts it among the transfers. From then on the file
     /// itself is not needed any more. [`Self::carry_files`] brings it to the server, and then its message goes out.
     pub async fn attach(
         &self,
         conversation: ConversationId,
-        name: &str,
-        size: u64,
+        new: &NewFile<'_>,
         file: &mut impl Read,
         room: &impl FileRoom,
     ) -> Result<TransferView, ClientError> {
+        let NewFile { name, size, media_type, details } = new;
+        let FileDetails { pixels, thumbnail, placeholder, view_once, sticker, voice_ms } = details;
         let local = self.core.local()?;
         let conversation = self.core.store.transaction(|tx| writable(tx, &local, conversation))?.conversation;
         let in_room = HEXLOWER.encode(&random::<16, [u8; 16]>());
         let _sealing = Sealing::begin(&self.core.sealing, &in_room);
         let name = SafeName::of(name);
-        let mut sealer = Sealer::new(size)?;
+        let mut sealer = Sealer::new(*size)?;
         let shape = sealer.shape();
         let mut sealed = InRoom { room, name: &in_room, at: 0 };
         let sealing = async {
@@ -62,14 +73,20 @@ impl<T: Transport, C: Clock> Client<T, C> {
         };
         let attachment = proto::Attachment {
             name: name.to_string(),
-            media_type: MediaType::of_name(name.as_str()).to_string(),
-            size,
+            media_type: media_type.map_or_else(|| MediaType::of_name(name.as_str()), MediaType::of).to_string(),
+            size: *size,
             key: reference.key().as_bytes().to_vec().into(),
             hash: reference.hash().as_bytes().to_vec().into(),
             server: local.server.to_text(),
             blob: bytes::Bytes::new(),
-            width: 0,
-            height: 0,
+            width: pixels.map_or(0, |(width, _)| width),
+            height: pixels.map_or(0, |(_, height)| height),
+            // Of what is to be seen once nothing is seen before.
+            thumbnail: if *view_once || thumbnail.len() > limits::THUMBNAIL { bytes::Bytes::new() } else { thumbnail.clone().into() },
+            placeholder: if placeholder.len() > limits::PLACEHOLDER { bytes::Bytes::new() } else { placeholder.clone().into() },
+            view_once: *view_once,
+            sticker: *sticker,
+            voice_ms: voice_ms.unwrap_or_default(),
         };
         let record = TransferRecord {
             number: 0,
@@ -135,6 +152,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             offset => offset?,
         };
+        if offset > length {
+            return Err(Held::Never("the server does not count right".to_owned()).into());
+        }
         while offset < length {
             if self.core.going(id)?.is_none() {
                 return Ok(Ended::Stopped);
@@ -205,17 +225,4 @@ impl Drop for Sealing<'_> {
     fn drop(&mut self) {
         self.0.borrow_mut().remove(self.1);
     }
-}
-
-/// Everybody else on this thread gets a turn.
-async fn let_others() {
-    let mut waited = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut waited, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -113,7 +113,8 @@ impl Whole {
         }
         match self.content.as_ref().map(|content| &content.body) {
             Some(Some(Body::Poll(poll))) => Some(Body::Poll(poll.clone())),
-            Some(Some(Body::Attachment(attachment))) => Some(Body::Attachment(attachment.clone())),
+            // Of what is to be seen once nobody makes more.
+            Some(Some(Body::Attachment(attachment))) if !attachment.view_once => Some(Body::Attachment(attachment.clone())),
             // Whom it called by name is not called elsewhere.
             _ if self.target.shape == Shape::Text => {
                 let format = self.text().map(|text| text.format).unwrap_or_default();
@@ -210,7 +211,7 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
         forwarded: whole.content.as_ref().is_some_and(|content| content.forwarded),
         poll,
         attachment: match whole.content.as_ref().map(|content| &content.body) {
-            Some(Some(Body::Attachment(attachment))) => crate::files::check(attachment).ok().map(|held| held.view),
+            Some(Some(Body::Attachment(attachment))) => Some(crate::files::attachment_view(attachment)),
             _ => None,
         },
         edited: !edits.is_empty(),

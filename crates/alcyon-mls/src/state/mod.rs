@@ -32,8 +32,8 @@ pub const REMOVED: usize = 1_024;
 pub const TITLE: usize = 128;
 /// Bytes of a description at most.
 pub const DESCRIPTION: usize = 2 * 1024;
-/// Bytes of a picture's reference at most.
-pub const PICTURE: usize = 512;
+/// Bytes of a picture at most: it lies in every GroupInfo and Welcome.
+pub const PICTURE: usize = alcyon_wire::limits::PICTURE;
 /// How long an account door stays open at most, milliseconds: 30 days.
 pub const ACCOUNT_DOOR_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
@@ -143,7 +143,7 @@ pub struct Settings {
     pub title: String,
     /// At most [`DESCRIPTION`] bytes.
     pub description: String,
-    /// An opaque reference, at most [`PICTURE`] bytes; empty for none.
+    /// A small JPEG, at most [`PICTURE`] bytes; empty for none. Nothing here looks into it.
     pub picture: Vec<u8>,
     /// Messages vanish after so many seconds; 0: never.
     pub timer_s: u32,

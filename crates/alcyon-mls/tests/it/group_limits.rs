@@ -25,7 +25,7 @@ fn rule_7_limits() {
     let doors = settled(|group| (0..64).for_each(|number| put(group, link(number, false), 1)));
     refused(&doors, &says(ANN, vec![GroupChange::OpenDoor(link(64, false))]), &opens(64, DoorKind::Link), Invalid::Accounts);
     for change in
-        [GroupChange::SetTitle("x".repeat(129)), GroupChange::SetDescription("x".repeat(2049)), GroupChange::SetPicture(vec![1; 513])]
+        [GroupChange::SetTitle("x".repeat(129)), GroupChange::SetDescription("x".repeat(2049)), GroupChange::SetPicture(vec![1; 4097])]
     {
         refused(&usual(), &says(ANN, vec![change]), &header(), Invalid::Accounts);
     }

@@ -38,7 +38,7 @@ pub struct Facts {
 
 impl From<GroupView> for Facts {
     fn from(view: GroupView) -> Self {
-        let GroupView { title, description, timer_s, members_may, members, doors, epoch } = view;
+        let GroupView { title, description, picture: _, timer_s, members_may, members, doors, epoch } = view;
         Self {
             epoch,
             title,

@@ -24,6 +24,7 @@ pub(super) fn boats() -> GroupView {
     GroupView {
         title: "boats".to_owned(),
         description: "who takes which boat, and when it is back at the pier".to_owned(),
+        picture: Vec::new(),
         timer_s: 0,
         members_may: vec![GroupPermission::Invite, GroupPermission::Write],
         members: vec![member(9, "ann", true), member(1, "ben", false), member(12, "berta", false), nameless],

@@ -1,0 +1,34 @@
+use std::io;
+
+use thiserror::Error;
+
+/// Why an image was not taken apart or not decoded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// It is an image of a kind that carries metadata, and that we can't take apart. Send it as it is, if that is wanted.
+    #[error("what {kind} images say of place and camera can't be taken out here")]
+    Opaque {
+        /// The kind, such as `HEIF`.
+        kind: &'static str,
+    },
+    /// It begins as an image and does not go on as one. Send it as it is, if that is wanted.
+    #[error("the image is damaged: {what}")]
+    Damaged {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// It is larger, or more work, than we decode. It can be sent without a preview.
+    #[error("the image is too large to be decoded here")]
+    TooMuch,
+    /// The decoder gave up. It can be sent without a preview.
+    #[error("the image can't be decoded: {0}")]
+    Decode(#[source] image::ImageError),
+    /// Reading failed. It can be tried again.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+pub(crate) fn damaged(what: &'static str) -> ImageError {
+    ImageError::Damaged { what }
+}
