@@ -29,6 +29,11 @@ pub enum ImageError {
     Io(#[from] io::Error),
 }
 
+/// Runs a decoder of somebody else's. One that panics costs the image, and nothing else.
+pub(crate) fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or(Err(damaged("its decoder failed")))
+}
+
 pub(crate) fn damaged(what: &'static str) -> ImageError {
     ImageError::Damaged { what }
 }

@@ -4,6 +4,7 @@ use image::{ImageReader, Limits};
 
 use crate::{
     ImageError, ImageKind, Look,
+    error::guarded,
     preview::{THUMBNAIL_EDGE, THUMBNAIL_LIMIT},
 };
 
@@ -38,7 +39,7 @@ impl Pixels {
         let mut limits = Limits::default();
         (limits.max_image_width, limits.max_image_height) = (Some(THUMBNAIL_EDGE), Some(THUMBNAIL_EDGE));
         reader.limits(limits);
-        Ok(Self::of(reader.decode().map_err(ImageError::Decode)?.into_rgba8()))
+        guarded(|| Ok(Self::of(reader.decode().map_err(ImageError::Decode)?.into_rgba8())))
     }
 
     /// Draws a placeholder (ThumbHash) from outside: at most 32 pixels an edge.
@@ -46,7 +47,8 @@ impl Pixels {
         if !(5..=crate::PLACEHOLDER_LIMIT).contains(&hash.len()) {
             return None;
         }
-        let (width, height, rgba) = thumbhash::thumb_hash_to_rgba(hash).ok()?;
+        let drawn = guarded(|| thumbhash::thumb_hash_to_rgba(hash).map_err(|()| ImageError::Damaged { what: "it is no placeholder" }));
+        let (width, height, rgba) = drawn.ok()?;
         let fits = (1..=PLACEHOLDER_EDGE).contains(&width) && (1..=PLACEHOLDER_EDGE).contains(&height);
         if !fits || rgba.len() != width * height * 4 {
             return None;

@@ -5,7 +5,7 @@ use image::{
     metadata::Orientation,
 };
 
-use crate::{ImageError, Look};
+use crate::{ImageError, Look, error::guarded};
 
 /// Longest edge of a thumbnail, pixels.
 pub const THUMBNAIL_EDGE: u32 = 256;
@@ -67,6 +67,10 @@ fn decode(look: &Look, mut file: impl BufRead + Seek) -> Result<DynamicImage, Im
     let longest = look.width().max(look.height());
     (limits.max_image_width, limits.max_image_height, limits.max_alloc) = (Some(longest), Some(longest), Some(MEMORY));
     reader.limits(limits);
+    guarded(|| decoded(look, reader, pixels))
+}
+
+fn decoded(look: &Look, reader: ImageReader<impl BufRead + Seek>, pixels: u64) -> Result<DynamicImage, ImageError> {
     let decoder = reader.into_decoder().map_err(ImageError::Decode)?;
     let (width, height) = decoder.dimensions();
     // The decoder reads the container by itself, and may see another image in it.

@@ -173,7 +173,7 @@ fn metadata_goes_and_every_pixel_stays() {
         } else {
             pixels(&bytes)
         };
-        assert_eq!(pixels(&left), before, "{kind:?}");
+        assert!(pixels(&left) == before, "{kind:?}: every pixel is what it was");
         // It goes on being turned, and being stripped again changes nothing.
         let again = self::look(&left);
         assert_eq!((again.width(), again.height()), (look.width(), look.height()));
@@ -210,7 +210,8 @@ fn an_animation_keeps_its_frames_and_loses_what_hides_in_them() {
     ]);
     let left = stripped(&look(&bytes), &bytes);
     assert!(!holds(&left, SECRET) && holds(&left, b"ANIM") && holds(&left, &image));
-    assert_eq!(image::load_from_memory_with_format(&left, ImageFormat::WebP).unwrap().into_rgba8(), picture());
+    let pixels = |bytes: &[u8]| image::load_from_memory_with_format(bytes, ImageFormat::WebP).unwrap().into_rgba8();
+    assert!(pixels(&left) == pixels(&bytes), "every pixel is what it was");
 }
 
 #[test]

@@ -81,6 +81,98 @@ fn files_are_sent_listed_and_saved() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// 64 times 48 pixels, to be turned by a quarter, and says twice where it was taken.
+const TURNED: &[u8] = include_bytes!("data/turned.png");
+const PLACE: &[u8] = b"52.5163N 13.3777E";
+
+fn says_where(bytes: &[u8]) -> bool {
+    bytes.windows(PLACE.len()).any(|window| window == PLACE)
+}
+
+#[test]
+fn images_go_without_their_place_and_are_seen_before_they_are_fetched() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = ServerSetup::new(&folder.path().join("data")).start()?;
+    let (ann, ben) = pair(folder.path(), &server)?;
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("turned.png"), TURNED)?;
+    ensure!(says_where(TURNED));
+    let send = |words: &[&str]| ann.profile.run([&["send", ben.handle.as_str()], words].concat());
+    let fetched = |id: &str, name: &str| -> anyhow::Result<Vec<u8>> {
+        ben.profile.run(["save", id, &path(name)])?.one()?;
+        Ok(fs::read(path(name))?)
+    };
+
+    let sent = send(&["--file", &path("turned.png")])?.one()?;
+    let kept = send(&["--keep-metadata", "--file", &path("turned.png")])?.one()?;
+    let once = send(&["--view-once", "--file", &path("turned.png")])?.one()?;
+    let sticker = send(&["--sticker", "--file", &path("turned.png")])?.one()?;
+    let news = ben.sync_all()?;
+    ensure!(news.len() == 4 && news.iter().all(|line| line["file"]["width"] == 48 && line["file"]["height"] == 64), "{news:?}");
+    ensure!(news[2]["file"]["view_once"] == true && news[3]["file"]["sticker"] == true, "{news:?}");
+    let bytes = fetched(&text(&sent, "id")?, "sent.png")?;
+    ensure!(!says_where(&bytes) && bytes.len() < TURNED.len() && bytes.starts_with(&TURNED[..33]), "it is the same image, and no more");
+    ensure!(fetched(&text(&kept, "id")?, "kept.png")? == TURNED, "as it was, if that is wanted");
+    ensure!(!says_where(&fetched(&text(&sticker, "id")?, "sticker.png")?));
+
+    // Seen once, and then no more; neither by its sender.
+    let once = text(&once, "id")?;
+    ensure!(!says_where(&fetched(&once, "once.png")?));
+    ensure!(code(&ben.profile.run(["save", &once, &path("again.png")])?)? == "not-allowed");
+    ensure!(code(&ann.profile.run(["save", &once, &path("again.png")])?)? == "not-allowed");
+    let files = ben.profile.run(["files", &ann.handle])?.all()?;
+    ensure!(files[2]["gone"] == true && files[2]["id"] == once.as_str(), "{files:?}");
+
+    // What can't be taken apart does not go out unless it may say everything.
+    fs::write(path("photo.heic"), b"\0\0\0\x18ftypheic and where it was taken")?;
+    ensure!(code(&send(&["--file", &path("photo.heic")])?)? == "metadata");
+    fs::write(path("cut.jpg"), b"\xff\xd8\xff\xe1\0\x20Exif")?;
+    ensure!(code(&send(&["--file", &path("turned.png"), &path("cut.jpg")])?)? == "metadata");
+    send(&["--keep-metadata", "--file", &path("photo.heic")])?.one()?;
+    ensure!(code(&send(&["--voice", &path("turned.png")])?)? == "no-voice-note");
+    fs::write(path("words.txt"), b"hello")?;
+    ensure!(code(&send(&["--sticker", "--file", &path("words.txt")])?)? == "no-picture");
+
+    // A picture of a group: small, square, and read by everybody in it.
+    let group = text(&ann.profile.run(["group", "create", "boats"])?.one()?, "conversation")?;
+    ann.profile.run(["group", "set", &group, "--picture", &path("turned.png")])?.one()?;
+    let settings = ann.profile.run(["group", "set", &group])?.one()?;
+    ensure!(text(&settings, "picture")?.starts_with("/9j/"), "a JPEG: {settings}");
+    ensure!(code(&ann.profile.run(["group", "set", &group, "--picture", &path("words.txt")])?)? == "no-picture");
+    ann.profile.run(["group", "set", &group, "--picture", "-"])?.one()?;
+    ensure!(ann.profile.run(["group", "set", &group])?.one()?["picture"].is_null());
+    Ok(())
+}
+
+/// A second of Opus in Ogg, as far as its headers say.
+fn voice_note() -> Vec<u8> {
+    let page = |flags: u8, position: u64, number: u32, content: &[u8]| {
+        let mut page = [b"OggS\0", &[flags][..], &position.to_le_bytes(), &[7, 0, 0, 0], &number.to_le_bytes(), &[0; 4], &[1]].concat();
+        page.push(u8::try_from(content.len()).unwrap());
+        page.extend_from_slice(content);
+        page
+    };
+    let head = b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0";
+    [page(2, 0, 0, head), page(0, 0, 1, b"OpusTags\0\0\0\0\0\0\0\0"), page(4, 48_312, 2, &[1; 90])].concat()
+}
+
+#[test]
+fn voice_notes_say_how_long_they_last() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = ServerSetup::new(&folder.path().join("data")).start()?;
+    let (ann, ben) = pair(folder.path(), &server)?;
+    let path = folder.path().join("note.ogg").display().to_string();
+    fs::write(&path, voice_note())?;
+    let sent = ann.profile.run(["send", &ben.handle, "--voice", &path])?.one()?;
+    let news = ben.sync_all()?;
+    let [note] = &news[..] else { bail!("{news:?}") };
+    ensure!(note["file"]["voice_ms"] == 1_000 && note["file"]["media_type"] == "audio/ogg", "{note}");
+    let target = folder.path().join("saved.ogg").display().to_string();
+    ben.profile.run(["save", &text(&sent, "id")?, &target])?.one()?;
+    ensure!(fs::read(&target)? == voice_note());
+    Ok(())
+}
+
 #[test]
 fn a_server_that_is_killed_and_one_that_is_full_cost_nothing() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;

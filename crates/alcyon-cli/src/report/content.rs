@@ -231,19 +231,21 @@ pub(crate) fn instead_of_text(message: &Message, look: Look) -> Option<String> {
 fn attachment_text(file: &AttachmentView, look: Look) -> String {
     let AttachmentView { size, details, gone, .. } = file;
     let size = size_text(*size, look.language);
-    let say = |text| look.language.say_of_files(text);
     let what = match details {
-        FileDetails { sticker: true, .. } => say(FileText::Sticker),
+        FileDetails { sticker: true, .. } => look.language.say_of_files(FileText::Sticker),
         FileDetails { voice_ms: Some(ms), .. } => {
             let seconds = ms.div_ceil(1000);
-            say(FileText::Voice { length: &format!("{}:{:02}", seconds / 60, seconds % 60), size: &size })
+            let length = format!("{}:{:02}", seconds / 60, seconds % 60);
+            look.language.say_of_files(FileText::Voice { length: &length, size: &size })
         }
-        FileDetails { pixels: Some((width, height)), .. } => say(FileText::Image { width: *width, height: *height, size: &size }),
-        _ => say(FileText::File { size: &size }),
+        FileDetails { pixels: Some((width, height)), .. } => {
+            look.language.say_of_files(FileText::Image { width: *width, height: *height, size: &size })
+        }
+        _ => look.language.say_of_files(FileText::File { size: &size }),
     };
     match (gone, details.view_once) {
-        (true, _) => format!("{what}, {}", say(FileText::Gone)),
-        (false, true) => format!("{what}, {}", say(FileText::Once)),
+        (true, _) => format!("{what}, {}", look.language.say_of_files(FileText::Gone)),
+        (false, true) => format!("{what}, {}", look.language.say_of_files(FileText::Once)),
         (false, false) => what,
     }
 }
