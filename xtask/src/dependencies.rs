@@ -49,7 +49,7 @@ const BANNED: [(&str, &str); 7] = [
 ];
 
 /// Packages that may be there in more than one version, by reason.
-const DUPLICATES: [(&str, &[&str]); 4] = [
+const DUPLICATES: [(&str, &[&str]); 5] = [
     (
         "two generations of RustCrypto: OpenMLS stands with one foot in each, and mls-rs, the independent peer of our tests, in the older",
         &[
@@ -109,6 +109,7 @@ const DUPLICATES: [(&str, &[&str]); 4] = [
         &["base64", "foldhash", "hashbrown", "spin", "unicode-width"],
     ),
     ("other systems than ours", &["r-efi", "windows-link", "windows-sys"]),
+    ("png, which inflates by the older one, and flate2 below it by the newer", &["miniz_oxide"]),
 ];
 
 /// Checks everything and lists all that is wrong.
