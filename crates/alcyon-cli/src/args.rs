@@ -11,11 +11,12 @@ use clap::{
 use clap_complete::Shell;
 
 use crate::{
-    conversation::ConversationCommand,
+    conversation::{ConversationCommand, Seconds},
     failure::{Failure, print_json},
     files::TransferCommand,
     group::GroupCommand,
     post::PostCommand,
+    settings::SettingsCommand,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -216,6 +217,25 @@ before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link.")]
         /// At most so many messages
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+    },
+    /// Show or set after how long messages go in a conversation
+    ///
+    /// A message goes so long after it was read, with its author after it was sent, on all devices of both. It is a promise about
+    /// devices: who reads can copy, and sealed entries can lie on the server for 30 days.
+    #[command(after_help = "Examples:
+  alcyon timer ben@chat.example.org 1d
+  alcyon timer ben@chat.example.org off
+  alcyon timer ben@chat.example.org            shows it")]
+    Timer {
+        /// A handle, or a conversation's id
+        who: String,
+        /// A number and s, m, h, d or w, like 30s, 1d or 4w; off: messages stay
+        time: Option<Seconds>,
+    },
+    /// Show or set what holds for this profile: timer, read receipts, typing
+    Settings {
+        #[command(subcommand)]
+        command: Option<SettingsCommand>,
     },
     /// Groups: make, invite, change, leave
     Group {

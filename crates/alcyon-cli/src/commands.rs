@@ -128,6 +128,8 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
             }
         }
         Command::Search { query, limit } => crate::search::run(&query.join(" "), limit, client, report)?,
+        Command::Timer { who, time } => crate::settings::timer(&who, time, client, report).await?,
+        Command::Settings { command } => crate::settings::run(command, client, report)?,
         Command::Group { command } => group::run(command, client, report).await?,
         Command::Join { link } => group::join(&link, client, report).await?,
         Command::Chat | Command::Completions { .. } | Command::Man { .. } => unreachable!("these need no profile opened here"),

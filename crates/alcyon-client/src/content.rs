@@ -21,6 +21,8 @@ pub(crate) struct Content {
     pub(crate) body: Option<Body>,
     pub(crate) reply_to: Option<MessageId>,
     pub(crate) forwarded: bool,
+    /// Seconds after which it goes; 0: it stays.
+    pub(crate) timer_s: u32,
     /// As it came, with what this version does not know of it.
     pub(crate) bytes: Vec<u8>,
 }
@@ -36,11 +38,18 @@ pub(crate) enum Meaning {
 impl Content {
     /// The bytes of a message as the outbox keeps them: everything but what its author has seen when it is sent.
     pub(crate) fn draft(id: MessageId, sent_at_ms: u64, body: Body) -> Vec<u8> {
-        Self::draft_with(id, sent_at_ms, body, None, false)
+        Self::draft_with(id, sent_at_ms, body, None, false, 0)
     }
 
-    /// The same of a message that answers another, or was written elsewhere.
-    pub(crate) fn draft_with(id: MessageId, sent_at_ms: u64, body: Body, reply_to: Option<MessageId>, forwarded: bool) -> Vec<u8> {
+    /// The same of a message that answers another, was written elsewhere, or goes after a time.
+    pub(crate) fn draft_with(
+        id: MessageId,
+        sent_at_ms: u64,
+        body: Body,
+        reply_to: Option<MessageId>,
+        forwarded: bool,
+        timer_s: u32,
+    ) -> Vec<u8> {
         proto::Content {
             id: id.to_field(),
             seen: None,
@@ -50,6 +59,7 @@ impl Content {
             evidence: Vec::new(),
             reply_to: reply_to.map(MessageId::to_field).unwrap_or_default(),
             forwarded,
+            timer_s,
         }
         .encode_to_vec()
     }
@@ -88,7 +98,7 @@ impl Content {
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, WireError> {
-        let proto::Content { id, seen, sent_at_ms, body, again, evidence: _, reply_to, forwarded } =
+        let proto::Content { id, seen, sent_at_ms, body, again, evidence: _, reply_to, forwarded, timer_s } =
             proto::Content::decode(bytes).map_err(|_| WireError::Malformed { what: "Content" })?;
         let seen = seen
             .map(|proto::Seen { sequence, running_hash }| {
@@ -106,6 +116,7 @@ impl Content {
             // What can't be an answer to anything is none.
             reply_to: MessageId::parse(&reply_to, "content.reply_to").ok(),
             forwarded,
+            timer_s,
             bytes: bytes.to_vec(),
         })
     }
@@ -150,8 +161,11 @@ impl Content {
             }
             Some(Body::PollEnd(proto::PollEnd { target })) => done(MessageKind::PollEnd, target, Deed::EndPoll),
             Some(Body::PinMessage(proto::PinMessage { target, pinned })) => done(MessageKind::Pin, target, Deed::Pin(*pinned)),
+            Some(Body::SetTimer(_)) => Ok(Some(Meaning::Stands { kind: MessageKind::Timer, text: String::new() })),
             None => Ok(Some(Meaning::Stands { kind: MessageKind::Newer, text: String::new() })),
-            Some(Body::Acquaintance(_) | Body::ManifestNews(_) | Body::Successor(_) | Body::Roster(_) | Body::Ended(_)) => Ok(None),
+            Some(
+                Body::Acquaintance(_) | Body::ManifestNews(_) | Body::Successor(_) | Body::Roster(_) | Body::Ended(_) | Body::ReadUpTo(_),
+            ) => Ok(None),
         }
     }
 }

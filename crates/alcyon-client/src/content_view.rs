@@ -50,6 +50,19 @@ pub struct ContentView {
     pub pinned: bool,
     /// A newer version of this program can show it; this one keeps it.
     pub newer: bool,
+    /// Of an own message: who has read it, of those who tell.
+    pub read_by: Vec<Person>,
+    /// It goes by itself.
+    pub goes: Option<GoesView>,
+}
+
+/// When a message goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoesView {
+    /// Seconds after it was read, or sent.
+    pub timer_s: u32,
+    /// Unix milliseconds by this device's clock; none until it was read, or sent.
+    pub at_ms: Option<u64>,
 }
 
 /// Somebody called by name.
@@ -247,6 +260,11 @@ pub enum Post {
         /// The poll.
         target: MessageId,
     },
+    /// The timer of a conversation of two. Groups have theirs in their settings: [`crate::Client::set_timer`] knows which.
+    SetTimer {
+        /// 5 to a year; 0: messages stay.
+        seconds: u32,
+    },
     /// A message is pinned, or no more. At most five are; in a group those may who may edit its title.
     Pin {
         /// The message.
@@ -273,7 +291,7 @@ impl Post {
     #[must_use]
     pub fn target(&self) -> Option<MessageId> {
         match self {
-            Self::Text { .. } | Self::Forward { .. } | Self::Poll { .. } => None,
+            Self::Text { .. } | Self::Forward { .. } | Self::Poll { .. } | Self::SetTimer { .. } => None,
             Self::React { target, .. }
             | Self::Edit { target, .. }
             | Self::Delete { target }

@@ -44,8 +44,10 @@ mod message;
 mod next_term;
 mod offer;
 mod outbox;
+mod passing;
 mod poke;
 mod random;
+mod reading;
 mod register;
 mod rejoin;
 mod search;
@@ -53,13 +55,15 @@ mod send;
 mod shelf;
 mod start;
 mod transport;
+mod vanish;
 
 pub use alcyon_store::Store;
 pub use alcyon_wire::{AccountId, ConversationId, Handle, HandleName, MessageId, ServerUrl};
 pub use client::Client;
 pub use clock::Clock;
 pub use content_view::{
-    ChangeKind, ChangedView, ContentView, EarlierText, MentionView, PollOptionView, PollView, Post, QuoteView, ReactionView, TextFormat,
+    ChangeKind, ChangedView, ContentView, EarlierText, GoesView, MentionView, PollOptionView, PollView, Post, QuoteView, ReactionView,
+    TextFormat,
 };
 pub use error::{ClientError, RefusalKind};
 pub use event::{
@@ -71,6 +75,7 @@ pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, Mem
 pub use join_link::{JoinLink, OpenedLink};
 pub use markup::{MarkStyle, MarkedSpan, marked_spans};
 pub use next_term::TermReason;
+pub use reading::{Telling, Tells};
 pub use search::{Carries, Search, SearchWord};
 pub use shelf::Muted;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

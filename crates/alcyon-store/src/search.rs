@@ -21,7 +21,7 @@ use rusqlite::{
 use crate::{
     MessageRecord, StoreError, Tx,
     column::to_sql,
-    message::{COLUMNS, STANDS_ALONE, message},
+    message::{COLUMNS, SAYS_SOMETHING, message},
 };
 
 /// What a message carries beside its text: a set.
@@ -169,7 +169,7 @@ impl Tx<'_> {
             sql.push_str("messages WHERE number < ?");
             values.push(Box::new(to_sql(below.unwrap_or(u64::MAX))));
         }
-        sql.push_str(&format!(" AND {STANDS_ALONE} AND line IS NULL"));
+        sql.push_str(&format!(" AND {SAYS_SOMETHING} AND line IS NULL"));
         let mut one_of = |column: &str, ids: Vec<Vec<u8>>| {
             if !ids.is_empty() {
                 sql.push_str(&format!(" AND {column} IN ({})", vec!["?"; ids.len()].join(", ")));

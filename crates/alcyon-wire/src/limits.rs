@@ -44,6 +44,10 @@ pub const OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
 pub const PINS: usize = 5;
 /// How long after a message it can be changed or deleted for all, by the time of headers, milliseconds.
 pub const CHANGE_MS: u64 = 24 * 60 * 60 * 1000;
+/// Seconds after which messages can go by themselves: five to a year.
+pub const TIMER_S: std::ops::RangeInclusive<u32> = 5..=366 * 24 * 60 * 60;
+/// Accounts in the largest group in which people tell that they have read, and that they are typing.
+pub const RECEIPT_ACCOUNTS: usize = 50;
 /// The first words that travel in a knock.
 pub const INTRODUCTION: usize = 2 * 1024;
 /// A signed manifest.

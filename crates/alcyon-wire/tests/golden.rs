@@ -302,6 +302,10 @@ fn sealed() -> Vec<Vector> {
         width: 640,
         height: 480,
     };
+    let set_timer = proto::SetTimer { seconds: 3600 };
+    let read_up_to = proto::ReadUpTo { term: 2, sequence: 299 };
+    let sealed_passing = proto::SealedPassing { nonce: bytes(0x56, 12), ciphertext: bytes(0x57, 19) };
+    let passing = proto::Passing { device: bytes(0x58, 32), number: 7, typing: true, signature: bytes(0x59, 64) };
     let acquaintance = proto::Acquaintance { pass: bytes(0x27, 32) };
     let manifest_news = proto::ManifestNews { signed_manifest: bytes(0x45, 3) };
     let successor = proto::Successor { conversation: bytes(0x44, 16), term: 3, log: bytes(0x46, 16), server: "https://bay.example".into() };
@@ -316,6 +320,7 @@ fn sealed() -> Vec<Vector> {
             body: Some(body),
             reply_to: bytes(0x18, 16),
             forwarded: true,
+            timer_s: 3600,
         };
         side(chosen, message)
     };
@@ -480,6 +485,12 @@ fn sealed() -> Vec<Vector> {
         content("poll_end", Body::PollEnd(poll_end)),
         whole(pin.clone()),
         content("pin_message", Body::PinMessage(pin)),
+        whole(set_timer.clone()),
+        content("set_timer", Body::SetTimer(set_timer)),
+        whole(read_up_to.clone()),
+        content("read_up_to", Body::ReadUpTo(read_up_to)),
+        whole(sealed_passing),
+        whole(passing),
     ]
 }
 

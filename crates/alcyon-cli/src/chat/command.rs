@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     harmless::harmless_line,
+    moments::span,
     report::{files::size_text, shelf::muted_text},
     text::{Text, files::FileText, group::GroupText, shelf::ShelfText, slash::SlashText},
 };
@@ -288,6 +289,21 @@ impl Chat {
             Acted::Muted(muted) => {
                 let unmuted = || language.say_of_shelf(ShelfText::Unmuted);
                 self.notice = Some(muted.map_or_else(unmuted, |muted| muted_text(muted, self.zone, language)));
+                return Vec::new();
+            }
+            Acted::TimerSet(0) => language.say_of_shelf(ShelfText::TimerSetOff),
+            Acted::TimerSet(seconds) => {
+                // Longer than a line: what it does not promise has to be read.
+                self.dialog = Some(Dialog::Told(language.say_of_shelf(ShelfText::TimerSet { after: &span(seconds) })));
+                return self.reload(conversation);
+            }
+            Acted::MarkedUnread => {
+                self.focus = Focus::List;
+                self.notice = Some(language.say_of_shelf(ShelfText::MarkedUnread));
+                return Vec::new();
+            }
+            Acted::Telling(alcyon_client::Telling { read, typing }) => {
+                self.notice = Some(language.say_of_shelf(ShelfText::Telling { read, typing }));
                 return Vec::new();
             }
             Acted::Pinned(pinned) => {

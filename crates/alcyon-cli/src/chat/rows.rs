@@ -136,11 +136,11 @@ fn body(message: &Message, chosen: bool, paper: &Paper) -> Vec<Line<'static>> {
     let style = match message.delivery {
         Delivery::Queued => theme.dim(),
         Delivery::Failed => theme.alarm(),
-        Delivery::Sent | Delivery::Delivered => Style::new(),
+        Delivery::Sent | Delivery::Delivered | Delivery::Read => Style::new(),
     };
     let mark = if message.own { delivery_mark(message.delivery, paper.look) } else { "" };
     let mark_style = match message.delivery {
-        Delivery::Delivered => theme.good(),
+        Delivery::Delivered | Delivery::Read => theme.good(),
         Delivery::Failed => theme.alarm(),
         Delivery::Queued | Delivery::Sent => theme.dim(),
     };

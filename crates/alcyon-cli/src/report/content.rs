@@ -6,17 +6,17 @@ use std::{
 };
 
 use alcyon_client::{
-    AttachmentView, ChangeKind, ChangedView, MarkStyle, Message, Person, PollView, Position, ReactionView, SendOutcome, TextFormat,
-    marked_spans,
+    AttachmentView, ChangeKind, ChangedView, ConversationId, MarkStyle, Message, MessageId, Person, PollView, Position, ReactionView,
+    SendOutcome, TextFormat, marked_spans,
 };
 use serde::Serialize;
 
-use super::{Report, files::size_text};
+use super::{Report, delivery_word, files::size_text};
 use crate::{
     harmless,
     harmless::harmless_line,
     look::Look,
-    moments::rfc3339,
+    moments::{rfc3339, span},
     text::{Text, content::ContentText, files::FileText},
 };
 
@@ -50,6 +50,14 @@ pub(super) struct MessageLine<'a> {
     reactions: Vec<ReactionLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<PollLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    read_by: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timer_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goes_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<FileLine<'a>>,
 }
@@ -110,8 +118,7 @@ fn who(person: &Person) -> String {
 
 impl<'a> MessageLine<'a> {
     pub(super) fn of(event: &'static str, message: &'a Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own: _, text, position, sent_at_ms, delivery: _, line: _, content } =
-            message;
+        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line: _, content } = message;
         let sender = Person { account: *sender, handle: sender_handle.clone() };
         let reactions = content.reactions.iter().map(|ReactionView { emoji, who: people, own }| ReactionLine {
             emoji,
@@ -143,6 +150,10 @@ impl<'a> MessageLine<'a> {
             pinned: content.pinned,
             needs_newer_version: content.newer,
             reactions: reactions.collect(),
+            delivery: own.then(|| delivery_word(*delivery)),
+            read_by: content.read_by.iter().map(who).collect(),
+            timer_s: content.goes.map(|goes| goes.timer_s),
+            goes_at: content.goes.and_then(|goes| goes.at_ms).map(rfc3339),
             file: content.attachment.as_ref().map(|AttachmentView { name, media_type, size }| FileLine { name, size: *size, media_type }),
             poll: content.poll.as_ref().map(|PollView { options, several, ended, voters }| PollLine {
                 several: *several,
@@ -199,10 +210,12 @@ pub(crate) fn instead_of_text(message: &Message, look: Look) -> Option<String> {
 pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
     let content = &message.content;
     let poll = content.poll.as_ref();
+    let after = content.goes.map(|goes| span(goes.timer_s)).unwrap_or_default();
     let marks = [
         (content.forwarded, ContentText::Forwarded),
         (content.edited, ContentText::Edited),
         (content.pinned, ContentText::Pinned),
+        (content.goes.is_some(), ContentText::Goes { after: &after }),
         (poll.is_some(), ContentText::Poll { several: poll.is_some_and(|poll| poll.several) }),
         (poll.is_some_and(|poll| poll.ended), ContentText::Ended),
         (poll.is_some(), ContentText::Voters { count: poll.map_or(0, |poll| poll.voters) }),
@@ -347,6 +360,52 @@ impl<W: Write> Report<W> {
 
     pub(crate) fn nothing_found(&mut self) -> io::Result<()> {
         if self.json { Ok(()) } else { self.line(&self.look.language.say_of_content(ContentText::NothingFound)) }
+    }
+
+    /// A message has gone by itself. Programs that keep what they have read take it away.
+    pub(super) fn gone(&mut self, conversation: ConversationId, id: MessageId) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            conversation: String,
+            id: String,
+        }
+        if !self.json {
+            return Ok(());
+        }
+        self.object(&Line { event: "gone", conversation: conversation.to_text(), id: id.to_text() })
+    }
+
+    /// Somebody has read own messages.
+    pub(super) fn read(&mut self, conversation: ConversationId, by: &Person, up_to: Position) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            conversation: String,
+            by: String,
+            position: u64,
+        }
+        if self.json {
+            let conversation = conversation.to_text();
+            return self.object(&Line { event: "read", conversation, by: who(by), position: up_to.as_number() });
+        }
+        let name = name(by, false, self.look);
+        self.line(&format!("* {}", harmless_line(&self.look.language.say_of_content(ContentText::HasRead { who: &name }))))
+    }
+
+    /// Somebody types, or has stopped.
+    pub(super) fn typing(&mut self, conversation: ConversationId, by: &Person, typing: bool) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            conversation: String,
+            by: String,
+            typing: bool,
+        }
+        if !self.json {
+            return Ok(());
+        }
+        self.object(&Line { event: "typing", conversation: conversation.to_text(), by: who(by), typing })
     }
 
     /// What became of something that was done to a message.

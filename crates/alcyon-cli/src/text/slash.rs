@@ -77,7 +77,7 @@ fn english(text: SlashText<'_>) -> String {
         SlashText::Words => "TEXT",
         SlashText::Link => "LINK",
         SlashText::Span => "SPAN",
-        SlashText::Seconds => "SECONDS",
+        SlashText::Seconds => "TIME",
         SlashText::NoCommand { given } => return format!("There is no command {given}: /help lists them, // sends a slash."),
         SlashText::Missing { usage } => return format!("Something is missing: {usage}"),
         SlashText::TooMuch { usage } => return format!("That is too much: {usage}"),
@@ -85,7 +85,7 @@ fn english(text: SlashText<'_>) -> String {
         SlashText::NoHandle { given } => return format!("“{given}” is no handle: a handle looks like name@server.example."),
         SlashText::NoLink => "That is no link to a group: one begins with alcyon://join/ or ends in /join#...",
         SlashText::NoServer { given } => return format!("“{given}” is no server: an address is like https://server.example"),
-        SlashText::NoSeconds { given } => return format!("“{given}” is no time: seconds, or a number and m, h, d or w; 0 for none."),
+        SlashText::NoSeconds { given } => return format!("“{given}” is no time: a number and s, m, h, d or w, or off."),
         SlashText::NoConversationHere { word } => return format!("/{word} is about a conversation: choose one first."),
         SlashText::NoGroupHere { word } => return format!("/{word} is for groups: this is a conversation of two."),
         SlashText::NoPoll => "A poll is a question and options, with bars between them: When? | today | tomorrow",
@@ -140,7 +140,7 @@ fn english_what(name: Name) -> &'static str {
         Name::Roles => "make somebody an admin, or a member",
         Name::Title => "set the title",
         Name::Description => "set the description; none if left out",
-        Name::Timer => "messages vanish after so long; 0: they stay",
+        Name::Timer => "new messages go so long after reading; off: they stay",
         Name::Allow => "who may invite, edit the settings, write",
         Name::Remove => "remove somebody from the group",
         Name::Move => "move the conversation to another server",
@@ -148,6 +148,9 @@ fn english_what(name: Name) -> &'static str {
         Name::End => "end the group for everybody",
         Name::Mute => "mute: 8h, 1d, 1w, or until unmuted",
         Name::Search => "look for messages, also by from: in: before: after: has:",
+        Name::Unread => "mark this conversation as unread",
+        Name::Receipts => "tell others here what you have read, or not",
+        Name::Typing => "tell others here that you are typing, or not",
         Name::Unmute => "the reverse of mute",
         Name::Pin => "keep this conversation at the top of the list",
         Name::Unpin => "the reverse of pin",
@@ -177,7 +180,7 @@ fn french(text: SlashText<'_>) -> String {
         SlashText::Words => "TEXTE",
         SlashText::Link => "LIEN",
         SlashText::Span => "DURÉE",
-        SlashText::Seconds => "SECONDES",
+        SlashText::Seconds => "DURÉE",
         SlashText::NoCommand { given } => return format!("Il n'y a pas de commande {given} : /help les montre, // envoie une barre."),
         SlashText::Missing { usage } => return format!("Il manque quelque chose : {usage}"),
         SlashText::TooMuch { usage } => return format!("C'est trop : {usage}"),
@@ -188,7 +191,7 @@ fn french(text: SlashText<'_>) -> String {
             return format!("« {given} » n'est pas un serveur : une adresse est comme https://serveur.example");
         }
         SlashText::NoSeconds { given } => {
-            return format!("« {given} » n'est pas une durée : des secondes, ou un nombre et m, h, d ou w ; 0 : aucune.");
+            return format!("« {given} » n'est pas une durée : un nombre et s, m, h, d ou w, ou off.");
         }
         SlashText::NoConversationHere { word } => return format!("/{word} concerne une conversation : choisissez-en une d'abord."),
         SlashText::NoGroupHere { word } => return format!("/{word} est pour les groupes : vous êtes deux ici."),
@@ -244,7 +247,7 @@ fn french_what(name: Name) -> &'static str {
         Name::Roles => "faire de quelqu'un un admin, ou un membre",
         Name::Title => "changer le titre",
         Name::Description => "changer la description ; aucune sans texte",
-        Name::Timer => "les messages disparaissent après ; 0 : jamais",
+        Name::Timer => "les nouveaux messages s'effacent après lecture ; off : non",
         Name::Allow => "qui peut inviter, modifier les réglages, écrire",
         Name::Remove => "retirer quelqu'un du groupe",
         Name::Move => "déplacer la conversation vers un autre serveur",
@@ -252,6 +255,9 @@ fn french_what(name: Name) -> &'static str {
         Name::End => "mettre fin au groupe pour tous",
         Name::Mute => "sourdine : 8h, 1d, 1w, ou jusqu'à nouvel ordre",
         Name::Search => "chercher des messages, aussi par from: in: before: has:",
+        Name::Unread => "marquer cette conversation comme non lue",
+        Name::Receipts => "dire ici aux autres ce que vous avez lu, ou non",
+        Name::Typing => "dire ici aux autres que vous écrivez, ou non",
         Name::Unmute => "l'inverse de mute",
         Name::Pin => "garder cette conversation en haut de la liste",
         Name::Unpin => "l'inverse de pin",

@@ -13,6 +13,7 @@ use crate::{
     content::{Content, Meaning},
     entry::{Step, Subject, load_group},
     local::Local,
+    vanish::has_gone,
 };
 
 /// A message, or something done to one, as an entry brings it.
@@ -25,13 +26,18 @@ pub(crate) fn take(
     content: (&Content, Meaning),
     step: &mut Step,
 ) -> Result<(), ClientError> {
-    let (Content { id: _, message: id, seen: _, sent_at_ms, body: _, reply_to: _, forwarded: _, bytes }, meaning) = content;
+    let (Content { id: _, message: id, seen: _, sent_at_ms, body: _, reply_to: _, forwarded: _, timer_s, bytes }, meaning) = content;
     let own = sender == local.account;
     let delivery = if own { DeliveryState::Sent } else { DeliveryState::Delivered };
     let (kind, target, text) = match meaning {
         Meaning::Stands { kind, text } => (kind, None, text),
         Meaning::Done { kind, target, deed: _ } => (kind, Some(target), String::new()),
     };
+    // A group's timer is in its state; and what has gone by itself does not come back, whoever sends it again.
+    let misplaced = kind == MessageKind::Timer && crate::group::is_group(tx, term.conversation)?;
+    if misplaced || has_gone(tx, term.conversation, target.unwrap_or(*id))? || has_gone(tx, term.conversation, *id)? {
+        return Ok(());
+    }
     let facts = facts_here(tx, term, subject, sender, kind)?;
     if let Some(known) = tx.message(term.conversation, *id)? {
         // In a later term it goes out again, for those who have not had it: its place is there, for all.
@@ -65,6 +71,13 @@ pub(crate) fn take(
     };
     tx.add_message(&record)?;
     let Some(target) = target else {
+        // Sent by a sibling, it counts from when the log took it; others' from reading.
+        let sent_ms = own.then(|| subject.header.time_ms.min(subject.now_ms));
+        crate::vanish::came(tx, term.conversation, *id, *timer_s, sent_ms)?;
+        if tx.countdown(term.conversation, *id)?.is_some_and(|countdown| countdown.goes_ms.is_some_and(|goes| goes <= subject.now_ms)) {
+            // Its time was over before it came here: it is not shown at all.
+            return Ok(());
+        }
         if kind == MessageKind::Message {
             settle(tx, term.conversation, *id)?;
         }
@@ -98,10 +111,11 @@ pub(crate) fn own_echo(
     subject: &Subject<'_>,
     id: MessageId,
 ) -> Result<Option<Event>, ClientError> {
-    let Some(before) = tx.message(term.conversation, id)? else { return Ok(None) };
+    let Some(before) = tx.message(term.conversation, id)?.filter(|before| before.kind != MessageKind::Gone) else { return Ok(None) };
     let facts = facts_here(tx, term, subject, local.account, before.kind)?;
     tx.set_delivery(term.conversation, id, DeliveryState::Sent, facts.place)?;
     merge_facts(tx, &before, facts)?;
+    tx.start_countdown(term.conversation, id, subject.now_ms)?;
     let deletion = settle(tx, term.conversation, before.target.unwrap_or(id))?;
     let Some(record) = tx.message(term.conversation, id)? else { return Ok(None) };
     if record.target.is_some() {
@@ -163,6 +177,7 @@ pub(crate) fn settle(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -
         return Ok(None);
     }
     tx.erase(conversation, id)?;
+    crate::vanish::forget_introduction(tx, conversation, id)?;
     tx.set_shown(conversation, id)?;
     Ok(tx.done_to(conversation, id)?.into_iter().rfind(|done| done.kind == MessageKind::Deletion))
 }

@@ -1,6 +1,8 @@
 //! Stored messages as they are shown: what they were, and what has become of them.
 
-use alcyon_store::{DeliveryState, Has, MessageKind, MessageRecord, Tx};
+use std::collections::BTreeSet;
+
+use alcyon_store::{Countdown, DeliveryState, Has, MessageKind, MessageRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, MessageId, proto};
 use proto::content::Body;
 
@@ -9,11 +11,12 @@ use super::{
     text::called,
 };
 use crate::{
-    ChangeKind, ChangedView, ClientError, ContentView, Delivery, EarlierText, Event, MentionView, Message, Person, PollOptionView,
-    PollView, Position, QuoteView, ReactionView, TextFormat,
+    ChangeKind, ChangedView, ClientError, ContentView, Delivery, EarlierText, Event, GoesView, Line, MentionView, Message, Person,
+    PollOptionView, PollView, Position, QuoteView, ReactionView, TextFormat,
     content::{Content, Meaning},
     core::handle_of,
     local::Local,
+    reading::read_by,
 };
 
 /// Characters of a message that an answer to it shows.
@@ -148,13 +151,17 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
         delivery,
         shown: _,
         line,
-        kind: _,
+        kind,
         target: _,
         content: _,
         at_ms: _,
         rights: _,
     } = whole.record;
-    let line = line.map(|line| crate::line::view(tx, local, &line)).transpose()?.flatten();
+    let line = match (kind, whole.content.as_ref().map(|content| &content.body)) {
+        (MessageKind::Timer, Some(Some(Body::SetTimer(proto::SetTimer { seconds })))) => Some(Line::Timer { seconds: *seconds }),
+        _ => line.map(|line| crate::line::view(tx, local, &line)).transpose()?.flatten(),
+    };
+    let read = content.read_by.first().is_some();
     Ok(Message {
         conversation,
         id: message,
@@ -166,6 +173,7 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
         sent_at_ms,
         delivery: match delivery {
             DeliveryState::Queued => Delivery::Queued,
+            DeliveryState::Sent | DeliveryState::Delivered if own && read => Delivery::Read,
             DeliveryState::Sent => Delivery::Sent,
             DeliveryState::Delivered => Delivery::Delivered,
             DeliveryState::Failed => Delivery::Failed,
@@ -182,6 +190,11 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
     if let Some(by) = deleted {
         return Ok(ContentView { deleted: Some(person(*by)?), ..ContentView::default() });
     }
+    let read_by = match whole.record.position {
+        Some(position) if whole.record.own && whole.record.line.is_none() => read_by(tx, whole.record.conversation, position)?,
+        _ => BTreeSet::new(),
+    };
+    let countdown = tx.countdown(whole.record.conversation, whole.record.message)?;
     let text = whole.text();
     let mentions = text.as_ref().map(called).unwrap_or_default();
     let mentions = mentions.into_iter().map(|called| {
@@ -218,6 +231,8 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
         reactions: reactions.collect::<Result<_, _>>()?,
         pinned: pinned.is_some() && pinned_in(tx, whole.record.conversation)?.contains(&whole.record.message),
         newer: whole.record.kind == MessageKind::Newer,
+        read_by: read_by.into_iter().map(person).collect::<Result<_, _>>()?,
+        goes: countdown.map(|Countdown { timer_s, goes_ms }| GoesView { timer_s, at_ms: goes_ms }),
     })
 }
 
