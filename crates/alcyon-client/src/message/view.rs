@@ -161,7 +161,7 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
         (MessageKind::Timer, Some(Some(Body::SetTimer(proto::SetTimer { seconds })))) => Some(Line::Timer { seconds: *seconds }),
         _ => line.map(|line| crate::line::view(tx, local, &line)).transpose()?.flatten(),
     };
-    let read = content.read_by.first().is_some();
+    let read = !content.read_by.is_empty();
     Ok(Message {
         conversation,
         id: message,

@@ -83,7 +83,7 @@ fn what_a_timer_does_not_promise_is_told_where_it_is_set() {
     let mut chat = open();
     chat.done(Done::Acted { conversation: Some(id(1)), acted: super::super::acts::Acted::TimerSet(86_400) });
     let screen = picture(&mut chat, 80, 24);
-    assert!(screen.contains("sealed entries can lie on the server"), "{screen}");
+    assert!(screen.contains("promise") && screen.contains("30 days"), "{screen}");
     press(&mut chat, KeyCode::Esc);
     assert!(chat.dialog.is_none());
 }
