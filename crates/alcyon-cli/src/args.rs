@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
-use alcyon_client::{AccountId, ConversationId, Handle, HandleName, JoinLink, MessageId, ServerUrl};
+use alcyon_client::{AccountId, ConversationId, GeoPoint, Handle, HandleName, JoinLink, MessageId, ServerUrl};
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
     builder::styling::{AnsiColor, Styles},
@@ -61,6 +61,22 @@ pub(crate) struct Place {
     /// Allow plain HTTP to other machines (tests and closed networks only)
     #[arg(long, global = true, hide = true, env = "ALCYON_INSECURE_HTTP", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) insecure_http: bool,
+}
+
+/// What a message of `send` can be or have beside a text.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct Carries {
+    /// Send a place: latitude and longitude in degrees
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+    pub(crate) location: Option<GeoPoint>,
+    /// Send how to reach somebody you know, or yourself
+    #[arg(long, value_name = "HANDLE")]
+    pub(crate) contact: Option<Handle>,
+    /// Fetch the page that the text links to, and send its title, description and image along
+    ///
+    /// This device asks that page's server, which sees your address. Those who get the message ask nobody.
+    #[arg(long)]
+    pub(crate) preview: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -140,9 +156,12 @@ pub(crate) enum Command {
   alcyon send ben@chat.example.org --reply ID yes, at eight
   alcyon send ben@chat.example.org --file boat.jpg sea.mp4
   alcyon send ben@chat.example.org --file boat.jpg -- what do you say?
+  alcyon send ben@chat.example.org --preview look: https://chat.example.org
+  alcyon send ben@chat.example.org --location 48.2082,16.3738
+  alcyon send ben@chat.example.org --contact cat@chat.example.org
 
 Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and lines that begin with -.
-@name calls somebody who is in the conversation. A text that begins with --reply or --plain stands behind --.")]
+@name calls somebody who is in the conversation. A text that begins with a flag of this command stands behind --.")]
     Send {
         /// A handle, or a conversation's id
         who: String,
@@ -157,8 +176,10 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
         /// They are sealed on this device first, up to 4 GiB each, and go on where they were if they are interrupted.
         #[arg(long, value_name = "FILE", num_args = 1..)]
         file: Vec<PathBuf>,
+        #[command(flatten)]
+        carries: Carries,
         /// The text, words joined by spaces; - reads standard input
-        #[arg(required_unless_present = "file", trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(required_unless_present_any = ["file", "location", "contact"], trailing_var_arg = true, allow_hyphen_values = true)]
         text: Vec<String>,
     },
     /// List the files of a conversation, the oldest first
@@ -209,7 +230,7 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
   alcyon search 'in:\"the boats\" \"at the pier\"'
 
 Filters: from:WHO (a handle, a name, me), in:WHERE (a handle, an id, part of a title),
-before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link.")]
+before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link, has:place, has:contact.")]
     Search {
         /// What to look for, words joined by spaces
         #[arg(required = true)]
@@ -291,10 +312,18 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
 /// Whatever follows WHO is text, even if it looks like a flag of ours: a `--` before it says so to clap.
 fn guard_text(words: &[OsString]) -> Vec<OsString> {
     let mut guarded = words.to_vec();
-    // The program, the command and WHO are the words that are no flags; only `--profile`, `--server`, `--reply` and `--file` have a value apart.
+    // The program, the command and WHO are the words that are no flags; only `--profile`, `--server`, `--reply`, `--file`,
+    // `--location` and `--contact` have a value apart.
     let mut plain = (0..words.len()).filter(|at| {
         let before = at.checked_sub(1).and_then(|before| words.get(before));
-        let is_value = before.is_some_and(|word| word == "--profile" || word == "--server" || word == "--reply" || word == "--file");
+        let is_value = before.is_some_and(|word| {
+            word == "--profile"
+                || word == "--server"
+                || word == "--reply"
+                || word == "--file"
+                || word == "--location"
+                || word == "--contact"
+        });
         !is_value && words.get(*at).and_then(|word| word.to_str()).is_none_or(|word| !word.starts_with('-'))
     });
     let (command, who) = (plain.nth(1), plain.next());
@@ -312,8 +341,8 @@ fn guard_text(words: &[OsString]) -> Vec<OsString> {
 fn behind_flags(words: &[OsString], mut at: usize) -> usize {
     loop {
         match words.get(at) {
-            Some(word) if word == "--plain" => at += 1,
-            Some(word) if word == "--reply" && at + 1 < words.len() => at += 2,
+            Some(word) if word == "--plain" || word == "--preview" => at += 1,
+            Some(word) if (word == "--reply" || word == "--location" || word == "--contact") && at + 1 < words.len() => at += 2,
             // Files up to the next flag, or up to the `--` before the text.
             Some(word) if word == "--file" => {
                 at += 1;

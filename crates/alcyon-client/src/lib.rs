@@ -29,6 +29,7 @@ mod drive;
 mod entry;
 mod error;
 mod event;
+mod extras;
 mod files;
 mod group;
 mod group_view;
@@ -70,6 +71,7 @@ pub use event::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,
     RequestKind, SafetyNumberView, SendOutcome, Standing, Synced,
 };
+pub use extras::{ContactCard, GeoPoint, LinkPreview, NoPoint};
 pub use files::{AttachmentView, Carried, FileRoom, FileView, Patience, Saved, TransferState, TransferView, TransferWay};
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
 pub use join_link::{JoinLink, OpenedLink};

@@ -13,6 +13,10 @@ pub enum Carries {
     File,
     /// An address in its text.
     Link,
+    /// A place.
+    Place,
+    /// A contact card.
+    Contact,
 }
 
 /// What somebody looks for. All of it has to be so.
@@ -42,8 +46,8 @@ pub struct SearchWord {
 }
 
 impl Search {
-    /// Reads what people type: words, `"several together"`, `from:`, `in:`, `before:`, `after:` (2026, 2026-11 or 2026-11-22), `has:file` and
-    /// `has:link`. `day_begins` says when a day (year, month, day) begins where the person is, Unix milliseconds; none if there is no
+    /// Reads what people type: words, `"several together"`, `from:`, `in:`, `before:`, `after:` (2026, 2026-11 or 2026-11-22), `has:file`, `has:link`,
+    /// `has:place` and `has:contact`. `day_begins` says when a day (year, month, day) begins where the person is, Unix milliseconds; none if there is no
     /// such day.
     pub fn parse(text: &str, day_begins: impl Fn(i32, u8, u8) -> Option<u64>) -> Result<Self, ClientError> {
         let mut search = Self::default();
@@ -64,6 +68,8 @@ impl Search {
                 Some(("after", value)) => search.after_ms = Some(day(value)?),
                 Some(("has", "file")) => search.has.push(Carries::File),
                 Some(("has", "link")) => search.has.push(Carries::Link),
+                Some(("has", "place")) => search.has.push(Carries::Place),
+                Some(("has", "contact")) => search.has.push(Carries::Contact),
                 Some(("has", value)) => return Err(ClientError::Unknown { field: "has", what: value.to_owned() }),
                 _ => search.words.push(SearchWord { text: token, whole: quoted }),
             }
@@ -145,6 +151,8 @@ fn query(tx: &Tx<'_>, local: &Local, search: &Search) -> Result<SearchQuery, Cli
         query.has = query.has.and(match carried {
             Carries::File => Has::FILE,
             Carries::Link => Has::LINK,
+            Carries::Place => Has::PLACE,
+            Carries::Contact => Has::CONTACT,
         });
     }
     if !from.is_empty() {

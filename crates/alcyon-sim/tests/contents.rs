@@ -78,6 +78,9 @@ fn seen(message: &Message) -> String {
         reactions,
         pinned,
         newer,
+        place: _,
+        contact: _,
+        preview: _,
         read_by: _,
         goes: _,
     } = content;

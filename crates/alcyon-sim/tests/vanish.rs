@@ -62,7 +62,7 @@ async fn found(peer: &Peer, query: &str) -> anyhow::Result<Vec<String>> {
 
 /// A database's pages, and those of its journal, without their cipher: AES-256 in CBC, the vector in the last 80 bytes of each page.
 fn clear_pages(folder: &Path) -> anyhow::Result<Vec<u8>> {
-    const PAGE: usize = 4096;
+    const PAGE: usize = 1024;
     const RESERVE: usize = 80;
     let cipher = Aes256::new(GenericArray::from_slice(&[7; 32]));
     let open = |page: &[u8], first: bool| {

@@ -32,6 +32,7 @@ mod setting;
 mod shelf;
 mod transfer;
 mod vanish;
+mod variant;
 
 use std::cell::RefCell;
 
@@ -54,6 +55,7 @@ pub use setting::Setting;
 pub use shelf::Shelf;
 pub use transfer::{TransferRecord, TransferState, TransferWay};
 pub use vanish::Countdown;
+pub use variant::VariantRecord;
 
 /// The format this version reads and writes.
 pub const FORMAT: u32 = 4;

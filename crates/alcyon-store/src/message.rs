@@ -408,6 +408,7 @@ impl Tx<'_> {
 
     /// Nothing is left of what a message said, nor of the texts it had before. That it was there stays.
     pub fn erase(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
+        self.forget_variants(conversation, message)?;
         self.sql
             .prepare_cached(
                 "UPDATE messages SET text = '', content = NULL, has = 0 WHERE conversation = ?1 AND (message = ?2 OR (target = ?2 AND kind = 4))",

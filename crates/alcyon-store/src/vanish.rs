@@ -95,6 +95,7 @@ impl Tx<'_> {
 
     /// Nothing is left of a message but its id, and nothing of what was done to it.
     pub fn bury(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
+        self.forget_variants(conversation, message)?;
         let (conversation, message) = (conversation.as_bytes(), message.as_bytes());
         self.sql
             .prepare_cached(

@@ -280,9 +280,17 @@ fn sealed() -> Vec<Vector> {
     let commit_data =
         proto::CommitData { rules: 1, seen: Some(seen.clone()), last_valid: 290, last_valid_hash: bytes(0x43, 32), rejoin: Some(rejoin) };
     let rules = proto::GroupRules { protocol: 1, rules: 1, conversation: bytes(0x44, 16), term: 2, log: bytes(0x21, 16) };
-    let text = proto::Text { text: "the sea stays calm \u{1f30a}".into(), format: 0, mentions: Vec::new() };
+    let text = proto::Text { text: "the sea stays calm \u{1f30a}".into(), format: 0, mentions: Vec::new(), preview: None };
+    let preview = proto::Preview {
+        url: "https://sea.example/".into(),
+        title: "The sea".into(),
+        description: "It stays calm.".into(),
+        image: bytes(0x5a, 3),
+    };
+    let location = proto::Location { uri: "geo:48.2082,16.3738".into() };
+    let contact = proto::ContactCard { handle: "ben@bay.example".into(), account: bytes(0x54, 32) };
     let mention = proto::Mention { account: bytes(0x54, 32), start: 3, end: 7 };
-    let marked = proto::Text { text: "hi @ben *you*".into(), format: 1, mentions: vec![mention.clone()] };
+    let marked = proto::Text { text: "hi @ben *you*".into(), format: 1, mentions: vec![mention.clone()], preview: Some(preview.clone()) };
     let target = || bytes(0x18, 16);
     let reaction = proto::Reaction { target: target(), emoji: "\u{1f44d}".into(), back: true };
     let edit = proto::Edit { target: target(), text: Some(marked.clone()) };
@@ -489,6 +497,11 @@ fn sealed() -> Vec<Vector> {
         content("set_timer", Body::SetTimer(set_timer)),
         whole(read_up_to),
         content("read_up_to", Body::ReadUpTo(read_up_to)),
+        whole(preview),
+        whole(location.clone()),
+        content("location", Body::Location(location)),
+        whole(contact.clone()),
+        content("contact", Body::Contact(contact)),
         whole(sealed_passing),
         whole(passing),
     ]

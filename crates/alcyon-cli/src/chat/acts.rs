@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink, Telling};
+use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink, Post, Telling};
 use alcyon_net::{FolderRoom, SystemClock};
 
 use super::slash::{Act, TypedLink};
@@ -80,6 +80,11 @@ pub(super) async fn carry_out(
             client.set_timer(here?, seconds).await?;
             Acted::TimerSet(seconds)
         }
+        Act::Contact(handle) => {
+            let account = client.account_called(&handle)?;
+            client.enqueue_post(here?, &Post::Contact { account })?;
+            Acted::Done
+        }
         Act::Unread => {
             client.mark_unread(here?)?;
             Acted::MarkedUnread
@@ -135,6 +140,8 @@ pub(super) async fn carry_out(
         | Act::Delete
         | Act::Forward(_)
         | Act::Poll { .. }
+        | Act::Location(_)
+        | Act::Start(_)
         | Act::Vote(_)
         | Act::EndPoll
         | Act::PinMessage(_) => Acted::Done,

@@ -15,7 +15,7 @@ use crate::{
     look::Look,
     moments::{Zone, day},
     report::{
-        content::{instead_of_text, marks, poll_rows, quote_line, reactions},
+        content::{instead_of_text, marks, poll_rows, preview_rows, quote_line, reactions},
         delivery_mark,
         group::line_text,
     },
@@ -169,6 +169,7 @@ fn body(message: &Message, chosen: bool, paper: &Paper) -> Vec<Line<'static>> {
         let bar = (columns / 3).max(4);
         lines.extend(poll_rows(poll, bar, paper.look).iter().map(|row| beside(row, style)));
     }
+    lines.extend(preview_rows(message, paper.look).iter().map(|row| beside(row, theme.dim())));
     lines.extend(reactions(message, paper.look).map(|row| beside(&row, Style::new())));
     let marks = marks(message, paper.look);
     if !marks.is_empty() {

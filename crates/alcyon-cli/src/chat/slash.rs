@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use alcyon_client::{AccountId, GroupPermission, Handle, JoinLink, MessageId, ServerUrl, Tells};
+use alcyon_client::{AccountId, GeoPoint, GroupPermission, Handle, JoinLink, MessageId, ServerUrl, Tells};
 
 use crate::{
     conversation::{Seconds, Span},
@@ -41,6 +41,9 @@ pub(crate) enum Name {
     Unread,
     Receipts,
     Typing,
+    Location,
+    Contact,
+    Start,
     Reply,
     React,
     Edit,
@@ -145,6 +148,9 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::Delete, "delete", Place::Conversation, &[]),
     row(Name::Forward, "forward", Place::Conversation, &[(Takes::Known, Need::Once)]),
     row(Name::Poll, "poll", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::Location, "location", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::Contact, "contact", Place::Conversation, &[(Takes::Known, Need::Once)]),
+    row(Name::Start, "start", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::Vote, "vote", Place::Conversation, &[(Takes::Text, Need::AtMostOnce)]),
     row(Name::EndPoll, "end-poll", Place::Conversation, &[]),
     row(Name::File, "file", Place::Conversation, &[(Takes::Text, Need::Once)]),
@@ -211,7 +217,12 @@ pub(super) enum Act {
     Poll {
         question: String,
         options: Vec<String>,
+        several: bool,
     },
+    Location(GeoPoint),
+    Contact(Handle),
+    /// Write to the person of a contact card.
+    Start(String),
     /// Options from 1.
     Vote(Vec<u32>),
     EndPoll,
@@ -249,6 +260,7 @@ pub(super) enum Wrong {
     NoConversationHere(&'static str),
     NoGroupHere(&'static str),
     NoPoll,
+    NoPlace,
     NoOption(String),
 }
 
@@ -397,18 +409,22 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
         Name::Delete => Act::Delete,
         Name::Forward => Act::Forward(person(first)?.0),
         Name::Poll => {
-            let mut parts = first.split('|').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
+            let several = first.strip_prefix("--several").filter(|rest| rest.starts_with(char::is_whitespace));
+            let mut parts = several.unwrap_or(first).split('|').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
             let question = parts.next().unwrap_or_default();
             let options: Vec<String> = parts.collect();
             if options.len() < 2 {
                 return Err(Wrong::NoPoll);
             }
-            Act::Poll { question, options }
+            Act::Poll { question, options, several: several.is_some() }
         }
         Name::Vote => {
             let numbers = first.split_whitespace().map(|word| word.parse().ok().filter(|number| *number > 0));
             Act::Vote(numbers.collect::<Option<_>>().ok_or_else(|| Wrong::NoOption(first.to_owned()))?)
         }
+        Name::Location => Act::Location(first.parse().map_err(|_| Wrong::NoPlace)?),
+        Name::Contact => Act::Contact(person(first)?.0),
+        Name::Start => Act::Start(first.to_owned()),
         Name::EndPoll => Act::EndPoll,
         Name::File => Act::File(first.to_owned()),
         Name::Save => Act::Save { path: first.to_owned(), id: None },
@@ -457,6 +473,7 @@ impl Wrong {
             Self::NoConversationHere(word) => say(SlashText::NoConversationHere { word }),
             Self::NoGroupHere(word) => say(SlashText::NoGroupHere { word }),
             Self::NoPoll => say(SlashText::NoPoll),
+            Self::NoPlace => say(SlashText::NoPlace),
             Self::NoOption(given) => say(SlashText::NoOption { given: &harmless_line(given) }),
         }
     }
@@ -583,8 +600,15 @@ mod tests {
             ("/save .", Act::Save { path: ".".to_owned(), id: None }),
             (
                 "/poll When? | today |tomorrow",
-                Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()] },
+                Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()], several: false },
             ),
+            (
+                "/poll --several When?|today|tomorrow",
+                Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()], several: true },
+            ),
+            ("/location 48.2082, 16.3738", Act::Location("48.2082,16.3738".parse().unwrap())),
+            ("/contact ben@x.example", Act::Contact(handle("ben@x.example"))),
+            ("/start hello there", Act::Start("hello there".to_owned())),
             ("/vote 1 3", Act::Vote(vec![1, 3])),
             ("/vote", Act::Vote(vec![])),
             ("/end-poll", Act::EndPoll),
@@ -621,6 +645,7 @@ mod tests {
             ("/title", "Something is missing: /title TEXT"),
             ("/timer soon", "“soon” is no time: a number and s, m, h, d or w, or off."),
             ("/poll When? | today", "A poll is a question and options, with bars between them: When? | today | tomorrow"),
+            ("/location here", "A place is LATITUDE,LONGITUDE in degrees, like 48.2082,16.3738"),
             ("/vote x", "“x” is no option: they have numbers, from 1."),
             ("/mute 8", "“8” is no span of time: 30m, 8h, 1d or 1w, at most ten years"),
             ("/join http://x.example", "That is no link to a group: one begins with alcyon://join/ or ends in /join#..."),

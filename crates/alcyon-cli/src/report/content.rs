@@ -6,8 +6,8 @@ use std::{
 };
 
 use alcyon_client::{
-    AttachmentView, ChangeKind, ChangedView, ConversationId, MarkStyle, Message, MessageId, Person, PollView, Position, ReactionView,
-    SendOutcome, TextFormat, marked_spans,
+    AttachmentView, ChangeKind, ChangedView, ConversationId, LinkPreview, MarkStyle, Message, MessageId, Person, PollView, Position,
+    ReactionView, SendOutcome, TextFormat, marked_spans,
 };
 use serde::Serialize;
 
@@ -51,6 +51,12 @@ pub(super) struct MessageLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<PollLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<PlaceLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<CardLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<PreviewLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     delivery: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     read_by: Vec<String>,
@@ -60,6 +66,25 @@ pub(super) struct MessageLine<'a> {
     goes_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<FileLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct PlaceLine {
+    uri: String,
+}
+
+#[derive(Serialize)]
+struct CardLine {
+    handle: String,
+    account: String,
+}
+
+#[derive(Serialize)]
+struct PreviewLine<'a> {
+    url: &'a str,
+    title: &'a str,
+    description: &'a str,
+    image_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -150,6 +175,14 @@ impl<'a> MessageLine<'a> {
             pinned: content.pinned,
             needs_newer_version: content.newer,
             reactions: reactions.collect(),
+            place: content.place.map(|place| PlaceLine { uri: place.to_uri() }),
+            contact: content.contact.as_ref().map(|card| CardLine { handle: card.handle.to_text(), account: card.account.to_text() }),
+            preview: content.preview.as_ref().map(|LinkPreview { url, title, description, image }| PreviewLine {
+                url,
+                title,
+                description,
+                image_bytes: image.as_ref().map_or(0, Vec::len),
+            }),
             delivery: own.then(|| delivery_word(*delivery)),
             read_by: content.read_by.iter().map(who).collect(),
             timer_s: content.goes.map(|goes| goes.timer_s),
@@ -215,6 +248,8 @@ pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
         (content.forwarded, ContentText::Forwarded),
         (content.edited, ContentText::Edited),
         (content.pinned, ContentText::Pinned),
+        (content.place.is_some(), ContentText::Place),
+        (content.contact.is_some(), ContentText::Contact),
         (content.goes.is_some(), ContentText::Goes { after: &after }),
         (poll.is_some(), ContentText::Poll { several: poll.is_some_and(|poll| poll.several) }),
         (poll.is_some_and(|poll| poll.ended), ContentText::Ended),
@@ -226,6 +261,15 @@ pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
     });
     let marks = marks.into_iter().filter(|(set, _)| *set).map(|(_, text)| look.language.say_of_content(text));
     file.into_iter().chain(marks).collect()
+}
+
+/// What a page that is linked to says about itself, in rows.
+pub(crate) fn preview_rows(message: &Message, look: Look) -> Vec<String> {
+    let Some(LinkPreview { url, title, description, image: _ }) = &message.content.preview else { return Vec::new() };
+    let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let bar = if look.unicode { "┃" } else { "|" };
+    let rows = [format!("{} ({host})", title), description.clone()];
+    rows.iter().filter(|row| !row.is_empty()).map(|row| format!("{bar} {}", harmless_line(row))).collect()
 }
 
 /// Emojis under a message, each with how many and, of a few, who.
@@ -275,6 +319,7 @@ pub(super) fn said(message: &Message, look: Look, colours: bool) -> String {
 pub(super) fn below(message: &Message, look: Look) -> Vec<String> {
     const BAR: usize = 20;
     let mut rows = message.content.poll.as_ref().map(|poll| poll_rows(poll, BAR, look)).unwrap_or_default();
+    rows.extend(preview_rows(message, look));
     rows.extend(reactions(message, look));
     rows
 }

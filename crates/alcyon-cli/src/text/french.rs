@@ -165,6 +165,8 @@ pub(crate) fn failure(failure: &Failure) -> String {
         Failure::NoTerminal => {
             Some("la messagerie demande un terminal ; dans un script, utilisez les autres commandes (alcyon --help)".to_owned())
         }
+        Failure::NoLink => Some("le texte n'a pas de lien vers une page".to_owned()),
+        Failure::Preview(error) => return format!("pas d'aperçu ({error}) ; rien n'a été envoyé"),
         Failure::NoSuchCommand(name) => return format!("il n'y a pas de commande {name}"),
         Failure::Net(_) | Failure::Io(_) => None,
     }

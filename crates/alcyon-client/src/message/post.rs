@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Client, ClientError, Clock, EarlierText, Message, Post, SendOutcome, TextFormat, Transport,
     content::{Content, Meaning, check_poll},
+    core::handle_of,
     group::the_group,
     local::Local,
     outbox::queue_content,
@@ -123,6 +124,11 @@ fn the_message(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -> Resu
 fn check(post: &Post) -> Result<(), ClientError> {
     match post {
         Post::Text { text, .. } | Post::Edit { text, .. } => check_text(text),
+        Post::Previewed { text, preview, .. } => {
+            check_text(text)?;
+            preview.check(text).map_err(not_allowed)
+        }
+        Post::Location(_) | Post::Contact { .. } => Ok(()),
         Post::Poll { .. } => match post_poll(post) {
             Some(poll) => check_poll(&poll).map_err(not_allowed),
             None => Ok(()),
@@ -267,6 +273,19 @@ fn body_of(
                 the_message(tx, conversation.conversation, *reply_to)?;
             }
             return Ok((Body::Text(text(written, *format)?), *reply_to, false));
+        }
+        Post::Previewed { text: written, format, reply_to, preview } => {
+            if let Some(reply_to) = reply_to {
+                the_message(tx, conversation.conversation, *reply_to)?;
+            }
+            let text = proto::Text { preview: Some(preview.to_field()), ..text(written, *format)? };
+            return Ok((Body::Text(text), *reply_to, false));
+        }
+        Post::Location(point) => Body::Location(proto::Location { uri: point.to_uri() }),
+        Post::Contact { account } => {
+            let unknown = || ClientError::Unknown { field: "contact", what: account.to_text() };
+            let handle = handle_of(tx, local, *account)?.ok_or_else(unknown)?;
+            Body::Contact(proto::ContactCard { handle: handle.to_text(), account: account.to_field() })
         }
         Post::Forward { from, id } => {
             let from = tx.conversation(*from)?.map_or(*from, |record| record.conversation);

@@ -15,6 +15,7 @@ use crate::{
     PollOptionView, PollView, Position, QuoteView, ReactionView, TextFormat,
     content::{Content, Meaning},
     core::handle_of,
+    extras::{LinkPreview, card_of, point_of},
     local::Local,
     reading::read_by,
 };
@@ -88,8 +89,11 @@ impl Whole {
 
     /// What can be searched for beside the words.
     pub(crate) fn carries(&self) -> Has {
-        if let Some(Some(Body::Attachment(_))) = self.content.as_ref().map(|content| &content.body) {
-            return Has::FILE;
+        match self.content.as_ref().map(|content| &content.body) {
+            Some(Some(Body::Attachment(_))) => return Has::FILE,
+            Some(Some(Body::Location(_))) => return Has::PLACE,
+            Some(Some(Body::Contact(_))) => return Has::CONTACT,
+            _ => {}
         }
         let words = self.words();
         let link = ["https://", "http://"].iter().any(|scheme| words.contains(scheme));
@@ -117,10 +121,12 @@ impl Whole {
         match self.content.as_ref().map(|content| &content.body) {
             Some(Some(Body::Poll(poll))) => Some(Body::Poll(poll.clone())),
             Some(Some(Body::Attachment(attachment))) => Some(Body::Attachment(attachment.clone())),
+            Some(Some(Body::Location(location))) => Some(Body::Location(location.clone())),
+            Some(Some(Body::Contact(card))) => Some(Body::Contact(card.clone())),
             // Whom it called by name is not called elsewhere.
             _ if self.target.shape == Shape::Text => {
                 let format = self.text().map(|text| text.format).unwrap_or_default();
-                Some(Body::Text(proto::Text { text: self.words(), format, mentions: Vec::new() }))
+                Some(Body::Text(proto::Text { text: self.words(), format, mentions: Vec::new(), preview: None }))
             }
             _ => None,
         }
@@ -215,6 +221,7 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
     let reactions = reactions.iter().map(|(emoji, who)| {
         Ok::<_, ClientError>(ReactionView { emoji: emoji.clone(), who: people(who)?, own: who.contains(&local.account) })
     });
+    let body = whole.content.as_ref().and_then(|content| content.body.as_ref());
     let reply_to = whole.content.as_ref().and_then(|content| content.reply_to);
     Ok(ContentView {
         format: text.as_ref().map(|text| TextFormat::from_number(text.format)).unwrap_or_default(),
@@ -226,6 +233,15 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
             Some(Some(Body::Attachment(attachment))) => crate::files::check(attachment).ok().map(|held| held.view),
             _ => None,
         },
+        place: match body {
+            Some(Body::Location(location)) => point_of(location).ok(),
+            _ => None,
+        },
+        contact: match body {
+            Some(Body::Contact(card)) => card_of(card).ok(),
+            _ => None,
+        },
+        preview: text.as_ref().and_then(LinkPreview::of_text),
         edited: !edits.is_empty(),
         deleted: None,
         reactions: reactions.collect::<Result<_, _>>()?,
