@@ -445,7 +445,7 @@ mod tests {
                 let line = [&["alcyon"], before, &["ben@x.example"], words].concat();
                 let arguments = parsed(&line);
                 assert_eq!(arguments.json, before.contains(&"--json"), "{line:?}");
-                let Some(Command::Send { who, text, reply: None, plain: false, file: _ }) = arguments.command else {
+                let Some(Command::Send { who, text, reply: None, plain: false, .. }) = arguments.command else {
                     panic!("not send: {line:?}")
                 };
                 assert_eq!(who, "ben@x.example", "{line:?}");
@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(text, ["-a", "b"], "a guard of one's own is no text");
         let id = MessageId::from([7; 16]).to_text();
         for words in [&["ben@x.example", "--reply", &id, "--plain", "-a"][..], &["--plain", "--reply", &id, "ben@x.example", "-a"]] {
-            let Some(Command::Send { who, text, reply, plain, file: _ }) = parsed(&[&["alcyon", "send"], words].concat()).command else {
+            let Some(Command::Send { who, text, reply, plain, .. }) = parsed(&[&["alcyon", "send"], words].concat()).command else {
                 panic!("not send")
             };
             assert_eq!((who.as_str(), reply, plain), ("ben@x.example", Some(MessageId::from([7; 16])), true));

@@ -42,7 +42,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     fn summary(&self, tx: &Tx<'_>, record: ConversationRecord) -> Result<(Place, ConversationSummary), ClientError> {
         let local = self.core.local()?;
-        let timer_s = timer_of(tx, &record)?;
+        let timer_s = if record.kind == alcyon_store::ConversationKind::Pair { timer_of(tx, &record)? } else { 0 };
         let ConversationRecord {
             conversation,
             peer,

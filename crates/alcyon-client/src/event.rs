@@ -169,7 +169,7 @@ pub struct ConversationSummary {
     pub marked_unread: bool,
     /// Written and not sent.
     pub draft: String,
-    /// Messages go after so many seconds; 0: they stay.
+    /// Of two people: new messages go after so many seconds; 0: they stay. A group's timer is in its [`crate::GroupView`].
     pub timer_s: u32,
 }
 

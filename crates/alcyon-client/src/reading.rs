@@ -172,13 +172,14 @@ pub(crate) fn telling_place(tx: &Tx<'_>, conversation: ConversationId) -> Result
 
 /// Notes that others are to be told, unless they know or are not told. Whether there is something to wait for.
 fn plan_receipt(tx: &Tx<'_>, conversation: ConversationId, now_ms: u64) -> Result<bool, ClientError> {
-    let Some((record, _)) = telling_place(tx, conversation)? else { return Ok(false) };
-    let conversation = record.conversation;
+    let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
     let told = tx.told(conversation)?;
     let further = tx.read_up_to(conversation)?.is_some_and(|read| read > told.position);
     if !further || told.tell_ms.is_some() || !tells(tx, Some(conversation), Tells::Read)? {
         return Ok(false);
     }
+    // Last, because a group's state is the dearest to look at.
+    let Some((record, _)) = telling_place(tx, conversation)? else { return Ok(false) };
     let most = if record.kind == ConversationKind::Group { WAIT_GROUP_MS } else { WAIT_PAIR_MS };
     let wait = u64::from_le_bytes(random()) % most;
     tx.put_told(conversation, Told { tell_ms: Some(now_ms + wait), ..told })?;

@@ -245,14 +245,8 @@ fn countdowns_run_from_the_earliest_reading_and_what_goes_leaves_its_id() {
 fn several_contents_of_one_id_are_kept_until_it_is_erased() {
     let directory = tempfile::tempdir().unwrap();
     let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
-    let variant = |digest: u8, first| crate::VariantRecord {
-        digest: [digest; 32],
-        content: vec![digest],
-        first,
-        position: first,
-        at_ms: 7,
-        rights: 1,
-    };
+    let variant =
+        |digest: u8, first| VariantRecord { digest: [digest; 32], content: vec![digest], first, position: first, at_ms: 7, rights: 1 };
     store
         .transaction(|tx| {
             let known = message(3);

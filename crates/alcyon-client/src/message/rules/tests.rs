@@ -244,12 +244,12 @@ proptest! {
     /// is never replaced by what came later.
     #[test]
     fn an_id_that_is_used_again_is_judged_alike(
-        entries in proptest::collection::vec((0_u8..3, 0_u32..4, 1_u64..50, 1_u64..1000, 0_u32..4), 1..8),
-        keys in proptest::collection::vec(any::<u64>(), 8),
+        entries in vec((0_u8..3, 0_u32..4, 1_u64..50, 1_u64..1000, 0_u32..4), 1..8),
+        keys in vec(any::<u64>(), 8),
         deed in any::<bool>(),
     ) {
         // A place holds one entry.
-        let mut places = std::collections::BTreeSet::new();
+        let mut places = BTreeSet::new();
         let entries: Vec<_> = entries.into_iter().filter(|(_, term, sequence, ..)| places.insert((*term, *sequence))).collect();
         let read = |order: &[usize]| {
             let mut variants = Vec::new();
