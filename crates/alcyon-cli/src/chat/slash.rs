@@ -691,7 +691,7 @@ mod tests {
         assert_eq!(tab("/invite cat@x.example "), None, "nobody twice");
         assert_eq!(tab("/title b"), None);
         assert_eq!(tab("/leave "), None);
-        assert_eq!(candidates("/l", Place::Conversation, people).1, Vec::<String>::new(), "nothing for groups among two");
+        assert_eq!(candidates("/li", Place::Conversation, people).1, Vec::<String>::new(), "nothing for groups among two");
         assert_eq!(candidates("/m", Place::Conversation, people).1, ["/move", "/mute"]);
     }
 
