@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
-use alcyon_client::{AccountId, ConversationId, Handle, HandleName, JoinLink, MessageId, ServerUrl};
+use alcyon_client::{AccountId, ConversationId, GeoPoint, Handle, HandleName, JoinLink, MessageId, ServerUrl};
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
     builder::styling::{AnsiColor, Styles},
@@ -11,11 +11,12 @@ use clap::{
 use clap_complete::Shell;
 
 use crate::{
-    conversation::ConversationCommand,
+    conversation::{ConversationCommand, Seconds},
     failure::{Failure, print_json},
     files::TransferCommand,
     group::GroupCommand,
     post::PostCommand,
+    settings::SettingsCommand,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -60,6 +61,22 @@ pub(crate) struct Place {
     /// Allow plain HTTP to other machines (tests and closed networks only)
     #[arg(long, global = true, hide = true, env = "ALCYON_INSECURE_HTTP", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) insecure_http: bool,
+}
+
+/// What a message of `send` can be or have beside a text.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct Carries {
+    /// Send a place: latitude and longitude in degrees
+    #[arg(long, value_name = "LAT,LON", allow_hyphen_values = true)]
+    pub(crate) location: Option<GeoPoint>,
+    /// Send how to reach somebody you know, or yourself
+    #[arg(long, value_name = "HANDLE")]
+    pub(crate) contact: Option<Handle>,
+    /// Fetch the page that the text links to, and send its title, description and image along
+    ///
+    /// This device asks that page's server, which sees your address. Those who get the message ask nobody.
+    #[arg(long)]
+    pub(crate) preview: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -140,9 +157,12 @@ pub(crate) enum Command {
   alcyon send ben@chat.example.org --file boat.jpg sea.mp4
   alcyon send ben@chat.example.org --file boat.jpg -- what do you say?
   alcyon send ben@chat.example.org --voice note.ogg
+  alcyon send ben@chat.example.org --preview look: https://chat.example.org
+  alcyon send ben@chat.example.org --location 48.2082,16.3738
+  alcyon send ben@chat.example.org --contact cat@chat.example.org
 
 Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and lines that begin with -.
-@name calls somebody who is in the conversation. A text that begins with --reply or --plain stands behind --.")]
+@name calls somebody who is in the conversation. A text that begins with a flag of this command stands behind --.")]
     Send {
         /// A handle, or a conversation's id
         who: String,
@@ -169,8 +189,10 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
         /// The files are stickers: images of at most 512 pixels an edge and 256 KiB
         #[arg(long, conflicts_with = "view_once")]
         sticker: bool,
+        #[command(flatten)]
+        carries: Carries,
         /// The text, words joined by spaces; - reads standard input
-        #[arg(required_unless_present_any = ["file", "voice"], trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(required_unless_present_any = ["file", "voice", "location", "contact"], trailing_var_arg = true, allow_hyphen_values = true)]
         text: Vec<String>,
     },
     /// List the files of a conversation, the oldest first
@@ -221,7 +243,7 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
   alcyon search 'in:\"the boats\" \"at the pier\"'
 
 Filters: from:WHO (a handle, a name, me), in:WHERE (a handle, an id, part of a title),
-before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link.")]
+before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link, has:place, has:contact.")]
     Search {
         /// What to look for, words joined by spaces
         #[arg(required = true)]
@@ -229,6 +251,25 @@ before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link.")]
         /// At most so many messages
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
         limit: u32,
+    },
+    /// Show or set after how long messages go in a conversation
+    ///
+    /// A message goes so long after it was read, with its author after it was sent, on all devices of both. It is a promise about
+    /// devices: who reads can copy, and sealed entries can lie on the server for 30 days.
+    #[command(after_help = "Examples:
+  alcyon timer ben@chat.example.org 1d
+  alcyon timer ben@chat.example.org off
+  alcyon timer ben@chat.example.org            shows it")]
+    Timer {
+        /// A handle, or a conversation's id
+        who: String,
+        /// A number and s, m, h, d or w, like 30s, 1d or 4w; off: messages stay
+        time: Option<Seconds>,
+    },
+    /// Show or set what holds for this profile: timer, read receipts, typing
+    Settings {
+        #[command(subcommand)]
+        command: Option<SettingsCommand>,
     },
     /// Groups: make, invite, change, leave
     Group {
@@ -282,9 +323,9 @@ pub(crate) fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
 }
 
 /// Flags whose value stands apart.
-const VALUES: [&str; 5] = ["--profile", "--server", "--reply", "--file", "--voice"];
+const VALUES: [&str; 7] = ["--profile", "--server", "--reply", "--file", "--voice", "--location", "--contact"];
 /// Flags of `send` that have none.
-const SWITCHES: [&str; 4] = ["--plain", "--keep-metadata", "--view-once", "--sticker"];
+const SWITCHES: [&str; 5] = ["--plain", "--keep-metadata", "--view-once", "--sticker", "--preview"];
 
 /// Whatever follows WHO is text, even if it looks like a flag of ours: a `--` before it says so to clap.
 fn guard_text(words: &[OsString]) -> Vec<OsString> {
@@ -311,7 +352,7 @@ fn behind_flags(words: &[OsString], mut at: usize) -> usize {
     loop {
         match words.get(at) {
             Some(word) if SWITCHES.iter().any(|switch| word == switch) => at += 1,
-            Some(word) if (word == "--reply" || word == "--voice") && at + 1 < words.len() => at += 2,
+            Some(word) if word != "--file" && VALUES.iter().any(|flag| word == flag) && at + 1 < words.len() => at += 2,
             // Files up to the next flag, or up to the `--` before the text.
             Some(word) if word == "--file" => {
                 at += 1;

@@ -20,6 +20,7 @@ mod tests;
 mod theme;
 
 use std::{
+    collections::HashMap,
     pin::{Pin, pin},
     time::Duration,
 };
@@ -32,8 +33,9 @@ use tokio::sync::mpsc;
 
 use self::{
     acts::carry_out,
+    composer::Composer,
     screen::Screen,
-    state::{Chat, Done, Effect},
+    state::{Chat, Choice, Done, Effect, Focus},
 };
 use crate::{
     args::Place,
@@ -77,9 +79,11 @@ async fn converse(client: &Native, room: &FolderRoom, look: Look) -> Result<(), 
         chat: Chat::new(look, Zone::System, SystemClock.now_ms(), me),
         work: FuturesUnordered::new(),
         shown: Vec::new(),
+        kept: HashMap::new(),
     };
     if session.chat.me.is_some() {
         session.refresh()?;
+        session.take_up_drafts();
     }
     loop {
         if listening.is_none() && session.chat.me.is_some() {
@@ -101,18 +105,29 @@ async fn converse(client: &Native, room: &FolderRoom, look: Look) -> Result<(), 
         session.note_shown()?;
         let effects = tokio::select! {
             biased;
-            () = &mut interrupted => return Ok(()),
+            () = &mut interrupted => return session.keep_drafts(true),
             key = keys.next() => match key {
-                Some(key) => session.chat.input(key?),
+                Some(key) => {
+                    let before = session.being_written().map(|(id, text)| (id, text.to_owned()));
+                    let effects = session.chat.input(key?);
+                    session.tell_typing(before)?;
+                    effects
+                }
                 // The terminal is gone.
-                None => return Ok(()),
+                None => return session.keep_drafts(true),
             },
             Some(event) = events.recv() => session.heard(event, &mut events)?,
             Some(done) = session.work.next(), if !session.work.is_empty() => session.finished(done)?,
             ended = run_if_there(&mut listening) => return ended.map_err(Failure::from),
-            () = tokio::time::sleep(tick(&session.chat)) => Vec::new(),
+            () = tokio::time::sleep(tick(&session.chat)) => {
+                // Nobody has typed for a while.
+                session.keep_drafts(true)?;
+                Vec::new()
+            }
         };
-        if session.perform(effects)? {
+        let quit = session.perform(effects)?;
+        session.keep_drafts(quit)?;
+        if quit {
             return Ok(());
         }
     }
@@ -132,6 +147,8 @@ fn tick(chat: &Chat) -> Duration {
         ConnectionState::Waiting { .. } if chat.next_try_ms > chat.now_ms => {
             Duration::from_millis((chat.next_try_ms - chat.now_ms) % 1000 + 1)
         }
+        _ if chat.typing.iter().any(|one| one.until_ms > chat.now_ms) => Duration::from_secs(1),
+        _ if chat.has_drafts() => Duration::from_secs(5),
         _ => Duration::from_secs(30),
     }
 }
@@ -144,9 +161,53 @@ struct Session<'a> {
     work: FuturesUnordered<LocalBoxFuture<'a, Done>>,
     /// Messages that are in the state, and on the screen or in the counts with the next drawing.
     shown: Vec<(ConversationId, MessageId)>,
+    /// What is kept of what was written and not sent.
+    kept: HashMap<ConversationId, String>,
 }
 
 impl<'a> Session<'a> {
+    /// What was written when the program ended is there again.
+    fn take_up_drafts(&mut self) {
+        for one in &self.chat.conversations {
+            if !one.draft.is_empty() {
+                self.kept.insert(one.conversation, one.draft.clone());
+                self.chat.drafts.insert(one.conversation, Composer::of(&one.draft));
+            }
+        }
+    }
+
+    /// Stores what is written and not sent; while somebody writes, only of the other conversations.
+    fn keep_drafts(&mut self, all: bool) -> Result<(), Failure> {
+        let being_written = self.being_written().map(|(id, _)| id).filter(|_| !all);
+        let known: Vec<ConversationId> = self.chat.conversations.iter().map(|one| one.conversation).collect();
+        for id in known.into_iter().filter(|id| Some(*id) != being_written) {
+            let draft =
+                self.chat.drafts.get(&id).filter(|draft| !draft.is_blank()).map(|draft| draft.text().to_owned()).unwrap_or_default();
+            if self.kept.get(&id).map_or("", String::as_str) != draft {
+                self.client.keep_draft(id, &draft)?;
+                self.kept.insert(id, draft);
+            }
+        }
+        Ok(())
+    }
+
+    /// The conversation that somebody writes in, and what stands there.
+    fn being_written(&self) -> Option<(ConversationId, &str)> {
+        match (self.chat.focus, self.chat.chosen) {
+            (Focus::Main, Some(Choice::Conversation(id))) => Some((id, self.chat.drafts.get(&id).map_or("", |draft| draft.text()))),
+            _ => None,
+        }
+    }
+
+    /// Tells others that somebody types here, or has taken it all back.
+    fn tell_typing(&self, before: Option<(ConversationId, String)>) -> Result<(), Failure> {
+        let (Some((id, now)), Some((before_id, before))) = (self.being_written(), before) else { return Ok(()) };
+        if id == before_id && now != before {
+            self.client.typing(id, !now.trim().is_empty() && !slash::is_command(now))?;
+        }
+        Ok(())
+    }
+
     fn explain(&self, error: ClientError) -> String {
         Failure::from(error).explain(self.chat.look.language)
     }

@@ -7,7 +7,7 @@ use alcyon_net::{FolderRoom, NetOptions, NetTransport, SystemClock};
 use alcyon_wire::limits;
 
 use crate::{
-    args::{Command, Place},
+    args::{Carries, Command, Place},
     attaching, conversation,
     failure::Failure,
     files, group,
@@ -44,8 +44,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 pub(crate) fn run<W: Write>(command: Command, place: &Place, report: &mut Report<W>) -> Result<(), Failure> {
     // Standard input first: the profile is not kept from others while somebody types.
     let command = match command {
-        Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, text } if !text.is_empty() => {
-            Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, text: vec![text_of(text)?] }
+        Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, carries, text } if !text.is_empty() => {
+            Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, carries, text: vec![text_of(text)?] }
         }
         Command::Post(PostCommand::Edit { who, id, text }) => Command::Post(PostCommand::Edit { who, id, text: vec![text_of(text)?] }),
         Command::Start { handle, text } => Command::Start { handle, text: vec![text_of(text)?] },
@@ -94,8 +94,10 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
             let who = handle.to_text();
             report.contact("unblocked", &who, Text::Unblocked { who: &who })?;
         }
-        Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, text } => {
+        Command::Send { who, reply, plain, file, voice, keep_metadata, view_once, sticker, carries, text } => {
             let conversation = client.find(&who)?;
+            let Carries { location, contact, preview } = carries;
+            let contact = contact.map(|handle| client.account_called(&handle)).transpose()?;
             let is = match voice {
                 _ if sticker => attaching::As::Sticker,
                 Some(_) => attaching::As::Voice,
@@ -106,11 +108,23 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
             if !prepared.is_empty() {
                 files::send(conversation, prepared, client, room, report).await?;
             }
+            let beside = location.map(Post::Location).into_iter().chain(contact.map(|account| Post::Contact { account }));
+            for post in beside {
+                let outcome = with_progress(look, json, Text::Sending, client.post(conversation, &post)).await?;
+                report.outcome(&outcome)?;
+            }
             if text.is_empty() {
                 return Ok(());
             }
             let format = if plain { TextFormat::Plain } else { TextFormat::Marked };
-            let post = Post::Text { text: text.concat(), format, reply_to: reply };
+            let text = text.concat();
+            let post = match preview {
+                true => {
+                    let preview = Box::new(with_progress(look, json, Text::Contacting, post::preview_of(&text)).await?);
+                    Post::Previewed { text, format, reply_to: reply, preview }
+                }
+                false => Post::Text { text, format, reply_to: reply },
+            };
             let outcome = with_progress(look, json, Text::Sending, client.post(conversation, &post)).await?;
             report.outcome(&outcome)?;
         }
@@ -134,6 +148,8 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
             }
         }
         Command::Search { query, limit } => crate::search::run(&query.join(" "), limit, client, report)?,
+        Command::Timer { who, time } => crate::settings::timer(&who, time, client, report).await?,
+        Command::Settings { command } => crate::settings::run(command, client, report)?,
         Command::Group { command } => group::run(command, client, report).await?,
         Command::Join { link } => group::join(&link, client, report).await?,
         Command::Chat | Command::Completions { .. } | Command::Man { .. } => unreachable!("these need no profile opened here"),

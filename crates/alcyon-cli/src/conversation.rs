@@ -2,9 +2,9 @@
 
 use std::{io::Write, str::FromStr};
 
-use alcyon_client::{Clock as _, Muted};
+use alcyon_client::{Clock as _, Muted, Tells};
 use alcyon_net::SystemClock;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use thiserror::Error;
 
 use crate::{commands::Native, failure::Failure, report::Report, text::shelf::ShelfText};
@@ -41,21 +41,25 @@ impl FromStr for Span {
     }
 }
 
-/// How long messages stay, as people type it: seconds, or a [`Span`]; 0 for ever.
+/// How long messages stay, as people type it: seconds with or without an s, or a [`Span`]; 0 or off for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seconds(pub(crate) u32);
 
 /// Not a time that messages can stay.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("a time is a number of seconds, or a number and m, h, d or w, like 3600 or 1w")]
+#[error("a time is a number and s, m, h, d or w, like 30s or 1w, or off")]
 pub(crate) struct NoSeconds;
 
 impl FromStr for Seconds {
     type Err = NoSeconds;
 
     fn from_str(text: &str) -> Result<Self, NoSeconds> {
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return text.parse().map(Self).map_err(|_| NoSeconds);
+        if text == "off" {
+            return Ok(Self(0));
+        }
+        let number = text.strip_suffix('s').unwrap_or(text);
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return number.parse().map(Self).map_err(|_| NoSeconds);
         }
         let span: Span = text.parse().map_err(|_| NoSeconds)?;
         u32::try_from(span.ms / 1000).map(Self).map_err(|_| NoSeconds)
@@ -93,6 +97,30 @@ pub(crate) enum ConversationCommand {
         /// A handle, or a conversation's id
         who: String,
     },
+    /// Mark a conversation as unread until it is read again; nobody is told
+    Unread {
+        /// A handle, or a conversation's id
+        who: String,
+    },
+    /// Mark everything in a conversation as read: others are told if you tell them, and messages with a timer begin to count
+    Read {
+        /// A handle, or a conversation's id
+        who: String,
+    },
+    /// Whether others in a conversation are told what you have read; who does not tell is not told
+    Receipts {
+        /// A handle, or a conversation's id
+        who: String,
+        /// default: as `alcyon settings` says
+        choice: Choice,
+    },
+    /// Whether others in a conversation are told that you are typing; who does not tell is not told
+    Typing {
+        /// A handle, or a conversation's id
+        who: String,
+        /// default: as `alcyon settings` says
+        choice: Choice,
+    },
     /// Keep a conversation at the top of the list
     Pin {
         /// A handle, or a conversation's id
@@ -128,6 +156,18 @@ pub(crate) fn run<W: Write>(command: ConversationCommand, client: &Native, repor
             client.set_archived(conversation, false)?;
             report.kept(conversation, "unarchived", ShelfText::Unarchived)?;
         }
+        ConversationCommand::Unread { who } => {
+            let conversation = client.find(&who)?;
+            client.mark_unread(conversation)?;
+            report.kept(conversation, "marked-unread", ShelfText::MarkedUnread)?;
+        }
+        ConversationCommand::Read { who } => {
+            let conversation = client.find(&who)?;
+            client.mark_read(conversation)?;
+            report.kept(conversation, "marked-read", ShelfText::MarkedRead)?;
+        }
+        ConversationCommand::Receipts { who, choice } => tell(client, report, &who, Tells::Read, choice)?,
+        ConversationCommand::Typing { who, choice } => tell(client, report, &who, Tells::Typing, choice)?,
         ConversationCommand::Pin { who } => {
             let conversation = client.find(&who)?;
             client.set_pinned(conversation, true)?;
@@ -140,6 +180,30 @@ pub(crate) fn run<W: Write>(command: ConversationCommand, client: &Native, repor
         }
     }
     Ok(())
+}
+
+fn tell<W: Write>(client: &Native, report: &mut Report<W>, who: &str, what: Tells, choice: Choice) -> Result<(), Failure> {
+    let conversation = client.find(who)?;
+    client.set_telling_in(conversation, what, choice.is_on())?;
+    Ok(report.telling(Some(conversation), client.telling_in(conversation)?)?)
+}
+
+/// Yes, no, or what holds elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Choice {
+    On,
+    Off,
+    Default,
+}
+
+impl Choice {
+    pub(crate) fn is_on(self) -> Option<bool> {
+        match self {
+            Self::On => Some(true),
+            Self::Off => Some(false),
+            Self::Default => None,
+        }
+    }
 }
 
 /// From now for so long, or until unmuted.
@@ -172,8 +236,10 @@ mod tests {
         let seconds = |text: &str| text.parse::<Seconds>().map(|seconds| seconds.0);
         assert_eq!(seconds("0"), Ok(0));
         assert_eq!(seconds("3600"), Ok(3600));
+        assert_eq!(seconds("30s"), Ok(30));
+        assert_eq!(seconds("off"), Ok(0));
         assert_eq!(seconds("1w"), Ok(604_800));
-        for wrong in ["", "-1", "+1", "4294967296", "1s", "soon"] {
+        for wrong in ["", "-1", "+1", "4294967296", "s", "1ms", "soon"] {
             assert_eq!(seconds(wrong), Err(NoSeconds), "{wrong:?}");
         }
     }

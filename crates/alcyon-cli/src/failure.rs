@@ -1,7 +1,7 @@
 use std::io::{self, Write as _, stderr};
 
 use alcyon_client::{ClientError, RefusalKind};
-use alcyon_net::NetError;
+use alcyon_net::{NetError, PreviewError};
 use alcyon_store::StoreError;
 use serde::Serialize;
 use thiserror::Error;
@@ -61,6 +61,12 @@ pub(crate) enum Failure {
     /// The chat needs a screen.
     #[error("the chat needs a terminal; use the other commands in scripts (alcyon --help)")]
     NoTerminal,
+    /// There is no page to preview. Send the text without `--preview`.
+    #[error("the text has no link to a page")]
+    NoLink,
+    /// The page can't be previewed. Send the text without `--preview`; nothing was sent.
+    #[error("{0}; nothing was sent")]
+    Preview(#[from] PreviewError),
     /// `man` of something that is not there.
     #[error("there is no command {0}")]
     NoSuchCommand(String),
@@ -105,6 +111,8 @@ impl Failure {
             Self::Keyring(_) => "keyring",
             Self::InputNotText => "invalid",
             Self::NoTerminal => "no-terminal",
+            Self::NoLink => "no-link",
+            Self::Preview(_) => "no-preview",
             Self::NoSuchCommand(_) => "usage",
             Self::NoFile(_) => "no-file",
             Self::Metadata { .. } => "metadata",
@@ -127,7 +135,7 @@ impl Failure {
             Self::Client(error) => error.field(),
             Self::NoProfile(_) | Self::ForeignDirectory(_) | Self::DamagedProfile(_) | Self::NewerProfile { .. } => Some("profile"),
             Self::NoPassphrase | Self::NoKeySource | Self::EmptyPassphrase | Self::PassphrasesDiffer => Some("passphrase"),
-            Self::InputNotText => Some("text"),
+            Self::InputNotText | Self::NoLink | Self::Preview(_) => Some("text"),
             Self::NoFile(_) | Self::File { .. } | Self::Metadata { .. } | Self::NoPicture { .. } | Self::NoVoice(_) => Some("file"),
             Self::Exists(_) => Some("path"),
             Self::NoSuchCommand(_) => Some("command"),

@@ -28,6 +28,7 @@ mod progress;
 mod qr;
 mod report;
 mod search;
+mod settings;
 mod text;
 mod wrap;
 

@@ -61,6 +61,20 @@ impl Zone {
     }
 }
 
+/// A length of time as it is typed: `30s`, `1h`, `1d 12h`.
+pub(crate) fn span(seconds: u32) -> String {
+    const UNITS: [(u32, &str); 5] = [(7 * 24 * 60 * 60, "w"), (24 * 60 * 60, "d"), (60 * 60, "h"), (60, "m"), (1, "s")];
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (length, unit) in UNITS {
+        if rest >= length {
+            parts.push(format!("{}{unit}", rest / length));
+            rest %= length;
+        }
+    }
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
+}
+
 /// A heading for a day, as seen from `today`.
 pub(crate) fn day(date: Date, today: Date, language: Language) -> String {
     if date == today {
@@ -102,6 +116,11 @@ mod tests {
         assert_eq!(zone.day_begins(2026, 2, 29), None);
         assert_eq!(zone.day_begins(1970, 1, 1), None, "two hours before it all began");
         assert_eq!(zone.clock(u64::MAX), "23:59", "beyond the last year, in UTC rather than not at all");
+    }
+
+    #[test]
+    fn lengths_are_written_as_they_are_typed() {
+        assert_eq!([0, 30, 60, 3600, 129_600, 604_800, 694_861].map(span), ["0s", "30s", "1m", "1h", "1d 12h", "1w", "1w 1d 1h 1m 1s"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use alcyon_client::{ClientError, MessageId, Post, TextFormat};
+use alcyon_client::{ClientError, LinkPreview, MessageId, Post, TextFormat, marked_spans};
+use alcyon_net::{PagePreview, PreviewFetcher};
 use clap::Subcommand;
 
 use crate::{args::parse_message, commands::Native, failure::Failure, progress::with_progress, report::Report, text::Text};
@@ -138,6 +139,14 @@ pub(crate) async fn run<W: Write>(command: PostCommand, client: &Native, report:
         report.outcome(&outcome)?
     }
     Ok(())
+}
+
+/// What the first page that a text links to says about itself.
+pub(crate) async fn preview_of(text: &str) -> Result<LinkPreview, Failure> {
+    let links = marked_spans(text).into_iter().filter_map(|span| text.get(span.link?)).map(str::to_owned);
+    let url = links.into_iter().find(|link| link.starts_with("https://") || link.starts_with("http://")).ok_or(Failure::NoLink)?;
+    let PagePreview { title, description, image } = PreviewFetcher::new()?.preview(&url).await?;
+    Ok(LinkPreview { url, title, description, image })
 }
 
 /// People count from 1.

@@ -113,13 +113,31 @@ impl<W: Write> Report<W> {
             muted: bool,
             muted_until: Option<String>,
             archived: bool,
+            marked_unread: bool,
+            timer_s: u32,
+            draft: &'a str,
         }
         if conversations.is_empty() && !self.json {
             return self.say(Text::NoConversations);
         }
         for summary in conversations {
-            let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group, pinned, muted, archived } =
-                summary;
+            let ConversationSummary {
+                conversation,
+                title,
+                peer,
+                unread,
+                standing,
+                last,
+                blocked,
+                alarm,
+                group,
+                pinned,
+                muted,
+                archived,
+                marked_unread,
+                draft,
+                timer_s,
+            } = summary;
             if self.json {
                 self.object(&Line {
                     conversation: conversation.to_text(),
@@ -134,6 +152,9 @@ impl<W: Write> Report<W> {
                     muted: muted.is_some(),
                     muted_until: muted.and_then(shelf::until),
                     archived: *archived,
+                    marked_unread: *marked_unread,
+                    timer_s: *timer_s,
+                    draft,
                 })?;
                 continue;
             }
@@ -282,6 +303,9 @@ impl<W: Write> Report<W> {
             Event::Request(request) => self.request_lines(request),
             Event::Accepted { conversation } => self.change("accepted", &conversation.to_text(), Text::Accepted { who }),
             Event::Left { conversation } => self.change("left", &conversation.to_text(), Text::HasLeft { who }),
+            Event::Gone { conversation, id } => self.gone(*conversation, *id),
+            Event::Read { conversation, by, up_to } => self.read(*conversation, by, *up_to),
+            Event::Typing { conversation, by, typing } => self.typing(*conversation, by, *typing),
             Event::Alarm(alarm) => self.alarm(alarm, who),
             Event::Connection(state) => self.connection(state),
             // An event that is newer than this program is nothing that it could show.
@@ -327,7 +351,7 @@ impl<W: Write> Report<W> {
             Delivery::Delivered => self.say(Text::DeliveredTo { who }),
             Delivery::Failed => self.say(Text::NotSent { who }),
             // Told when it was written.
-            Delivery::Queued | Delivery::Sent => Ok(()),
+            Delivery::Queued | Delivery::Sent | Delivery::Read => Ok(()),
         }
     }
 
@@ -515,6 +539,8 @@ pub(crate) fn delivery_mark(delivery: Delivery, look: Look) -> &'static str {
         (Delivery::Queued, false) => "..",
         (Delivery::Sent, true) => "✓",
         (Delivery::Sent, false) => "v",
+        (Delivery::Read, true) => "◉",
+        (Delivery::Read, false) => "r",
         (Delivery::Delivered, true) => "✓✓",
         (Delivery::Delivered, false) => "vv",
         (Delivery::Failed, true) => "✗",
@@ -522,11 +548,12 @@ pub(crate) fn delivery_mark(delivery: Delivery, look: Look) -> &'static str {
     }
 }
 
-fn delivery_word(delivery: Delivery) -> &'static str {
+pub(crate) fn delivery_word(delivery: Delivery) -> &'static str {
     match delivery {
         Delivery::Queued => "queued",
         Delivery::Sent => "sent",
         Delivery::Delivered => "delivered",
+        Delivery::Read => "read",
         Delivery::Failed => "failed",
     }
 }

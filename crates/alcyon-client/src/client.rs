@@ -5,6 +5,7 @@ use crate::{
     Alarm, ClientError, Clock, ConversationSummary, KnockRequest, Me, Message, Muted, Position, Standing, Transport,
     core::{Core, alarm_view, message_view, request_view},
     shelf::Place,
+    vanish::timer_of,
 };
 
 /// One profile, open. All calls take `&self`, so that an interface can write while [`Client::listen`] runs beside it on the same
@@ -18,7 +19,9 @@ pub struct Client<T: Transport, C: Clock> {
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Takes over a profile.
     pub fn open(store: Store, transport: T, clock: C) -> Result<Self, ClientError> {
-        Ok(Self { core: Core::open(store)?, transport, clock })
+        let client = Self { core: Core::open(store)?, transport, clock };
+        client.let_go()?;
+        Ok(client)
     }
 
     /// This profile's account.
@@ -29,6 +32,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Those pinned first, in the order of pinning; then the newest first; archived ones at the end, the newest first.
     pub fn conversations(&self) -> Result<Vec<ConversationSummary>, ClientError> {
+        self.let_go()?;
         self.core.store.transaction(|tx| {
             let mut summaries = tx.conversations()?.into_iter().map(|record| self.summary(tx, record)).collect::<Result<Vec<_>, _>>()?;
             summaries.sort_by_key(|(place, _)| *place);
@@ -38,6 +42,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     fn summary(&self, tx: &Tx<'_>, record: ConversationRecord) -> Result<(Place, ConversationSummary), ClientError> {
         let local = self.core.local()?;
+        let timer_s = if record.kind == alcyon_store::ConversationKind::Pair { timer_of(tx, &record)? } else { 0 };
         let ConversationRecord {
             conversation,
             peer,
@@ -79,6 +84,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
             muted: Muted::at(shelf, self.clock.now_ms()),
             archived: shelf.archived,
             pinned: shelf.pinned > 0,
+            marked_unread: tx.marked_unread(conversation)?,
+            draft: tx.draft(conversation)?,
+            timer_s,
         };
         Ok((Place::of(shelf, newest), summary))
     }
@@ -107,17 +115,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Oldest first; the newest `limit` of those before `before`. Own messages without a position come last.
     pub fn history(&self, conversation: ConversationId, before: Option<Position>, limit: Option<u32>) -> Result<Vec<Message>, ClientError> {
+        self.let_go()?;
         let local = self.core.local()?;
         self.core.store.transaction(|tx| {
             let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
             let before = before.map(|Position { term, sequence }| (term, sequence));
             tx.history(conversation, before, limit)?.into_iter().map(|message| message_view(tx, &local, message)).collect()
         })
-    }
-
-    /// Everything up to the newest message counts as read.
-    pub fn mark_read(&self, conversation: ConversationId) -> Result<(), ClientError> {
-        Ok(self.core.store.transaction(|tx| tx.mark_read(conversation))?)
     }
 
     /// This message was shown: it does not come as an event again.

@@ -117,6 +117,20 @@ fn set_passes(tx: &Tx<'_>, local: &Local, added: Vec<bytes::Bytes>, dropped: Vec
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
+    /// The account that goes by a handle here: a contact's, or the own one.
+    pub fn account_called(&self, handle: &Handle) -> Result<AccountId, ClientError> {
+        let local = self.core.local()?;
+        if *handle == local.handle {
+            return Ok(local.account);
+        }
+        let contacts = self.core.store.transaction(|tx| tx.contacts_by_handle(handle))?;
+        match contacts.as_slice() {
+            [contact] if !contact.handle_changed => Ok(contact.account),
+            [] => Err(ClientError::Unknown { field: "contact", what: handle.to_text() }),
+            _ => Err(ClientError::HandleChanged { handle: handle.to_text() }),
+        }
+    }
+
     /// Blocks an account by handle: its pass is revoked, its knocks are dropped unseen, its messages not shown.
     pub async fn block(&self, handle: &Handle) -> Result<(), ClientError> {
         let account = self.account_of(handle).await?;

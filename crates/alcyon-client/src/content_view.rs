@@ -2,7 +2,7 @@
 
 use alcyon_wire::MessageId;
 
-use crate::{Message, Person};
+use crate::{ContactCard, GeoPoint, LinkPreview, Message, Person};
 
 /// How a text is to be read. It is kept and sent as the text it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +50,25 @@ pub struct ContentView {
     pub pinned: bool,
     /// A newer version of this program can show it; this one keeps it.
     pub newer: bool,
+    /// A place; the text is its URI.
+    pub place: Option<GeoPoint>,
+    /// How to reach somebody; the text is what `start` takes.
+    pub contact: Option<ContactCard>,
+    /// What a page that the text links to says about itself.
+    pub preview: Option<LinkPreview>,
+    /// Of an own message: who has read it, of those who tell.
+    pub read_by: Vec<Person>,
+    /// It goes by itself.
+    pub goes: Option<GoesView>,
+}
+
+/// When a message goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoesView {
+    /// Seconds after it was read, or sent.
+    pub timer_s: u32,
+    /// Unix milliseconds by this device's clock; none until it was read, or sent.
+    pub at_ms: Option<u64>,
 }
 
 /// Somebody called by name.
@@ -196,6 +215,24 @@ pub enum Post {
         /// The message that it answers.
         reply_to: Option<MessageId>,
     },
+    /// A text with a preview of a link in it, which the program has fetched because somebody asked for it.
+    Previewed {
+        /// The text.
+        text: String,
+        /// How it is to be read.
+        format: TextFormat,
+        /// The message that it answers.
+        reply_to: Option<MessageId>,
+        /// The preview.
+        preview: Box<LinkPreview>,
+    },
+    /// A place.
+    Location(GeoPoint),
+    /// How to reach somebody known here, or oneself.
+    Contact {
+        /// Whose account.
+        account: alcyon_wire::AccountId,
+    },
     /// A message of any conversation of this profile, again: its text or its poll, marked as forwarded.
     Forward {
         /// Where it is.
@@ -247,6 +284,11 @@ pub enum Post {
         /// The poll.
         target: MessageId,
     },
+    /// The timer of a conversation of two. Groups have theirs in their settings: [`crate::Client::set_timer`] knows which.
+    SetTimer {
+        /// 5 to a year; 0: messages stay.
+        seconds: u32,
+    },
     /// A message is pinned, or no more. At most five are; in a group those may who may edit its title.
     Pin {
         /// The message.
@@ -273,7 +315,13 @@ impl Post {
     #[must_use]
     pub fn target(&self) -> Option<MessageId> {
         match self {
-            Self::Text { .. } | Self::Forward { .. } | Self::Poll { .. } => None,
+            Self::Text { .. }
+            | Self::Previewed { .. }
+            | Self::Location(_)
+            | Self::Contact { .. }
+            | Self::Forward { .. }
+            | Self::Poll { .. }
+            | Self::SetTimer { .. } => None,
             Self::React { target, .. }
             | Self::Edit { target, .. }
             | Self::Delete { target }

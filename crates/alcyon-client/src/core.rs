@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) carrying: RefCell<BTreeSet<MessageId>>,
     /// Acts of this process that the log or the rules have refused, with the reason, until whoever asked has read it.
     pub(crate) failed: RefCell<BTreeMap<EntryId, String>>,
+    /// Who types.
+    pub(crate) passing: crate::passing::Passing,
     listener: RefCell<Option<futures::channel::mpsc::UnboundedSender<Event>>>,
 }
 
@@ -43,6 +45,7 @@ impl Core {
             sealing: RefCell::default(),
             carrying: RefCell::default(),
             failed: RefCell::default(),
+            passing: crate::passing::Passing::default(),
             listener: RefCell::new(None),
         };
         core.reload()?;

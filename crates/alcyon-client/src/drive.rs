@@ -31,6 +31,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let mut unreachable = 0;
         for round in 0..ROUNDS {
             unreachable = self.errands().await?;
+            self.queue_receipts(true)?;
             let links: Vec<Link> =
                 self.links(round == 0)?.into_iter().filter(|link| !lost.contains(link) && (round == 0 || self.has_work(link))).collect();
             if links.is_empty() {
@@ -54,6 +55,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 events.push(event);
             }
         }
+        self.let_go()?;
         let (news, queued) = self.core.store.transaction(|tx| Ok::<_, ClientError>((self.news(tx)?, tx.count_queued()?)))?;
         events.extend(news);
         Ok(Synced { events, unreachable: unreachable + lost.len(), queued: usize::try_from(queued).unwrap_or(usize::MAX) })
@@ -62,6 +64,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// The same for as long as the future lives, reconnecting by itself. Ends only with an error of the profile.
     pub async fn listen(&self, mut on_event: impl FnMut(Event)) -> Result<(), ClientError> {
         self.core.local()?;
+        self.let_go()?;
         let mut events = self.core.listen();
         for event in self.core.store.transaction(|tx| self.news(tx))? {
             on_event(event);
@@ -71,6 +74,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let mut running: FuturesUnordered<LocalBoxFuture<'_, Result<Link, ClientError>>> = FuturesUnordered::new();
         let mut active = BTreeSet::new();
         let mut errands = std::pin::pin!(self.run_errands().fuse());
+        let mut time = std::pin::pin!(self.keep_time().fuse());
+        let mut telling = std::pin::pin!(self.tell().fuse());
         loop {
             let seen = self.core.work.count();
             for link in self.links(true)? {
@@ -83,6 +88,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 event = events.next() => if let Some(event) = event { on_event(event) },
                 ended = running.select_next_some() => { active.remove(&ended?); }
                 failed = errands => failed?,
+                failed = time => failed?,
+                failed = telling => failed?,
                 () = work => {}
             }
         }

@@ -323,6 +323,9 @@ fn apply_content(
     match content.meaning() {
         Err(reason) => return set_aside(tx, term, subject, reason, step),
         Ok(Some(_)) if contact.as_ref().is_some_and(|contact| contact.blocked) => return Ok(()),
+        Ok(None) if contact.as_ref().is_some_and(|contact| contact.blocked) && matches!(content.body, Some(Body::ReadUpTo(_))) => {
+            return Ok(());
+        }
         Ok(Some(meaning)) => return incoming::take(tx, local, term, subject, sender, (&content, meaning), step),
         Ok(None) => {}
     }
@@ -340,6 +343,7 @@ fn apply_content(
                 crate::contacts::remember_manifest(tx, &manifest, None, subject.now_ms)?;
             }
         }
+        Some(Body::ReadUpTo(read)) => step.events.extend(crate::reading::take(tx, local, term, subject, sender, &read)?),
         Some(Body::Successor(proto::Successor { conversation, term: next, log: _, server: _ })) => {
             let here = conversation == term.conversation.to_field() && next == term.term + 1;
             step.goes_on |= here && subject.header.kind == EntryKind::Close;

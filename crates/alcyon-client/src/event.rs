@@ -3,7 +3,7 @@
 use alcyon_wire::{AccountId, ConversationId, Handle, MessageId};
 use zeroize::Zeroizing;
 
-use crate::{ChangedView, ContentView, Line, Muted, TransferView};
+use crate::{ChangedView, ContentView, Line, Muted, Person, TransferView};
 
 /// Where an entry stands in its conversation: the term and the sequence in that term's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,8 @@ pub enum Delivery {
     Sent,
     /// A device of the other side has processed it (its running hash has passed the position).
     Delivered,
+    /// Somebody has read it, and tells so; [`ContentView::read_by`] says who. Known only where this account tells as well.
+    Read,
     /// It will never go out; it is kept here and can be sent again.
     Failed,
 }
@@ -163,6 +165,12 @@ pub struct ConversationSummary {
     pub archived: bool,
     /// At the top of the list.
     pub pinned: bool,
+    /// Marked by the person as still to be read.
+    pub marked_unread: bool,
+    /// Written and not sent.
+    pub draft: String,
+    /// Of two people: new messages go after so many seconds; 0: they stay. A group's timer is in its [`crate::GroupView`].
+    pub timer_s: u32,
 }
 
 /// Somebody asks for a conversation.
@@ -285,6 +293,31 @@ pub enum Event {
     },
     /// A file on its way has got further.
     Transfer(TransferView),
+    /// A message has gone by itself: nothing of it may be shown any more.
+    Gone {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Which message.
+        id: MessageId,
+    },
+    /// Somebody has read own messages, up to a position.
+    Read {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Who.
+        by: Person,
+        /// Up to where.
+        up_to: Position,
+    },
+    /// Somebody types, or has stopped. Without another one within six seconds they have stopped, too.
+    Typing {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Who.
+        by: Person,
+        /// Else they have stopped.
+        typing: bool,
+    },
     /// Has to be shown.
     Alarm(Alarm),
     /// The state of the way to the servers changed.

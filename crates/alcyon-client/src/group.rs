@@ -110,7 +110,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     /// Messages vanish after so many seconds; 0: they stay.
-    pub async fn set_timer(&self, conversation: ConversationId, seconds: u32) -> Result<ActOutcome, ClientError> {
+    pub(crate) async fn set_timer_of_group(&self, conversation: ConversationId, seconds: u32) -> Result<ActOutcome, ClientError> {
         self.act(conversation, |_, _| Ok(Act::changes(&[GroupChange::SetTimer(seconds)]))).await
     }
 
@@ -295,7 +295,8 @@ fn create(tx: &Tx<'_>, local: &Local, conversation: ConversationId, title: &str,
     let log: LogId = random();
     let (seat, drop_secret) = (random::<32, SeatSecret>(), random::<32, DropSecret>());
     let rules = GroupRules::group(conversation, 0, log);
-    let settings = Settings { title: title.to_owned(), who_writes: Who::Members, ..Settings::default() };
+    let timer_s = crate::vanish::default_timer(tx)?;
+    let settings = Settings { title: title.to_owned(), who_writes: Who::Members, timer_s, ..Settings::default() };
     let Created { group, .. } = Group::create_group(tx, &local.mls()?, &rules, seat.seat_id(log), settings)?;
     tx.put_conversation(&ConversationRecord {
         conversation,

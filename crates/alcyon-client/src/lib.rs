@@ -29,6 +29,7 @@ mod drive;
 mod entry;
 mod error;
 mod event;
+mod extras;
 mod files;
 mod group;
 mod group_view;
@@ -44,8 +45,10 @@ mod message;
 mod next_term;
 mod offer;
 mod outbox;
+mod passing;
 mod poke;
 mod random;
+mod reading;
 mod register;
 mod rejoin;
 mod search;
@@ -53,19 +56,22 @@ mod send;
 mod shelf;
 mod start;
 mod transport;
+mod vanish;
 
 pub use alcyon_store::Store;
 pub use alcyon_wire::{AccountId, ConversationId, Handle, HandleName, MessageId, ServerUrl};
 pub use client::Client;
 pub use clock::Clock;
 pub use content_view::{
-    ChangeKind, ChangedView, ContentView, EarlierText, MentionView, PollOptionView, PollView, Post, QuoteView, ReactionView, TextFormat,
+    ChangeKind, ChangedView, ContentView, EarlierText, GoesView, MentionView, PollOptionView, PollView, Post, QuoteView, ReactionView,
+    TextFormat,
 };
 pub use error::{ClientError, RefusalKind};
 pub use event::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,
     RequestKind, SafetyNumberView, SendOutcome, Standing, Synced,
 };
+pub use extras::{ContactCard, GeoPoint, LinkPreview, NoPoint};
 pub use files::{
     AttachmentView, Carried, FileDetails, FileRoom, FileView, NewFile, Patience, Saved, TransferState, TransferView, TransferWay,
 };
@@ -73,6 +79,7 @@ pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, Mem
 pub use join_link::{JoinLink, OpenedLink};
 pub use markup::{MarkStyle, MarkedSpan, marked_spans};
 pub use next_term::TermReason;
+pub use reading::{Telling, Tells};
 pub use search::{Carries, Search, SearchWord};
 pub use shelf::Muted;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

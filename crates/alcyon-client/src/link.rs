@@ -248,6 +248,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
             frames.push(state.request(body, Flight::Subscribe(logs)));
         }
         self.plan_outbox(link, state, now_ms, &mut frames)?;
+        if link.purpose == Purpose::Hub {
+            for log in state.seats.keys().copied().collect::<Vec<_>>() {
+                if let Some(publish) = self.core.publish(log, now_ms)? {
+                    frames.push(state.request(client_frame::Body::Publish(publish), Flight::Other));
+                }
+            }
+        }
         Ok(frames)
     }
 
@@ -353,7 +360,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Some(server_frame::Body::GoingAway(proto::GoingAway { retry_after_ms })) => {
                 return Err(Ended::Away { after_ms: retry_after_ms });
             }
-            Some(server_frame::Body::HelloOk(_) | server_frame::Body::Published(_)) | None => {
+            Some(server_frame::Body::Published(proto::Published { log, payload })) => {
+                if let Ok(log) = LogId::parse(&log, "published.log") {
+                    let event = self.core.published(log, &payload)?;
+                    self.core.emit(event);
+                }
+            }
+            Some(server_frame::Body::HelloOk(_)) | None => {
                 state.flights.remove(&request);
             }
         }
@@ -363,7 +376,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     fn accepted(&self, state: &mut State, request: u64, sequence: u64) -> Result<(), Ended> {
         if let Some(Flight::Outbox { number, log }) = state.flights.remove(&request) {
             let came_in = self.core.store.transaction(|tx| tx.outbox_item(number))?.is_some_and(|item| item.kind == OutboxKind::ComeIn);
-            let answered = self.core.accepted(number, sequence)?;
+            let answered = self.core.accepted(number, sequence, self.clock.now_ms())?;
             state.raise_head(log, answered.head);
             self.core.emit(answered.events);
             // Other connections may wait for what is done now.

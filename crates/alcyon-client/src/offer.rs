@@ -69,7 +69,7 @@ impl Offer {
                     })
                 })
                 .collect::<Result<_, alcyon_wire::WireError>>()?,
-            introduction: introduction.map(|proto::Text { text, format: _, mentions: _ }| text).unwrap_or_default(),
+            introduction: introduction.map(|proto::Text { text, format: _, mentions: _, preview: _ }| text).unwrap_or_default(),
             introduction_id: if introduction_id.is_empty() {
                 None
             } else {
@@ -97,7 +97,12 @@ impl Offer {
                     drop_secret: drop_secret.to_field(),
                 })
                 .collect(),
-            introduction: (!introduction.is_empty()).then(|| proto::Text { text: introduction.clone(), format: 0, mentions: Vec::new() }),
+            introduction: (!introduction.is_empty()).then(|| proto::Text {
+                text: introduction.clone(),
+                format: 0,
+                mentions: Vec::new(),
+                preview: None,
+            }),
             introduction_id: introduction_id.map(MessageId::to_field).unwrap_or_default(),
             reason: *reason,
             before: before.iter().map(|log| log.to_field()).collect(),

@@ -107,7 +107,7 @@ impl Core {
     }
 
     /// The server has taken an item, durably.
-    pub(crate) fn accepted(&self, number: u64, sequence: u64) -> Result<Answered, ClientError> {
+    pub(crate) fn accepted(&self, number: u64, sequence: u64, now_ms: u64) -> Result<Answered, ClientError> {
         let local = self.local()?;
         self.store.transaction(|tx| {
             let mut answered = Answered::default();
@@ -120,6 +120,7 @@ impl Core {
                     if let (Some(conversation), Some(term)) = (item.conversation, tx.term(item.log)?) {
                         let message = message_of(&item);
                         tx.set_delivery(conversation, message, DeliveryState::Sent, Some((term.term, sequence)))?;
+                        tx.start_countdown(conversation, message, now_ms)?;
                         if let Some(message) = tx.message(conversation, message)? {
                             answered.events.extend(progress(tx, &local, message)?);
                         }

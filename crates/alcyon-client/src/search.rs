@@ -1,9 +1,9 @@
 //! Looking for messages by their words, and by who, where, when and what.
 
 use alcyon_store::{ContactRecord, Has, SearchQuery, SearchTerm, Tx};
-use alcyon_wire::{AccountId, ConversationId};
+use alcyon_wire::{AccountId, ConversationId, Handle};
 
-use crate::{Client, ClientError, Clock, Message, Transport, core::message_view};
+use crate::{Client, ClientError, Clock, Message, Transport, core::message_view, local::Local};
 
 /// What a message can carry beside its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,10 @@ pub enum Carries {
     File,
     /// An address in its text.
     Link,
+    /// A place.
+    Place,
+    /// A contact card.
+    Contact,
 }
 
 /// What somebody looks for. All of it has to be so.
@@ -42,8 +46,8 @@ pub struct SearchWord {
 }
 
 impl Search {
-    /// Reads what people type: words, `"several together"`, `from:`, `in:`, `before:`, `after:` (2026, 2026-11 or 2026-11-22), `has:file` and
-    /// `has:link`. `day_begins` says when a day (year, month, day) begins where the person is, Unix milliseconds; none if there is no
+    /// Reads what people type: words, `"several together"`, `from:`, `in:`, `before:`, `after:` (2026, 2026-11 or 2026-11-22), `has:file`, `has:link`,
+    /// `has:place` and `has:contact`. `day_begins` says when a day (year, month, day) begins where the person is, Unix milliseconds; none if there is no
     /// such day.
     pub fn parse(text: &str, day_begins: impl Fn(i32, u8, u8) -> Option<u64>) -> Result<Self, ClientError> {
         let mut search = Self::default();
@@ -64,6 +68,8 @@ impl Search {
                 Some(("after", value)) => search.after_ms = Some(day(value)?),
                 Some(("has", "file")) => search.has.push(Carries::File),
                 Some(("has", "link")) => search.has.push(Carries::Link),
+                Some(("has", "place")) => search.has.push(Carries::Place),
+                Some(("has", "contact")) => search.has.push(Carries::Contact),
                 Some(("has", value)) => return Err(ClientError::Unknown { field: "has", what: value.to_owned() }),
                 _ => search.words.push(SearchWord { text: token, whole: quoted }),
             }
@@ -106,9 +112,10 @@ const PAGE: u32 = 64;
 impl<T: Transport, C: Clock> Client<T, C> {
     /// The newest messages that answer, by their arrival here, the newest first. What is deleted does not.
     pub fn search(&self, search: &Search, limit: u32) -> Result<Vec<Message>, ClientError> {
+        self.let_go()?;
         let local = self.core.local()?;
         self.core.store.transaction(|tx| {
-            let query = query(tx, local.account, search)?;
+            let query = query(tx, &local, search)?;
             let mut found = Vec::new();
             let mut below = None;
             loop {
@@ -132,7 +139,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
-fn query(tx: &Tx<'_>, own: AccountId, search: &Search) -> Result<SearchQuery, ClientError> {
+fn query(tx: &Tx<'_>, local: &Local, search: &Search) -> Result<SearchQuery, ClientError> {
     let Search { words, from, within, before_ms, after_ms, has } = search;
     let mut query = SearchQuery {
         terms: words.iter().map(|SearchWord { text, whole }| SearchTerm { text: text.clone(), whole: *whole }).collect(),
@@ -144,12 +151,14 @@ fn query(tx: &Tx<'_>, own: AccountId, search: &Search) -> Result<SearchQuery, Cl
         query.has = query.has.and(match carried {
             Carries::File => Has::FILE,
             Carries::Link => Has::LINK,
+            Carries::Place => Has::PLACE,
+            Carries::Contact => Has::CONTACT,
         });
     }
     if !from.is_empty() {
         let contacts = tx.contacts()?;
         for who in from {
-            query.from.extend(accounts_called(who, own, &contacts)?);
+            query.from.extend(accounts_called(who, local, &contacts)?);
         }
     }
     for place in within {
@@ -158,15 +167,11 @@ fn query(tx: &Tx<'_>, own: AccountId, search: &Search) -> Result<SearchQuery, Cl
     Ok(query)
 }
 
-fn accounts_called(who: &str, own: AccountId, contacts: &[ContactRecord]) -> Result<Vec<AccountId>, ClientError> {
-    if who == "me" {
-        return Ok(vec![own]);
-    }
-    let named = contacts.iter().filter(|contact| {
-        let handle = contact.handle.to_text();
-        handle == who || contact.handle.name().as_str() == who || contact.account.to_text() == who
-    });
-    let found: Vec<AccountId> = named.map(|contact| contact.account).collect();
+fn accounts_called(who: &str, local: &Local, contacts: &[ContactRecord]) -> Result<Vec<AccountId>, ClientError> {
+    let called = |handle: &Handle, account: AccountId| handle.to_text() == who || handle.name().as_str() == who || account.to_text() == who;
+    let named = contacts.iter().filter(|contact| called(&contact.handle, contact.account)).map(|contact| contact.account);
+    let own = (who == "me" || called(&local.handle, local.account)).then_some(local.account);
+    let found: Vec<AccountId> = named.chain(own).collect();
     if found.is_empty() { Err(ClientError::Unknown { field: "from", what: who.to_owned() }) } else { Ok(found) }
 }
 

@@ -5,7 +5,8 @@ use std::{cell::RefCell, collections::BTreeSet};
 use alcyon_identity::Manifest;
 use alcyon_mls::{Created, Group, GroupRules, JudgedKeyPackage, StoredTree};
 use alcyon_store::{
-    ConversationKind, ConversationRecord, NewOutboxItem, NewTerm, OutboxItem, OutboxKind, RequestState, Standing, TermRecord, Tx,
+    ConversationKind, ConversationRecord, MessageKind, NewOutboxItem, NewTerm, OutboxItem, OutboxKind, RequestState, Standing, TermRecord,
+    Tx,
 };
 use alcyon_wire::{
     AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, Seat, SeatKey, SeatSecret, ServerUrl, limits,
@@ -68,6 +69,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     content: None,
                     frame: None,
                 })?;
+            }
+            let seconds = crate::vanish::default_timer(tx)?;
+            if seconds > 0 {
+                queue_post(tx, &local, &record, (&local.server, log), &Post::SetTimer { seconds }, now_ms)?;
             }
             queue_post(tx, &local, &record, (&local.server, log), &Post::plain(text), now_ms)
         })?;
@@ -282,7 +287,7 @@ fn begin(
     let put = pairs_tree(&term, put_tree.entry_id, &stored)?;
     tx.set_outbox_frame(put_tree.number, Some(&encode(put)))?;
 
-    let first = tx.own_messages(conversation)?.into_iter().next();
+    let first = tx.own_messages(conversation)?.into_iter().find(|message| message.kind == MessageKind::Message);
     let mut introduction = first.as_ref().map(|message| message.text.clone()).unwrap_or_default();
     introduction.truncate(introduction.floor_char_boundary(limits::INTRODUCTION));
     let offer = Offer {

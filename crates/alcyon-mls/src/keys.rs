@@ -221,7 +221,7 @@ fn limited(what: &'static str, bytes: Vec<u8>, limit: usize) -> Result<Vec<u8>, 
     if bytes.len() > limit { Err(MlsError::TooLarge { what, limit, actual: bytes.len() }) } else { Ok(bytes) }
 }
 
-fn seal(key: &SecretVLBytes, place: &[u8], content: &[u8]) -> Result<proto::SealedBox, MlsError> {
+pub(crate) fn seal(key: &SecretVLBytes, place: &[u8], content: &[u8]) -> Result<proto::SealedBox, MlsError> {
     seal_padded(key, place, &padding::pad(content))
 }
 
@@ -235,7 +235,7 @@ fn seal_padded(key: &SecretVLBytes, place: &[u8], padded: &[u8]) -> Result<proto
     Ok(proto::SealedBox { nonce: nonce.to_vec().into(), ciphertext: ciphertext.into() })
 }
 
-fn open(key: &SecretVLBytes, place: &[u8], sealed: &proto::SealedBox, what: &'static str) -> Result<Vec<u8>, MlsError> {
+pub(crate) fn open(key: &SecretVLBytes, place: &[u8], sealed: &proto::SealedBox, what: &'static str) -> Result<Vec<u8>, MlsError> {
     let padded = open_padded(key, place, sealed, what)?;
     padding::unpad(&padded).map(<[u8]>::to_vec)
 }

@@ -88,6 +88,7 @@ mod keys;
 mod leave;
 mod member;
 mod padding;
+mod passing;
 mod peek;
 mod prepared;
 mod process;
@@ -116,6 +117,7 @@ pub use keys::{GroupHandshake, HandshakeKey, Payload, SealedHandshake, TreeChunk
 pub use leave::LeaveProof;
 pub use member::{LeafIndex, Member};
 pub use padding::{SMALLEST_CLASS, pad, size_class, unpad};
+pub use passing::PassingKey;
 pub use process::{CommitSummary, Processed, SetAside, Verdict};
 pub use rejoin::{How, PreparedRejoin, adopt_rejoin, discard_rejoin, forget_group, prepare_join, prepare_rejoin, rejoin_pending};
 pub use replay::{Ground, Replay};

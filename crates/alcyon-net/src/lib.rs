@@ -17,12 +17,14 @@
 
 mod clock;
 mod dial;
+mod preview;
 mod room;
 mod socket;
 mod transport;
 
 pub use clock::SystemClock;
 pub use dial::{NetError, Stream};
+pub use preview::{PagePreview, PreviewError, PreviewFetcher};
 pub use room::FolderRoom;
 pub use socket::NetConnection;
 pub use transport::{NetOptions, NetTransport};

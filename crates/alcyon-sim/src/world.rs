@@ -155,6 +155,12 @@ impl Peer {
         &self.folder
     }
 
+    /// What this one's clock says, Unix milliseconds: it is wrong by up to five minutes.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        alcyon_client::Clock::now_ms(&self.clock)
+    }
+
     /// Ends the program.
     pub fn close(&self) {
         self.client.replace(None);

@@ -66,7 +66,24 @@ fn refused<T>(result: anyhow::Result<T>) -> anyhow::Result<String> {
 fn seen(message: &Message) -> String {
     let Message { conversation: _, id, sender, sender_handle: _, own: _, text, position, sent_at_ms: _, delivery: _, line, content } =
         message;
-    let ContentView { format, mentions, reply, forwarded, poll, attachment: _, edited, deleted, reactions, pinned, newer } = content;
+    let ContentView {
+        format,
+        mentions,
+        reply,
+        forwarded,
+        poll,
+        attachment: _,
+        edited,
+        deleted,
+        reactions,
+        pinned,
+        newer,
+        place: _,
+        contact: _,
+        preview: _,
+        read_by: _,
+        goes: _,
+    } = content;
     let mentions: Vec<_> = mentions.iter().map(|mention| (mention.person.account, mention.start, mention.end)).collect();
     let reply = reply.as_ref().map(|quote| (quote.id, quote.sender.as_ref().map(|sender| sender.account), &quote.words, quote.deleted));
     let reactions: Vec<_> =

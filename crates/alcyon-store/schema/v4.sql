@@ -40,10 +40,61 @@ CREATE TABLE mls_parts (
   PRIMARY KEY (kind, key, part)
 ) STRICT;
 
+-- Messages that go by themselves. Kind 9 sets the timer of a conversation of two; kind 10 is what is left of one that has gone.
+ALTER TABLE messages ADD COLUMN timer_s INTEGER NOT NULL DEFAULT 0; -- seconds after it was read, or sent; 0: it stays
+ALTER TABLE messages ADD COLUMN goes_ms INTEGER;                    -- when it goes, once the countdown runs
+CREATE INDEX messages_by_end ON messages (goes_ms) WHERE goes_ms IS NOT NULL;
+CREATE INDEX messages_to_be_read ON messages (conversation) WHERE timer_s > 0 AND goes_ms IS NULL;
+
+-- Ids under which messages came with more than one content: each content, with what its entries say. Which counts is said by the rules.
+CREATE TABLE variants (
+  conversation BLOB NOT NULL,
+  message BLOB NOT NULL,
+  digest BLOB NOT NULL,            -- SHA-256 of what does not differ from entry to entry
+  content BLOB NOT NULL,
+  first_term INTEGER,              -- the first place of that content; NULL until a log has it
+  first_sequence INTEGER,
+  term INTEGER,                    -- and what counts of its entries
+  sequence INTEGER,
+  at_ms INTEGER NOT NULL,
+  rights INTEGER NOT NULL,
+  PRIMARY KEY (conversation, message, digest)
+) STRICT, WITHOUT ROWID;
+-- The first place of the content that is there.
+ALTER TABLE messages ADD COLUMN first_term INTEGER;
+ALTER TABLE messages ADD COLUMN first_sequence INTEGER;
+UPDATE messages SET first_term = term, first_sequence = sequence;
+
+-- How far others have read, and how far they were told that this account has.
+CREATE TABLE receipts (
+  conversation BLOB NOT NULL,
+  account BLOB NOT NULL,
+  term INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,          -- header time of the entry that said so
+  PRIMARY KEY (conversation, account)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE conversations ADD COLUMN told_term INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversations ADD COLUMN told_sequence INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversations ADD COLUMN tell_ms INTEGER;               -- when they are to be told further
+ALTER TABLE conversations ADD COLUMN tells_read INTEGER;            -- 0 never, 1 always; NULL as the profile has it
+ALTER TABLE conversations ADD COLUMN tells_typing INTEGER;
+
+ALTER TABLE conversations ADD COLUMN draft TEXT NOT NULL DEFAULT '';       -- written and not sent
+ALTER TABLE conversations ADD COLUMN marked_unread INTEGER NOT NULL DEFAULT 0; -- 1: by the person, until it is read again
+
+-- Of the profile; a name that is not here has its default.
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY NOT NULL,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Search. Of each text its words, and no second copy of it: `alcyon_words` is the program's (search.rs), and what it says of a text
 -- never changes within a format, because that is how words leave the index again.
 ALTER TABLE messages ADD COLUMN has INTEGER NOT NULL DEFAULT 0;     -- 1 a file, 2 a link, 4 a place, 8 a contact
 UPDATE messages SET has = 2 WHERE text LIKE '%https://%' OR text LIKE '%http://%';
+CREATE INDEX messages_by_sender ON messages (sender);
+CREATE INDEX messages_by_time ON messages (sent_at_ms);
 CREATE INDEX messages_by_has ON messages (number) WHERE has <> 0;
 CREATE VIRTUAL TABLE message_words USING fts5 (
   words, content = '', columnsize = 0, prefix = '1 2', tokenize = 'unicode61 remove_diacritics 2'

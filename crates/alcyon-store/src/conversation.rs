@@ -255,7 +255,7 @@ impl Tx<'_> {
 
     /// Removes a conversation that never began.
     pub fn remove_conversation(&self, conversation: ConversationId) -> Result<(), StoreError> {
-        for table in ["conversations", "messages", "outbox", "terms"] {
+        for table in ["conversations", "messages", "outbox", "terms", "receipts", "variants"] {
             self.sql.execute(&format!("DELETE FROM {table} WHERE conversation = ?1"), [conversation.as_bytes()])?;
         }
         Ok(())
@@ -271,6 +271,14 @@ impl Tx<'_> {
         self.sql
             .execute("UPDATE OR IGNORE messages SET conversation = ?2, term = NULL, sequence = NULL WHERE conversation = ?1", [old, new])?;
         self.sql.execute("DELETE FROM messages WHERE conversation = ?1", [old])?;
+        self.sql.execute(
+            "UPDATE conversations SET (draft, marked_unread, tells_read, tells_typing) =
+               (SELECT draft, marked_unread, tells_read, tells_typing FROM conversations WHERE conversation = ?1)
+             WHERE conversation = ?2 AND draft = ''",
+            [old, new],
+        )?;
+        self.sql.execute("DELETE FROM receipts WHERE conversation = ?1", [old])?;
+        self.sql.execute("DELETE FROM variants WHERE conversation = ?1", [old])?;
         self.sql.execute("DELETE FROM conversations WHERE conversation = ?1", [old])?;
         self.sql.execute("UPDATE aliases SET conversation = ?2 WHERE conversation = ?1", [old, new])?;
         self.sql.execute("INSERT OR REPLACE INTO aliases (old, conversation) VALUES (?1, ?2)", [old, new])?;

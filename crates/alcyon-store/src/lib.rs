@@ -25,10 +25,14 @@ mod message;
 mod mls_rows;
 mod open;
 mod outbox;
+mod reading;
 mod request;
 mod search;
+mod setting;
 mod shelf;
 mod transfer;
+mod vanish;
+mod variant;
 
 use std::cell::RefCell;
 
@@ -44,10 +48,14 @@ pub use error::StoreError;
 pub use group::LinkRecord;
 pub use message::{DeliveryState, MessageKind, MessageRecord};
 pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
+pub use reading::{Receipt, Told};
 pub use request::{RequestKind, RequestRecord, RequestState};
 pub use search::{Has, SearchQuery, SearchTerm};
+pub use setting::Setting;
 pub use shelf::Shelf;
 pub use transfer::{TransferRecord, TransferState, TransferWay};
+pub use vanish::Countdown;
+pub use variant::VariantRecord;
 
 /// The format this version reads and writes.
 pub const FORMAT: u32 = 4;

@@ -39,6 +39,10 @@ stored_enum! {
         PollEnd = 7,
         /// The target is pinned, or no more.
         Pin = 8,
+        /// The timer of a conversation of two is set: it has a place of its own on the screen.
+        Timer = 9,
+        /// Nothing but the id of a message that has gone by itself: what comes under it again is not taken.
+        Gone = 10,
     }
 }
 
@@ -46,7 +50,7 @@ impl MessageKind {
     /// It has a place of its own on the screen: nothing that is done to another message.
     #[must_use]
     pub fn stands_alone(self) -> bool {
-        matches!(self, Self::Message | Self::Newer)
+        matches!(self, Self::Message | Self::Newer | Self::Timer)
     }
 }
 
@@ -91,7 +95,9 @@ pub(crate) const COLUMNS: &str =
     "number, conversation, message, sender, own, text, term, sequence, sent_at_ms, delivery, shown, line, kind, target,
   content, at_ms, rights";
 /// Of something that is done to a message nothing is shown by itself.
-pub(crate) const STANDS_ALONE: &str = "kind IN (1, 2)";
+const STANDS_ALONE: &str = "kind IN (1, 2, 9)";
+/// What somebody has said.
+pub(crate) const SAYS_SOMETHING: &str = "kind IN (1, 2)";
 /// What was deleted has nothing left that could be sent again.
 const SOMETHING_LEFT: &str = "(content IS NOT NULL OR text <> '')";
 
@@ -283,7 +289,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(&format!(
                 "SELECT count(*) FROM messages m JOIN conversations c ON c.conversation = m.conversation
-                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number AND m.{STANDS_ALONE}"
+                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number AND m.{SAYS_SOMETHING}"
             ))?
             .query_row([conversation.as_bytes()], |row| number(row, 0))
             .map_err(Into::into)
@@ -412,6 +418,7 @@ impl Tx<'_> {
 
     /// Nothing is left of what a message said, nor of the texts it had before. That it was there stays.
     pub fn erase(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
+        self.forget_variants(conversation, message)?;
         self.sql
             .prepare_cached(
                 "UPDATE messages SET text = '', content = NULL, has = 0 WHERE conversation = ?1 AND (message = ?2 OR (target = ?2 AND kind = 4))",

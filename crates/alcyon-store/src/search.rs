@@ -13,15 +13,16 @@ use std::borrow::Cow;
 
 use alcyon_wire::{AccountId, ConversationId};
 use rusqlite::{
-    Connection, ToSql,
+    Connection,
     functions::{Context, FunctionFlags},
     params_from_iter,
+    types::Value,
 };
 
 use crate::{
     MessageRecord, StoreError, Tx,
     column::to_sql,
-    message::{COLUMNS, STANDS_ALONE, message},
+    message::{COLUMNS, SAYS_SOMETHING, message},
 };
 
 /// What a message carries beside its text: a set.
@@ -147,6 +148,30 @@ fn expression(terms: &[SearchTerm]) -> Option<String> {
     (!phrases.is_empty()).then(|| phrases.join(" AND "))
 }
 
+/// Conditions of a statement with the values that stand in them, in order.
+#[derive(Default)]
+struct Conditions {
+    sql: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn add(&mut self, sql: &str, values: impl IntoIterator<Item = Value>) {
+        self.sql.push(sql.to_owned());
+        self.values.extend(values);
+    }
+
+    fn one_of(column: &str, ids: impl Iterator<Item = Vec<u8>>) -> Self {
+        let values: Vec<Value> = ids.map(Value::Blob).collect();
+        let marks = vec!["?"; values.len()].join(", ");
+        Self { sql: if values.is_empty() { Vec::new() } else { vec![format!("{column} IN ({marks})")] }, values }
+    }
+
+    fn joined(&self) -> String {
+        self.sql.join(" AND ")
+    }
+}
+
 impl Tx<'_> {
     /// The newest messages that answer a query, by their arrival here, the newest first; below a number if one is given.
     pub fn search(&self, query: &SearchQuery, below: Option<u64>, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
@@ -155,46 +180,61 @@ impl Tx<'_> {
         if expression.is_none() && !terms.is_empty() {
             return Ok(Vec::new());
         }
-        let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-        let mut sql = format!("SELECT {COLUMNS} FROM ");
-        if let Some(expression) = expression {
-            // In the index's own order: reading it from the newest end, it stops where the limit is reached.
-            sql.push_str("message_words CROSS JOIN messages ON number = message_words.rowid WHERE message_words MATCH ?");
-            values.push(Box::new(expression));
-            if let Some(below) = below {
-                sql.push_str(" AND message_words.rowid < ?");
-                values.push(Box::new(to_sql(below)));
-            }
-        } else {
-            sql.push_str("messages WHERE number < ?");
-            values.push(Box::new(to_sql(below.unwrap_or(u64::MAX))));
-        }
-        sql.push_str(&format!(" AND {STANDS_ALONE} AND line IS NULL"));
-        let mut one_of = |column: &str, ids: Vec<Vec<u8>>| {
-            if !ids.is_empty() {
-                sql.push_str(&format!(" AND {column} IN ({})", vec!["?"; ids.len()].join(", ")));
-                values.extend(ids.into_iter().map(|id| Box::new(id) as Box<dyn ToSql>));
-            }
-        };
-        one_of("sender", from.iter().map(|account| account.as_bytes().to_vec()).collect());
-        one_of("conversation", within.iter().map(|conversation| conversation.as_bytes().to_vec()).collect());
+        let senders = Conditions::one_of("sender", from.iter().map(|account| account.as_bytes().to_vec()));
+        let places = Conditions::one_of("conversation", within.iter().map(|conversation| conversation.as_bytes().to_vec()));
+        let mut times = Conditions::default();
         for (condition, ms) in [("sent_at_ms < ?", before_ms), ("sent_at_ms >= ?", after_ms)] {
             if let Some(ms) = ms {
-                sql.push_str(&format!(" AND {condition}"));
-                values.push(Box::new(to_sql(*ms)));
+                times.add(condition, [Value::Integer(to_sql(*ms))]);
             }
         }
-        if *has != Has::default() {
-            sql.push_str(" AND has <> 0 AND has & ? = ?");
-            values.extend([Box::new(has.0) as Box<dyn ToSql>, Box::new(has.0)]);
+        // Where a filter leaves few, they are looked at, and not all that have the words.
+        let filters = [("messages_by_sender", &senders), ("messages_by_position", &places), ("messages_by_time", &times)];
+        let mut few = None;
+        for (index, conditions) in filters {
+            if few.is_none() && !conditions.sql.is_empty() && self.are_few(index, conditions)? {
+                few = Some(index);
+            }
         }
-        sql.push_str(" ORDER BY ");
-        sql.push_str(if terms.is_empty() { "number" } else { "message_words.rowid" });
-        sql.push_str(" DESC LIMIT ?");
-        values.push(Box::new(limit));
+        let mut all = Conditions::default();
+        let table = match (&expression, few) {
+            // In the index's own order: reading it from the newest end, it stops where the limit is reached.
+            (Some(_), None) => "message_words CROSS JOIN messages ON number = message_words.rowid".to_owned(),
+            (_, Some(index)) => format!("messages INDEXED BY {index}"),
+            (None, None) => "messages".to_owned(),
+        };
+        let number = if expression.is_some() && few.is_none() { "message_words.rowid" } else { "number" };
+        match expression {
+            Some(expression) if few.is_none() => all.add("message_words MATCH ?", [Value::Text(expression)]),
+            Some(expression) => {
+                all.add("number IN (SELECT rowid FROM message_words WHERE message_words MATCH ?)", [Value::Text(expression)]);
+            }
+            None => {}
+        }
+        if let Some(below) = below {
+            all.add(&format!("{number} < ?"), [Value::Integer(to_sql(below))]);
+        }
+        for conditions in [senders, places, times] {
+            all.sql.extend(conditions.sql);
+            all.values.extend(conditions.values);
+        }
+        all.add(&format!("{SAYS_SOMETHING} AND line IS NULL"), []);
+        if *has != Has::default() {
+            all.add("has <> 0 AND has & ? = ?", [has.0, has.0].map(|bits| Value::Integer(bits.into())));
+        }
+        let sql = format!("SELECT {COLUMNS} FROM {table} WHERE {} ORDER BY {number} DESC LIMIT {limit}", all.joined());
         let mut statement = self.sql.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(values), message)?;
+        let rows = statement.query_map(params_from_iter(all.values), message)?;
         rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// Whether a filter that an index answers leaves so few messages that all of them can be looked at.
+    fn are_few(&self, index: &str, conditions: &Conditions) -> Result<bool, StoreError> {
+        const FEW: u32 = 2000;
+        let condition = conditions.joined();
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM messages INDEXED BY {index} WHERE {condition} LIMIT {FEW})");
+        let count: u32 = self.sql.prepare_cached(&sql)?.query_row(params_from_iter(conditions.values.iter()), |row| row.get(0))?;
+        Ok(count < FEW)
     }
 }
 

@@ -208,6 +208,69 @@ fn what_is_done_to_a_message_is_no_message_and_goes_with_it() {
 }
 
 #[test]
+fn countdowns_run_from_the_earliest_reading_and_what_goes_leaves_its_id() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
+    let id = |sequence| MessageId::from([sequence; 16]);
+    store
+        .transaction(|tx| {
+            for sequence in 3..=6 {
+                tx.add_message(&MessageRecord { own: sequence == 6, content: Some(vec![1]), ..message(sequence) })?;
+                tx.set_timer(conversation(), id(sequence), if sequence == 5 { 0 } else { 10 })?;
+            }
+            tx.mark_read(conversation())?;
+            assert_eq!(tx.start_countdowns_of_read(conversation(), 1000)?, 2, "others' that have a timer");
+            assert_eq!(tx.start_countdowns_of_read(conversation(), 2000)?, 0, "once");
+            tx.start_countdowns_up_to(conversation(), (0, 3), 500)?;
+            tx.start_countdowns_up_to(conversation(), (0, 3), 700)?;
+            let goes = |sequence| tx.countdown(conversation(), id(sequence)).unwrap().and_then(|countdown| countdown.goes_ms);
+            assert_eq!([goes(3), goes(4), goes(5), goes(6)], [Some(10_500), Some(11_000), None, None], "the earliest reading counts");
+            tx.start_countdown(conversation(), id(6), u64::MAX)?;
+            assert!(goes(6).is_some(), "a clock at the end of time");
+            assert_eq!(tx.next_to_go()?, Some(10_500));
+            assert_eq!(tx.to_go(10_999)?, [(conversation(), id(3))]);
+            let done = MessageRecord { kind: MessageKind::Edit, target: Some(id(3)), text: String::new(), ..message(9) };
+            tx.add_message(&done)?;
+            tx.bury(conversation(), id(3))?;
+            assert!(tx.message(conversation(), id(9))?.is_none(), "what was done to it");
+            let left = tx.message(conversation(), id(3))?.unwrap();
+            assert_eq!((left.kind, left.text.as_str(), left.content, left.sent_at_ms), (MessageKind::Gone, "", None, 0));
+            assert!(tx.history(conversation(), None, None)?.iter().all(|message| message.message != id(3)));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn several_contents_of_one_id_are_kept_until_it_is_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
+    let variant =
+        |digest: u8, first| VariantRecord { digest: [digest; 32], content: vec![digest], first, position: first, at_ms: 7, rights: 1 };
+    store
+        .transaction(|tx| {
+            let known = message(3);
+            tx.add_message(&known)?;
+            tx.note_place(conversation(), known.message, (1, 4))?;
+            tx.note_place(conversation(), known.message, (0, 9))?;
+            tx.note_place(conversation(), known.message, (0, 10))?;
+            assert_eq!(tx.first_place(conversation(), known.message)?, Some((0, 9)));
+            for variant in [variant(2, Some((1, 4))), variant(1, None), variant(2, Some((0, 4)))] {
+                tx.put_variant(conversation(), known.message, &variant)?;
+            }
+            assert_eq!(tx.variants(conversation(), known.message)?, [variant(1, None), variant(2, Some((0, 4)))]);
+            let other = MessageRecord { text: "heron".to_owned(), position: Some((0, 4)), content: Some(vec![2]), ..known.clone() };
+            tx.replace_message(&other, Some((0, 4)))?;
+            let stored = tx.message(conversation(), known.message)?.unwrap();
+            assert_eq!((stored.text.as_str(), stored.position), ("heron", Some((0, 4))));
+            tx.erase(conversation(), known.message)?;
+            assert_eq!(tx.variants(conversation(), known.message)?, []);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn where_a_conversation_is_kept_outlives_what_happens_to_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);

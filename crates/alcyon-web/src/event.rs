@@ -253,6 +253,7 @@ impl From<Message> for MessageView {
             Delivery::Queued => "queued",
             Delivery::Sent => "sent",
             Delivery::Delivered => "delivered",
+            Delivery::Read => "read",
             Delivery::Failed => "failed",
         };
         Self {
@@ -274,8 +275,9 @@ impl From<Message> for MessageView {
 
 impl From<ConversationSummary> for ConversationView {
     fn from(summary: ConversationSummary) -> Self {
-        let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group, muted, archived, pinned } =
-            summary;
+        let ConversationSummary {
+            conversation, title, peer, unread, standing, last, blocked, alarm, group, muted, archived, pinned, ..
+        } = summary;
         let standing = match standing {
             Standing::Asked => "asked",
             Standing::Open => "open",

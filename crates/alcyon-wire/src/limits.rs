@@ -50,6 +50,20 @@ pub const OPTIONS: std::ops::RangeInclusive<usize> = 2..=12;
 pub const PINS: usize = 5;
 /// How long after a message it can be changed or deleted for all, by the time of headers, milliseconds.
 pub const CHANGE_MS: u64 = 24 * 60 * 60 * 1000;
+/// A `geo` URI.
+pub const GEO_URI: usize = 128;
+/// The link that a preview is of.
+pub const PREVIEW_URL: usize = 2 * 1024;
+/// A page's title in a preview.
+pub const PREVIEW_TITLE: usize = 1024;
+/// What a page is about, in a preview.
+pub const PREVIEW_DESCRIPTION: usize = 2 * 1024;
+/// A page's image in a preview.
+pub const PREVIEW_IMAGE: usize = 96 * 1024;
+/// Seconds after which messages can go by themselves: five to a year.
+pub const TIMER_S: std::ops::RangeInclusive<u32> = 5..=366 * 24 * 60 * 60;
+/// Accounts in the largest group in which people tell that they have read, and that they are typing.
+pub const RECEIPT_ACCOUNTS: usize = 50;
 /// The first words that travel in a knock.
 pub const INTRODUCTION: usize = 2 * 1024;
 /// A signed manifest.

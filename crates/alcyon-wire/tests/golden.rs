@@ -280,9 +280,17 @@ fn sealed() -> Vec<Vector> {
     let commit_data =
         proto::CommitData { rules: 1, seen: Some(seen.clone()), last_valid: 290, last_valid_hash: bytes(0x43, 32), rejoin: Some(rejoin) };
     let rules = proto::GroupRules { protocol: 1, rules: 1, conversation: bytes(0x44, 16), term: 2, log: bytes(0x21, 16) };
-    let text = proto::Text { text: "the sea stays calm \u{1f30a}".into(), format: 0, mentions: Vec::new() };
+    let text = proto::Text { text: "the sea stays calm \u{1f30a}".into(), format: 0, mentions: Vec::new(), preview: None };
+    let preview = proto::Preview {
+        url: "https://sea.example/".into(),
+        title: "The sea".into(),
+        description: "It stays calm.".into(),
+        image: bytes(0x5a, 3),
+    };
+    let location = proto::Location { uri: "geo:48.2082,16.3738".into() };
+    let contact = proto::ContactCard { handle: "ben@bay.example".into(), account: bytes(0x54, 32) };
     let mention = proto::Mention { account: bytes(0x54, 32), start: 3, end: 7 };
-    let marked = proto::Text { text: "hi @ben *you*".into(), format: 1, mentions: vec![mention.clone()] };
+    let marked = proto::Text { text: "hi @ben *you*".into(), format: 1, mentions: vec![mention.clone()], preview: Some(preview.clone()) };
     let target = || bytes(0x18, 16);
     let reaction = proto::Reaction { target: target(), emoji: "\u{1f44d}".into(), back: true };
     let edit = proto::Edit { target: target(), text: Some(marked.clone()) };
@@ -307,6 +315,10 @@ fn sealed() -> Vec<Vector> {
         sticker: true,
         voice_ms: 300,
     };
+    let set_timer = proto::SetTimer { seconds: 3600 };
+    let read_up_to = proto::ReadUpTo { term: 2, sequence: 299 };
+    let sealed_passing = proto::SealedPassing { nonce: bytes(0x56, 12), ciphertext: bytes(0x57, 19) };
+    let passing = proto::Passing { device: bytes(0x58, 32), number: 7, typing: true, signature: bytes(0x59, 64) };
     let acquaintance = proto::Acquaintance { pass: bytes(0x27, 32) };
     let manifest_news = proto::ManifestNews { signed_manifest: bytes(0x45, 3) };
     let successor = proto::Successor { conversation: bytes(0x44, 16), term: 3, log: bytes(0x46, 16), server: "https://bay.example".into() };
@@ -321,6 +333,7 @@ fn sealed() -> Vec<Vector> {
             body: Some(body),
             reply_to: bytes(0x18, 16),
             forwarded: true,
+            timer_s: 3600,
         };
         side(chosen, message)
     };
@@ -485,6 +498,17 @@ fn sealed() -> Vec<Vector> {
         content("poll_end", Body::PollEnd(poll_end)),
         whole(pin.clone()),
         content("pin_message", Body::PinMessage(pin)),
+        whole(set_timer),
+        content("set_timer", Body::SetTimer(set_timer)),
+        whole(read_up_to),
+        content("read_up_to", Body::ReadUpTo(read_up_to)),
+        whole(preview),
+        whole(location.clone()),
+        content("location", Body::Location(location)),
+        whole(contact.clone()),
+        content("contact", Body::Contact(contact)),
+        whole(sealed_passing),
+        whole(passing),
     ]
 }
 

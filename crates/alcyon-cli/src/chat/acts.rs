@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink};
+use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink, Post, Telling};
 use alcyon_net::{FolderRoom, SystemClock};
 
 use super::slash::{Act, TypedLink};
@@ -26,6 +26,9 @@ pub(super) enum Acted {
     Muted(Option<Muted>),
     Pinned(bool),
     Archived(bool),
+    TimerSet(u32),
+    MarkedUnread,
+    Telling(Telling),
     /// A file of this name is on its way.
     Attached(String),
     /// A file was written there, of so many bytes.
@@ -73,7 +76,24 @@ pub(super) async fn carry_out(
         Act::Role { who, admin } => client.set_role(here?, &who, admin).await?.into(),
         Act::Title(title) => client.set_title(here?, &title).await?.into(),
         Act::Description(description) => client.set_description(here?, &description).await?.into(),
-        Act::Timer(seconds) => client.set_timer(here?, seconds).await?.into(),
+        Act::Timer(seconds) => {
+            client.set_timer(here?, seconds).await?;
+            Acted::TimerSet(seconds)
+        }
+        Act::Contact(handle) => {
+            let account = client.account_called(&handle)?;
+            client.enqueue_post(here?, &Post::Contact { account })?;
+            Acted::Done
+        }
+        Act::Unread => {
+            client.mark_unread(here?)?;
+            Acted::MarkedUnread
+        }
+        Act::Tell(what, on) => {
+            let here = here?;
+            client.set_telling_in(here, what, on)?;
+            Acted::Telling(client.telling_in(here)?)
+        }
         Act::Allow { permission, members } => client.set_permission(here?, permission, members).await?.into(),
         Act::Remove(who) => {
             let here = here?;
@@ -120,6 +140,8 @@ pub(super) async fn carry_out(
         | Act::Delete
         | Act::Forward(_)
         | Act::Poll { .. }
+        | Act::Location(_)
+        | Act::Start(_)
         | Act::Vote(_)
         | Act::EndPoll
         | Act::PinMessage(_) => Acted::Done,

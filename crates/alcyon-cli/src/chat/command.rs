@@ -1,6 +1,6 @@
 //! From a typed command to what is done about it.
 
-use alcyon_client::{ConversationId, ConversationSummary, Message, MessageId, Post, RequestKind, TextFormat};
+use alcyon_client::{ContactCard, ConversationId, ConversationSummary, Message, MessageId, Post, RequestKind, TextFormat};
 
 use super::{
     acts::Acted,
@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     harmless::harmless_line,
+    moments::span,
     report::{files::size_text, shelf::muted_text},
-    text::{Text, files::FileText, group::GroupText, shelf::ShelfText, slash::SlashText},
+    text::{Text, content::ContentText, files::FileText, group::GroupText, shelf::ShelfText, slash::SlashText},
 };
 
 impl Chat {
@@ -143,6 +144,13 @@ impl Chat {
                 return Vec::new();
             }
             Act::Members => return self.show_group(),
+            Act::Start(text) => {
+                let Some(card) = self.card() else {
+                    self.not_acted(conversation, line, language.say_of_content(ContentText::NoContact));
+                    return Vec::new();
+                };
+                return vec![Effect::Start { handle: card.handle, account: Some(card.account), text: text.clone() }];
+            }
             Act::Search(words) => return self.look_for(words),
             Act::Remove(who) => Some(SlashText::ReallyRemove { who, group }),
             Act::Move(server) => {
@@ -209,8 +217,12 @@ impl Chat {
                 let to = to.ok_or_else(|| self.look.language.say_of_slash(SlashText::NobodyToForwardTo { who: &who }))?;
                 Ok((to.conversation, Post::Forward { from, id }))
             }),
-            Act::Poll { question, options } => match self.open.as_ref() {
-                Some(open) => Ok((open.id, Post::Poll { question: question.clone(), options: options.clone(), several: false })),
+            Act::Location(point) => match self.open.as_ref() {
+                Some(open) => Ok((open.id, Post::Location(*point))),
+                None => Err(say(SlashText::NoMessageHere)),
+            },
+            Act::Poll { question, options, several } => match self.open.as_ref() {
+                Some(open) => Ok((open.id, Post::Poll { question: question.clone(), options: options.clone(), several: *several })),
                 None => Err(say(SlashText::NoMessageHere)),
             },
             Act::Vote(options) => {
@@ -223,6 +235,15 @@ impl Chat {
             }
             _ => return None,
         })
+    }
+
+    /// The contact card of the chosen message, or the newest there is.
+    fn card(&self) -> Option<ContactCard> {
+        let open = self.open.as_ref()?;
+        match open.selected {
+            Some(id) => open.messages.iter().find(|message| message.id == id)?.content.contact.clone(),
+            None => open.messages.iter().rev().find_map(|message| message.content.contact.clone()),
+        }
     }
 
     fn order_post(&mut self, post: Result<(ConversationId, Post), String>, line: Option<String>) -> Vec<Effect> {
@@ -288,6 +309,21 @@ impl Chat {
             Acted::Muted(muted) => {
                 let unmuted = || language.say_of_shelf(ShelfText::Unmuted);
                 self.notice = Some(muted.map_or_else(unmuted, |muted| muted_text(muted, self.zone, language)));
+                return Vec::new();
+            }
+            Acted::TimerSet(0) => language.say_of_shelf(ShelfText::TimerSetOff),
+            Acted::TimerSet(seconds) => {
+                // Longer than a line: what it does not promise has to be read.
+                self.dialog = Some(Dialog::Told(language.say_of_shelf(ShelfText::TimerSet { after: &span(seconds) })));
+                return self.reload(conversation);
+            }
+            Acted::MarkedUnread => {
+                self.focus = Focus::List;
+                self.notice = Some(language.say_of_shelf(ShelfText::MarkedUnread));
+                return Vec::new();
+            }
+            Acted::Telling(alcyon_client::Telling { read, typing }) => {
+                self.notice = Some(language.say_of_shelf(ShelfText::Telling { read, typing }));
                 return Vec::new();
             }
             Acted::Pinned(pinned) => {

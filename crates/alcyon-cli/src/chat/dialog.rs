@@ -24,8 +24,9 @@ pub(super) enum Dialog {
         who: String,
         number: Option<SafetyNumberView>,
     },
-    Quit,
     Problem(String),
+    /// Something to be read, that is longer than a line.
+    Told(String),
     /// A line for a command, where no message is being written.
     Command {
         line: Composer,

@@ -44,13 +44,13 @@ pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
             const KEYS: Buttons = &[(Text::BlockKey, KeyCode::Char('b')), (Text::CancelKey, KeyCode::Esc)];
             draw_question(chat, &language.say(Text::BlockTitle), &question, KEYS, frame);
         }
-        Dialog::Quit => {
-            const KEYS: Buttons = &[(Text::QuitKey, KeyCode::Char('y')), (Text::StayKey, KeyCode::Esc)];
-            draw_question(chat, &language.say(Text::QuitTitle), &language.say(Text::QuitQuestion), KEYS, frame);
-        }
         Dialog::Problem(problem) => {
             const KEYS: Buttons = &[(Text::CloseKey, KeyCode::Esc)];
             draw_question(chat, &language.say(Text::ProblemTitle), problem, KEYS, frame);
+        }
+        Dialog::Told(text) => {
+            const KEYS: Buttons = &[(Text::CloseKey, KeyCode::Esc)];
+            draw_question(chat, "Alcyon", text, KEYS, frame);
         }
         Dialog::Confirm { question, .. } => {
             const KEYS: Buttons = &[(Text::YesKey, KeyCode::Char('y')), (Text::CancelKey, KeyCode::Esc)];
@@ -213,8 +213,8 @@ fn draw_words(chat: &mut Chat, words: &Words, frame: &mut Frame<'_>) {
 fn draw_help(chat: &mut Chat, scroll: &mut u16, frame: &mut Frame<'_>) {
     let theme = Theme::new(chat.look);
     let mut text = chat.look.language.say(Text::HelpKeys);
-    use alcyon_client::Delivery::{Delivered, Failed, Queued, Sent};
-    for (name, delivery) in [("{queued}", Queued), ("{sent}", Sent), ("{delivered}", Delivered), ("{failed}", Failed)] {
+    use alcyon_client::Delivery::{Delivered, Failed, Queued, Read, Sent};
+    for (name, delivery) in [("{queued}", Queued), ("{sent}", Sent), ("{delivered}", Delivered), ("{read}", Read), ("{failed}", Failed)] {
         text = text.replace(name, delivery_mark(delivery, chat.look));
     }
     let mut lines: Vec<Line<'static>> = text

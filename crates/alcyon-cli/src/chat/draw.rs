@@ -23,8 +23,8 @@ use super::{
 use crate::{
     harmless,
     harmless::harmless_line,
-    report::{alarm_text, group::line_text, shelf::notes},
-    text::{Text, group::GroupText, shelf::ShelfText},
+    report::{alarm_text, content::name, group::line_text, shelf::notes},
+    text::{Text, content::ContentText, group::GroupText, shelf::ShelfText},
     wrap::{cut, width, wrap, wrapped},
 };
 
@@ -230,7 +230,11 @@ fn conversation_entry(chat: &Chat, one: &ConversationSummary, theme: Theme, colu
         _ => (" ", Style::new()),
     };
     let muted = one.muted.is_some_and(|muted| muted.holds_at(chat.now_ms));
-    let badge = if one.unread > 0 { format!(" {} ", one.unread) } else { String::new() };
+    let badge = match (one.unread, one.marked_unread) {
+        (0, false) => String::new(),
+        (0, true) => (if theme.unicode() { " • " } else { " * " }).to_owned(),
+        (unread, _) => format!(" {unread} "),
+    };
     let room = usize::from(columns).saturating_sub(3 + width(&badge) + 1);
     let mut first = title_line(&one.title, mark, mark_style, room, theme);
     if !badge.is_empty() {
@@ -253,11 +257,16 @@ fn conversation_entry(chat: &Chat, one: &ConversationSummary, theme: Theme, colu
     };
     // In words: a sign alone says nothing to who can't see it.
     let word = |text| theme.fit(&chat.look.language.say_of_shelf(text));
-    let mut words: Vec<_> = [(one.pinned, ShelfText::IsPinned), (muted, ShelfText::IsMuted)]
-        .into_iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, text)| word(text))
-        .collect();
+    let mut words: Vec<_> = [
+        (one.marked_unread && one.unread == 0, ShelfText::IsMarkedUnread),
+        (!one.draft.is_empty(), ShelfText::HasDraft),
+        (one.pinned, ShelfText::IsPinned),
+        (muted, ShelfText::IsMuted),
+    ]
+    .into_iter()
+    .filter(|(is, _)| *is)
+    .map(|(_, text)| word(text))
+    .collect();
     words.extend(Some(below).filter(|below| !below.is_empty()));
     let below = cut(&words.join(if theme.unicode() { " · " } else { " - " }), usize::from(columns).saturating_sub(4), theme.unicode());
     [first, Line::from(vec![Span::raw("   "), Span::styled(below, theme.dim())])]
@@ -394,6 +403,13 @@ fn draw_messages(chat: &mut Chat, area: Rect, buffer: &mut Buffer) {
 /// The line above the composer; it tells of messages out of sight.
 fn draw_composer_line(chat: &Chat, theme: Theme, area: Rect, buffer: &mut Buffer) {
     buffer.set_string(area.x, area.y, theme.across().repeat(usize::from(area.width)), theme.dim());
+    let here = chat.open.as_ref().map(|open| open.id);
+    let typing = chat.typing.iter().filter(|one| Some(one.conversation) == here && one.until_ms > chat.now_ms);
+    let names: Vec<String> = typing.map(|one| name(&one.by, false, chat.look)).collect();
+    if !names.is_empty() {
+        let text = format!(" {} ", theme.fit(&chat.look.language.say_of_content(ContentText::Types { who: &names.join(", ") })));
+        buffer.set_string(area.x + 1, area.y, cut(&harmless_line(&text), usize::from(area.width / 2), theme.unicode()), theme.notice());
+    }
     if let Some(open) = chat.open.as_ref().filter(|open| open.below > 0) {
         let text = format!(" {} ", theme.fit(&chat.look.language.say(Text::NewBelow { count: open.below })));
         let text = cut(&text, usize::from(area.width), theme.unicode());

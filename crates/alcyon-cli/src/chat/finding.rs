@@ -1,6 +1,6 @@
 //! Looking for messages, as somebody types, and going there.
 
-use alcyon_client::Message;
+use alcyon_client::{ConversationId, Message, MessageId};
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{Frame, layout::Rect, text::Line, widgets::Widget};
 
@@ -30,6 +30,14 @@ pub(super) struct Finding {
     found: Vec<Message>,
     at: usize,
     problem: Option<String>,
+}
+
+impl Finding {
+    /// A message is not there any more.
+    pub(super) fn gone(&mut self, conversation: ConversationId, id: MessageId) {
+        self.found.retain(|message| message.conversation != conversation || message.id != id);
+        self.at = self.at.min(self.found.len().saturating_sub(1));
+    }
 }
 
 impl Chat {

@@ -59,13 +59,8 @@ impl Chat {
         Vec::new()
     }
 
-    /// At once, or after a question if there is text that would be lost.
+    /// At once: what is written and not sent is kept.
     fn quit(&mut self) -> Vec<Effect> {
-        let asked = matches!(self.dialog, Some(Dialog::Quit));
-        if self.has_drafts() && !asked {
-            self.dialog = Some(Dialog::Quit);
-            return Vec::new();
-        }
         vec![Effect::Quit]
     }
 
@@ -86,6 +81,7 @@ impl Chat {
             KeyCode::Char('m') => return self.keep(|one| if one.muted.is_some() { Act::Unmute } else { Act::Mute(None) }),
             KeyCode::Char('p') => return self.keep(|one| Act::Pin(!one.pinned)),
             KeyCode::Char('e') => return self.keep(|one| Act::Archive(!one.archived)),
+            KeyCode::Char('u') => return self.keep(|_| Act::Unread),
             KeyCode::Char('g') => return self.show_group(),
             KeyCode::Char('a') => return self.chosen_request().map(|request| Effect::Accept(request.id)).into_iter().collect(),
             KeyCode::Char('d') => {
@@ -256,7 +252,7 @@ impl Chat {
                 KeyCode::PageDown => *scroll = scroll.saturating_add(10),
                 _ => self.dialog = None,
             },
-            Dialog::Safety { .. } | Dialog::Problem(_) => self.dialog = None,
+            Dialog::Safety { .. } | Dialog::Problem(_) | Dialog::Told(_) => self.dialog = None,
             Dialog::Block { handle } if yes || key.code == KeyCode::Char('b') => {
                 let effect = Effect::Block(handle.clone());
                 self.dialog = None;
@@ -278,8 +274,6 @@ impl Chat {
                 }
             },
             Dialog::Search(_) => return self.search_key(key),
-            Dialog::Quit if yes => return vec![Effect::Quit],
-            Dialog::Quit => self.dialog = None,
             Dialog::Words(words) => match key.code {
                 KeyCode::Enter if !words.sure => words.sure = true,
                 _ if words.sure && yes => {

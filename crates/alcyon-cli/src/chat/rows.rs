@@ -17,7 +17,7 @@ use crate::{
     moments::{Zone, day},
     picture::{Cell, HALF, cells},
     report::{
-        content::{instead_of_text, marks, poll_rows, quote_line, reactions},
+        content::{instead_of_text, marks, poll_rows, preview_rows, quote_line, reactions},
         delivery_mark,
         group::line_text,
     },
@@ -168,11 +168,11 @@ fn body(message: &Message, chosen: bool, pictures: &mut Pictures, paper: &Paper)
     let style = match message.delivery {
         Delivery::Queued => theme.dim(),
         Delivery::Failed => theme.alarm(),
-        Delivery::Sent | Delivery::Delivered => Style::new(),
+        Delivery::Sent | Delivery::Delivered | Delivery::Read => Style::new(),
     };
     let mark = if message.own { delivery_mark(message.delivery, paper.look) } else { "" };
     let mark_style = match message.delivery {
-        Delivery::Delivered => theme.good(),
+        Delivery::Delivered | Delivery::Read => theme.good(),
         Delivery::Failed => theme.alarm(),
         Delivery::Queued | Delivery::Sent => theme.dim(),
     };
@@ -209,6 +209,7 @@ fn body(message: &Message, chosen: bool, pictures: &mut Pictures, paper: &Paper)
         let bar = (columns / 3).max(4);
         lines.extend(poll_rows(poll, bar, paper.look).iter().map(|row| beside(row, style)));
     }
+    lines.extend(preview_rows(message, paper.look).iter().map(|row| beside(row, theme.dim())));
     lines.extend(reactions(message, paper.look).map(|row| beside(&row, Style::new())));
     let marks = marks(message, paper.look);
     if !marks.is_empty() {

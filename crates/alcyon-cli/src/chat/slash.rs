@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use alcyon_client::{AccountId, GroupPermission, Handle, JoinLink, MessageId, ServerUrl};
+use alcyon_client::{AccountId, GeoPoint, GroupPermission, Handle, JoinLink, MessageId, ServerUrl, Tells};
 
 use crate::{
     conversation::{Seconds, Span},
@@ -38,6 +38,12 @@ pub(crate) enum Name {
     Archive,
     Unarchive,
     Search,
+    Unread,
+    Receipts,
+    Typing,
+    Location,
+    Contact,
+    Start,
     Reply,
     React,
     Edit,
@@ -115,7 +121,7 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::Roles, "roles", Place::Group, &[(Takes::Member, Need::Once), (Takes::OneOf(&["admin", "member"]), Need::Once)]),
     row(Name::Title, "title", Place::Group, &[(Takes::Text, Need::Once)]),
     row(Name::Description, "description", Place::Group, &[(Takes::Text, Need::AtMostOnce)]),
-    row(Name::Timer, "timer", Place::Group, &[(Takes::Seconds, Need::Once)]),
+    row(Name::Timer, "timer", Place::Conversation, &[(Takes::Seconds, Need::Once)]),
     row(
         Name::Allow,
         "allow",
@@ -133,12 +139,18 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::Archive, "archive", Place::Conversation, &[]),
     row(Name::Unarchive, "unarchive", Place::Conversation, &[]),
     row(Name::Search, "search", Place::Anywhere, &[(Takes::Text, Need::AtMostOnce)]),
+    row(Name::Unread, "unread", Place::Conversation, &[]),
+    row(Name::Receipts, "receipts", Place::Conversation, &[(Takes::OneOf(&["on", "off", "default"]), Need::Once)]),
+    row(Name::Typing, "typing", Place::Conversation, &[(Takes::OneOf(&["on", "off", "default"]), Need::Once)]),
     row(Name::Reply, "reply", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::React, "react", Place::Conversation, &[(Takes::Emoji, Need::Once), (Takes::OneOf(&["back"]), Need::AtMostOnce)]),
     row(Name::Edit, "edit", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::Delete, "delete", Place::Conversation, &[]),
     row(Name::Forward, "forward", Place::Conversation, &[(Takes::Known, Need::Once)]),
     row(Name::Poll, "poll", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::Location, "location", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::Contact, "contact", Place::Conversation, &[(Takes::Known, Need::Once)]),
+    row(Name::Start, "start", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::Vote, "vote", Place::Conversation, &[(Takes::Text, Need::AtMostOnce)]),
     row(Name::EndPoll, "end-poll", Place::Conversation, &[]),
     row(Name::File, "file", Place::Conversation, &[(Takes::Text, Need::Once)]),
@@ -190,6 +202,9 @@ pub(super) enum Act {
     Pin(bool),
     Archive(bool),
     Search(String),
+    Unread,
+    /// What others are told here; none: as the profile has it.
+    Tell(Tells, Option<bool>),
     /// The rest is about the chosen message, or the newest that it can be about.
     Reply(String),
     React {
@@ -202,7 +217,12 @@ pub(super) enum Act {
     Poll {
         question: String,
         options: Vec<String>,
+        several: bool,
     },
+    Location(GeoPoint),
+    Contact(Handle),
+    /// Write to the person of a contact card.
+    Start(String),
     /// Options from 1.
     Vote(Vec<u32>),
     EndPoll,
@@ -240,6 +260,7 @@ pub(super) enum Wrong {
     NoConversationHere(&'static str),
     NoGroupHere(&'static str),
     NoPoll,
+    NoPlace,
     NoOption(String),
 }
 
@@ -379,30 +400,45 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
         Name::Archive => Act::Archive(true),
         Name::Unarchive => Act::Archive(false),
         Name::Search => Act::Search(first.to_owned()),
+        Name::Unread => Act::Unread,
+        Name::Receipts => Act::Tell(Tells::Read, on_or_off(first)),
+        Name::Typing => Act::Tell(Tells::Typing, on_or_off(first)),
         Name::Reply => Act::Reply(first.to_owned()),
         Name::React => Act::React { emoji: first.to_owned(), back: undashed(second) == "back" },
         Name::Edit => Act::Edit(first.to_owned()),
         Name::Delete => Act::Delete,
         Name::Forward => Act::Forward(person(first)?.0),
         Name::Poll => {
-            let mut parts = first.split('|').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
+            let several = first.strip_prefix("--several").filter(|rest| rest.starts_with(char::is_whitespace));
+            let mut parts = several.unwrap_or(first).split('|').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty());
             let question = parts.next().unwrap_or_default();
             let options: Vec<String> = parts.collect();
             if options.len() < 2 {
                 return Err(Wrong::NoPoll);
             }
-            Act::Poll { question, options }
+            Act::Poll { question, options, several: several.is_some() }
         }
         Name::Vote => {
             let numbers = first.split_whitespace().map(|word| word.parse().ok().filter(|number| *number > 0));
             Act::Vote(numbers.collect::<Option<_>>().ok_or_else(|| Wrong::NoOption(first.to_owned()))?)
         }
+        Name::Location => Act::Location(first.parse().map_err(|_| Wrong::NoPlace)?),
+        Name::Contact => Act::Contact(person(first)?.0),
+        Name::Start => Act::Start(first.to_owned()),
         Name::EndPoll => Act::EndPoll,
         Name::File => Act::File(first.to_owned()),
         Name::Save => Act::Save { path: first.to_owned(), id: None },
         Name::PinMessage => Act::PinMessage(true),
         Name::UnpinMessage => Act::PinMessage(false),
     })
+}
+
+fn on_or_off(word: &str) -> Option<bool> {
+    match undashed(word) {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
 }
 
 fn person(word: &str) -> Result<(Handle, Option<AccountId>), Wrong> {
@@ -437,6 +473,7 @@ impl Wrong {
             Self::NoConversationHere(word) => say(SlashText::NoConversationHere { word }),
             Self::NoGroupHere(word) => say(SlashText::NoGroupHere { word }),
             Self::NoPoll => say(SlashText::NoPoll),
+            Self::NoPlace => say(SlashText::NoPlace),
             Self::NoOption(given) => say(SlashText::NoOption { given: &harmless_line(given) }),
         }
     }
@@ -455,8 +492,9 @@ pub(super) fn candidates(line: &str, place: Place, known: impl Fn(Takes) -> Vec<
             match takes {
                 Some(Takes::OneOf(words)) => words.iter().map(|word| (*word).to_owned()).collect(),
                 Some(Takes::Emoji) => ["👍", "❤️", "😂", "😮", "😢", "🙏"].map(str::to_owned).to_vec(),
+                Some(Takes::Seconds) => ["30s", "5m", "1h", "8h", "1d", "1w", "4w", "off"].map(str::to_owned).to_vec(),
                 Some(Takes::Span) => ["8h", "1d", "1w"].map(str::to_owned).to_vec(),
-                Some(Takes::Text | Takes::Link | Takes::Server | Takes::Seconds) | None => Vec::new(),
+                Some(Takes::Text | Takes::Link | Takes::Server) | None => Vec::new(),
                 Some(people) => known(people).into_iter().filter(|name| !arguments.contains(&name.as_str())).collect(),
             }
         }
@@ -546,6 +584,12 @@ mod tests {
             ("/archive", Act::Archive(true)),
             ("/unarchive", Act::Archive(false)),
             ("/search from:ben  tide", Act::Search("from:ben  tide".to_owned())),
+            ("/unread", Act::Unread),
+            ("/receipts off", Act::Tell(Tells::Read, Some(false))),
+            ("/typing on", Act::Tell(Tells::Typing, Some(true))),
+            ("/typing default", Act::Tell(Tells::Typing, None)),
+            ("/timer off", Act::Timer(0)),
+            ("/timer 30s", Act::Timer(30)),
             ("/reply  yes, at *six*", Act::Reply("yes, at *six*".to_owned())),
             ("/react 👍", Act::React { emoji: "👍".to_owned(), back: false }),
             ("/react 👍 back", Act::React { emoji: "👍".to_owned(), back: true }),
@@ -556,8 +600,15 @@ mod tests {
             ("/save .", Act::Save { path: ".".to_owned(), id: None }),
             (
                 "/poll When? | today |tomorrow",
-                Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()] },
+                Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()], several: false },
             ),
+            (
+                "/poll --several When?|today|tomorrow",
+                Act::Poll { question: "When?".to_owned(), options: vec!["today".to_owned(), "tomorrow".to_owned()], several: true },
+            ),
+            ("/location 48.2082, 16.3738", Act::Location("48.2082,16.3738".parse().unwrap())),
+            ("/contact ben@x.example", Act::Contact(handle("ben@x.example"))),
+            ("/start hello there", Act::Start("hello there".to_owned())),
             ("/vote 1 3", Act::Vote(vec![1, 3])),
             ("/vote", Act::Vote(vec![])),
             ("/end-poll", Act::EndPoll),
@@ -592,8 +643,9 @@ mod tests {
             ("/allow write all", "“all” is not one of admins, members."),
             ("/leave now", "That is too much: /leave"),
             ("/title", "Something is missing: /title TEXT"),
-            ("/timer soon", "“soon” is no time: seconds, or a number and m, h, d or w; 0 for none."),
+            ("/timer soon", "“soon” is no time: a number and s, m, h, d or w, or off."),
             ("/poll When? | today", "A poll is a question and options, with bars between them: When? | today | tomorrow"),
+            ("/location here", "A place is LATITUDE,LONGITUDE in degrees, like 48.2082,16.3738"),
             ("/vote x", "“x” is no option: they have numbers, from 1."),
             ("/mute 8", "“8” is no span of time: 30m, 8h, 1d or 1w, at most ten years"),
             ("/join http://x.example", "That is no link to a group: one begins with alcyon://join/ or ends in /join#..."),
@@ -639,7 +691,7 @@ mod tests {
         assert_eq!(tab("/invite cat@x.example "), None, "nobody twice");
         assert_eq!(tab("/title b"), None);
         assert_eq!(tab("/leave "), None);
-        assert_eq!(candidates("/l", Place::Conversation, people).1, Vec::<String>::new(), "nothing for groups among two");
+        assert_eq!(candidates("/li", Place::Conversation, people).1, Vec::<String>::new(), "nothing for groups among two");
         assert_eq!(candidates("/m", Place::Conversation, people).1, ["/move", "/mute"]);
     }
 
@@ -648,7 +700,7 @@ mod tests {
         assert_eq!(hint("/a", Place::Group, EN), "/approve /allow /archive");
         assert_eq!(hint("/ro", Place::Group, EN), "/roles WHO admin|member  make somebody an admin, or a member");
         assert_eq!(hint("/leave", Place::Conversation, EN), "/leave is for groups: this is a conversation of two.");
-        assert_eq!(hint("/timer 1", Place::Group, EN), "/timer SECONDS  messages vanish after so long; 0: they stay");
+        assert_eq!(hint("/timer 1", Place::Group, EN), "/timer TIME  new messages go so long after reading; off: they stay");
         assert_eq!(hint("/zzz", Place::Group, EN), "There is no command /zzz: /help lists them, // sends a slash.");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use alcyon_client::{
     AccountId, Alarm, ConnectionState, ConversationId, ConversationSummary, Delivery, Event, GroupView, Handle, HandleName, KnockRequest,
-    Message, MessageId, Position, Post, Registered, SafetyNumberView, ServerUrl, Standing, TransferState,
+    Message, MessageId, Person, Position, Post, Registered, SafetyNumberView, ServerUrl, Standing, TransferState,
 };
 use ratatui::text::Line;
 
@@ -207,6 +207,8 @@ pub(super) struct Chat {
     /// Calls under way that somebody waits for.
     pub(super) waiting: usize,
     pub(super) drafts: HashMap<ConversationId, Composer>,
+    /// Who is typing where, and until when it is believed.
+    pub(super) typing: Vec<Typing>,
     /// The terminal is in front.
     pub(super) attentive: bool,
     /// Where things were drawn last.
@@ -233,6 +235,7 @@ impl Chat {
             notice: None,
             waiting: 0,
             drafts: HashMap::new(),
+            typing: Vec::new(),
             attentive: true,
             layout: Layout::default(),
         }
@@ -376,6 +379,20 @@ impl Chat {
                 let complete = view.state == TransferState::Complete;
                 self.reload(complete.then_some(view.conversation))
             }
+            Event::Gone { conversation, id } => {
+                self.gone(conversation, id);
+                Vec::new()
+            }
+            Event::Read { conversation, by, up_to } => {
+                if let Some(open) = self.open.as_mut().filter(|open| open.id == conversation) {
+                    open.read(&by, up_to);
+                }
+                Vec::new()
+            }
+            Event::Typing { conversation, by, typing } => {
+                self.types(conversation, by, typing);
+                Vec::new()
+            }
             Event::Alarm(alarm) => {
                 if let Some(open) = self.open.as_mut().filter(|open| alarm.conversation == Some(open.id))
                     && !open.alarms.contains(&alarm)
@@ -401,6 +418,10 @@ impl Chat {
     }
 
     fn arrived(&mut self, message: Message, new: bool) -> Vec<Effect> {
+        if new {
+            // What was being typed is here.
+            self.typing.retain(|one| one.conversation != message.conversation || one.by.account != message.sender);
+        }
         let Some(open) = self.open.as_mut().filter(|open| open.id == message.conversation) else { return Vec::new() };
         let changed = message.line.as_ref().map(|_| Effect::LoadGroup(open.id));
         let grew = open.place(message);
@@ -556,7 +577,56 @@ impl Chat {
     }
 }
 
+/// Somebody is typing.
+#[derive(Debug)]
+pub(super) struct Typing {
+    pub(super) conversation: ConversationId,
+    pub(super) by: Person,
+    pub(super) until_ms: u64,
+}
+
+impl Chat {
+    /// How long a word about typing holds without another.
+    const TYPING_MS: u64 = 6_000;
+
+    fn types(&mut self, conversation: ConversationId, by: Person, typing: bool) {
+        self.typing.retain(|one| one.conversation != conversation || one.by.account != by.account);
+        if typing {
+            self.typing.push(Typing { conversation, by, until_ms: self.now_ms.saturating_add(Self::TYPING_MS) });
+        }
+    }
+
+    /// A message has gone by itself: it leaves the screen, and what quotes it.
+    fn gone(&mut self, conversation: ConversationId, id: MessageId) {
+        if let Some(Dialog::Search(finding)) = &mut self.dialog {
+            finding.gone(conversation, id);
+        }
+        let Some(open) = self.open.as_mut().filter(|open| open.id == conversation) else { return };
+        open.messages.retain(|message| message.id != id);
+        for quote in open.messages.iter_mut().filter_map(|message| message.content.reply.as_mut()).filter(|quote| quote.id == id) {
+            quote.sender = None;
+            quote.words.clear();
+        }
+        open.selected = open.selected.filter(|selected| *selected != id);
+        open.rows.laid_out_for = None;
+    }
+}
+
 impl Open {
+    /// Somebody has read own messages up to a position.
+    fn read(&mut self, by: &Person, up_to: Position) {
+        for message in &mut self.messages {
+            let reached = message.position.is_some_and(|position| position <= up_to);
+            if message.own && message.line.is_none() && reached {
+                message.delivery = Delivery::Read;
+                if !message.content.read_by.iter().any(|known| known.account == by.account) {
+                    message.content.read_by.push(by.clone());
+                }
+            }
+        }
+        self.rows.laid_out_for = None;
+    }
+
     /// Chooses the message above or below the chosen one; from below the last there is none.
     pub(super) fn select(&mut self, up: bool) {
         let all: Vec<MessageId> = self.messages.iter().filter(|message| message.line.is_none()).map(|message| message.id).collect();

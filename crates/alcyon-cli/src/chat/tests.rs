@@ -3,6 +3,7 @@
 mod commands;
 mod contents;
 mod finding;
+mod passing;
 mod pictures;
 
 use alcyon_client::{
@@ -64,6 +65,9 @@ fn summary(number: u8, name: &str, unread: u64) -> ConversationSummary {
         blocked: false,
         alarm: None,
         muted: None,
+        marked_unread: false,
+        draft: String::new(),
+        timer_s: 0,
         archived: false,
         pinned: false,
     }
@@ -192,17 +196,13 @@ fn drafts_stay_with_their_conversation() {
 }
 
 #[test]
-fn quitting_asks_if_text_would_be_lost() {
+fn quitting_asks_nothing_as_what_is_written_is_kept() {
     let mut chat = busy();
     assert_eq!(press(&mut chat, KeyCode::Char('q')), [Effect::Quit]);
     press(&mut chat, KeyCode::Enter);
     write(&mut chat, "unsent");
-    assert!(press_with(&mut chat, KeyCode::Char('c'), KeyModifiers::CONTROL).is_empty());
-    assert!(matches!(chat.dialog, Some(Dialog::Quit)));
-    press(&mut chat, KeyCode::Esc);
-    assert!(chat.dialog.is_none());
-    press_with(&mut chat, KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(press(&mut chat, KeyCode::Char('y')), [Effect::Quit]);
+    assert_eq!(press_with(&mut chat, KeyCode::Char('c'), KeyModifiers::CONTROL), [Effect::Quit]);
+    assert!(chat.has_drafts());
 }
 
 #[test]
@@ -471,7 +471,7 @@ fn dialogs() -> Vec<Option<Dialog>> {
         Some(Dialog::Block { handle: handle("ben") }),
         Some(Dialog::Safety { who: handle("ben").to_text(), number: None }),
         Some(Dialog::Safety { who: handle("ben").to_text(), number: Some(number()) }),
-        Some(Dialog::Quit),
+        Some(Dialog::Told("New messages go 1d after they were read.".to_owned())),
         Some(Dialog::Problem("the server can't be reached: connection refused".to_owned())),
         Some(Dialog::Command { line: Composer::of("/mut"), problem: None }),
         Some(Dialog::Command {

@@ -6,17 +6,17 @@ use std::{
 };
 
 use alcyon_client::{
-    AttachmentView, ChangeKind, ChangedView, FileDetails, MarkStyle, Message, Person, PollView, Position, ReactionView, SendOutcome,
-    TextFormat, marked_spans,
+    AttachmentView, ChangeKind, ChangedView, ConversationId, FileDetails, LinkPreview, MarkStyle, Message, MessageId, Person, PollView,
+    Position, ReactionView, SendOutcome, TextFormat, marked_spans,
 };
 use serde::Serialize;
 
-use super::{Report, files::size_text};
+use super::{Report, delivery_word, files::size_text};
 use crate::{
     harmless,
     harmless::harmless_line,
     look::Look,
-    moments::rfc3339,
+    moments::{rfc3339, span},
     text::{Text, content::ContentText, files::FileText},
 };
 
@@ -51,7 +51,40 @@ pub(super) struct MessageLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     poll: Option<PollLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<PlaceLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<CardLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<PreviewLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    read_by: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timer_s: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goes_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<FileLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct PlaceLine {
+    uri: String,
+}
+
+#[derive(Serialize)]
+struct CardLine {
+    handle: String,
+    account: String,
+}
+
+#[derive(Serialize)]
+struct PreviewLine<'a> {
+    url: &'a str,
+    title: &'a str,
+    description: &'a str,
+    image_bytes: usize,
 }
 
 /// A file as an object: what a message says of it.
@@ -142,8 +175,7 @@ fn who(person: &Person) -> String {
 
 impl<'a> MessageLine<'a> {
     pub(super) fn of(event: &'static str, message: &'a Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own: _, text, position, sent_at_ms, delivery: _, line: _, content } =
-            message;
+        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line: _, content } = message;
         let sender = Person { account: *sender, handle: sender_handle.clone() };
         let reactions = content.reactions.iter().map(|ReactionView { emoji, who: people, own }| ReactionLine {
             emoji,
@@ -175,6 +207,18 @@ impl<'a> MessageLine<'a> {
             pinned: content.pinned,
             needs_newer_version: content.newer,
             reactions: reactions.collect(),
+            place: content.place.map(|place| PlaceLine { uri: place.to_uri() }),
+            contact: content.contact.as_ref().map(|card| CardLine { handle: card.handle.to_text(), account: card.account.to_text() }),
+            preview: content.preview.as_ref().map(|LinkPreview { url, title, description, image }| PreviewLine {
+                url,
+                title,
+                description,
+                image_bytes: image.as_ref().map_or(0, Vec::len),
+            }),
+            delivery: own.then(|| delivery_word(*delivery)),
+            read_by: content.read_by.iter().map(who).collect(),
+            timer_s: content.goes.map(|goes| goes.timer_s),
+            goes_at: content.goes.and_then(|goes| goes.at_ms).map(rfc3339),
             file: content.attachment.as_ref().map(FileLine::of),
             poll: content.poll.as_ref().map(|PollView { options, several, ended, voters }| PollLine {
                 several: *several,
@@ -254,10 +298,14 @@ fn attachment_text(file: &AttachmentView, look: Look) -> String {
 pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
     let content = &message.content;
     let poll = content.poll.as_ref();
+    let after = content.goes.map(|goes| span(goes.timer_s)).unwrap_or_default();
     let marks = [
         (content.forwarded, ContentText::Forwarded),
         (content.edited, ContentText::Edited),
         (content.pinned, ContentText::Pinned),
+        (content.place.is_some(), ContentText::Place),
+        (content.contact.is_some(), ContentText::Contact),
+        (content.goes.is_some(), ContentText::Goes { after: &after }),
         (poll.is_some(), ContentText::Poll { several: poll.is_some_and(|poll| poll.several) }),
         (poll.is_some_and(|poll| poll.ended), ContentText::Ended),
         (poll.is_some(), ContentText::Voters { count: poll.map_or(0, |poll| poll.voters) }),
@@ -265,6 +313,15 @@ pub(crate) fn marks(message: &Message, look: Look) -> Vec<String> {
     let file = content.attachment.as_ref().map(|file| attachment_text(file, look));
     let marks = marks.into_iter().filter(|(set, _)| *set).map(|(_, text)| look.language.say_of_content(text));
     file.into_iter().chain(marks).collect()
+}
+
+/// What a page that is linked to says about itself, in rows.
+pub(crate) fn preview_rows(message: &Message, look: Look) -> Vec<String> {
+    let Some(LinkPreview { url, title, description, image: _ }) = &message.content.preview else { return Vec::new() };
+    let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let bar = if look.unicode { "┃" } else { "|" };
+    let rows = [format!("{} ({host})", title), description.clone()];
+    rows.iter().filter(|row| !row.is_empty()).map(|row| format!("{bar} {}", harmless_line(row))).collect()
 }
 
 /// Emojis under a message, each with how many and, of a few, who.
@@ -314,6 +371,7 @@ pub(super) fn said(message: &Message, look: Look, colours: bool) -> String {
 pub(super) fn below(message: &Message, look: Look) -> Vec<String> {
     const BAR: usize = 20;
     let mut rows = message.content.poll.as_ref().map(|poll| poll_rows(poll, BAR, look)).unwrap_or_default();
+    rows.extend(preview_rows(message, look));
     rows.extend(reactions(message, look));
     rows
 }
@@ -399,6 +457,52 @@ impl<W: Write> Report<W> {
 
     pub(crate) fn nothing_found(&mut self) -> io::Result<()> {
         if self.json { Ok(()) } else { self.line(&self.look.language.say_of_content(ContentText::NothingFound)) }
+    }
+
+    /// A message has gone by itself. Programs that keep what they have read take it away.
+    pub(super) fn gone(&mut self, conversation: ConversationId, id: MessageId) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            conversation: String,
+            id: String,
+        }
+        if !self.json {
+            return Ok(());
+        }
+        self.object(&Line { event: "gone", conversation: conversation.to_text(), id: id.to_text() })
+    }
+
+    /// Somebody has read own messages.
+    pub(super) fn read(&mut self, conversation: ConversationId, by: &Person, up_to: Position) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            conversation: String,
+            by: String,
+            position: u64,
+        }
+        if self.json {
+            let conversation = conversation.to_text();
+            return self.object(&Line { event: "read", conversation, by: who(by), position: up_to.as_number() });
+        }
+        let name = name(by, false, self.look);
+        self.line(&format!("* {}", harmless_line(&self.look.language.say_of_content(ContentText::HasRead { who: &name }))))
+    }
+
+    /// Somebody types, or has stopped.
+    pub(super) fn typing(&mut self, conversation: ConversationId, by: &Person, typing: bool) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            conversation: String,
+            by: String,
+            typing: bool,
+        }
+        if !self.json {
+            return Ok(());
+        }
+        self.object(&Line { event: "typing", conversation: conversation.to_text(), by: who(by), typing })
     }
 
     /// What became of something that was done to a message.

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use alcyon_client::{ConversationId, ConversationSummary, Muted};
+use alcyon_client::{ConversationId, ConversationSummary, Muted, Telling};
 use serde::Serialize;
 
 use super::Report;
 use crate::{
-    moments::{Zone, rfc3339},
+    moments::{Zone, rfc3339, span},
     text::{Language, shelf::ShelfText},
 };
 
@@ -40,6 +40,50 @@ impl<W: Write> Report<W> {
     }
 }
 
+impl<W: Write> Report<W> {
+    /// What others are told, in a conversation or where nothing else is said.
+    pub(crate) fn telling(&mut self, conversation: Option<ConversationId>, telling: Telling) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            conversation: Option<String>,
+            receipts: bool,
+            typing: bool,
+        }
+        let Telling { read, typing } = telling;
+        if self.json {
+            let conversation = conversation.map(ConversationId::to_text);
+            return self.object(&Line { event: "telling", conversation, receipts: read, typing });
+        }
+        self.line(&self.look.language.say_of_shelf(ShelfText::Telling { read, typing }))
+    }
+
+    /// How long messages stay.
+    pub(crate) fn timer(&mut self, conversation: Option<ConversationId>, seconds: u32, event: &'static str) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            conversation: Option<String>,
+            timer_s: u32,
+        }
+        if self.json {
+            return self.object(&Line { event, conversation: conversation.map(ConversationId::to_text), timer_s: seconds });
+        }
+        let after = &span(seconds);
+        let text = match (conversation.is_some(), seconds, event) {
+            (true, 0, "timer") => ShelfText::TimerIsOff,
+            (true, _, "timer") => ShelfText::TimerIs { after },
+            (true, 0, _) => ShelfText::TimerSetOff,
+            (true, _, _) => ShelfText::TimerSet { after },
+            (false, 0, _) => ShelfText::NewTimerIsOff,
+            (false, _, _) => ShelfText::NewTimerIs { after },
+        };
+        self.line(&self.look.language.say_of_shelf(text))
+    }
+}
+
 /// What was done, in words.
 pub(crate) fn muted_text(muted: Muted, zone: Zone, language: Language) -> String {
     match muted {
@@ -58,6 +102,15 @@ pub(crate) fn notes(summary: &ConversationSummary, zone: Zone, language: Languag
         Some(Muted::ForEver) => notes.push(language.say_of_shelf(ShelfText::IsMuted)),
         Some(Muted::Until { at_ms }) => notes.push(language.say_of_shelf(ShelfText::IsMutedUntil { when: &zone.date_and_clock(at_ms) })),
         None => {}
+    }
+    if summary.marked_unread {
+        notes.push(language.say_of_shelf(ShelfText::IsMarkedUnread));
+    }
+    if summary.timer_s > 0 {
+        notes.push(language.say_of_shelf(ShelfText::IsTimed { after: &span(summary.timer_s) }));
+    }
+    if !summary.draft.is_empty() {
+        notes.push(language.say_of_shelf(ShelfText::HasDraft));
     }
     if summary.archived {
         notes.push(language.say_of_shelf(ShelfText::IsArchived));

@@ -78,6 +78,9 @@ fn the_objects_of_the_contract() {
         blocked: false,
         alarm: None,
         muted: None,
+        marked_unread: false,
+        draft: String::new(),
+        timer_s: 0,
         archived: false,
         pinned: false,
     };
@@ -160,6 +163,9 @@ fn nothing_of_others_reaches_the_terminal_raw() {
             blocked: true,
             alarm: Some(Alarm { conversation: None, kind: AlarmKind::Gap, sequence: 0 }),
             muted: None,
+            marked_unread: false,
+            draft: String::new(),
+            timer_s: 0,
             archived: false,
             pinned: false,
         };

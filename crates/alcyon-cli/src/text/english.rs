@@ -102,14 +102,10 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::SafetyAdvice => "Compare it with what they see, side by side or in a call. If all is equal, nobody sits in between.",
         Text::SafetyNoRoom => "(a larger window shows a code to scan)",
         Text::Working => "One moment ...",
-        Text::QuitTitle => "Quit",
-        Text::QuitQuestion => "There is text that you have not sent. Quit and lose it?",
-        Text::QuitKey => "Quit (y)",
-        Text::StayKey => "Stay (Esc)",
         Text::ProblemTitle => "That did not work",
         Text::HelpTitle => "Help",
         Text::HelpKeys => {
-            "In the list\n↑ ↓ j k|choose\nEnter, →|open\nn, Ctrl+N|new conversation\nCtrl+F|search messages\ns|safety number\nb|block or unblock\nm, p, e|mute, pin, archive; or back\ng|members of a group\n/|a command\na, d|accept, decline a request\nq|quit\n\nWhile writing\nEnter|send\nAlt+Enter, Ctrl+J|new line\n↑ ↓|move; at the edge, older texts\nPgUp PgDn|scroll the messages\nAlt+↑ Alt+↓|other conversation\nCtrl+R|write a failed message again\n/|a command; Tab completes it\nTab, Esc|to the list\nCtrl+C|quit\n\nMarks\n{queued}|waits for the server\n{sent}|the server has it\n{delivered}|the other side has it\n{failed}|will not go out"
+            "In the list\n↑ ↓ j k|choose\nEnter, →|open\nn, Ctrl+N|new conversation\nCtrl+F|search messages\ns|safety number\nb|block or unblock\nm, p, e|mute, pin, archive; or back\nu|mark as unread\ng|members of a group\n/|a command\na, d|accept, decline a request\nq|quit\n\nWhile writing\nEnter|send\nAlt+Enter, Ctrl+J|new line\n↑ ↓|move; at the edge, older texts\nPgUp PgDn|scroll the messages\nAlt+↑ Alt+↓|other conversation\nCtrl+R|write a failed message again\n/|a command; Tab completes it\nTab, Esc|to the list\nCtrl+C|quit\n\nMarks\n{queued}|waits for the server\n{sent}|the server has it\n{delivered}|the other side has it\n{read}|somebody has read it\n{failed}|will not go out"
         }
         Text::WelcomeTitle => "Welcome to Alcyon",
         Text::WelcomeText => "Private messages that no server can read. No phone number, no address book: an account is a name on a server that you choose.",

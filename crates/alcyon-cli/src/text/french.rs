@@ -108,14 +108,10 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::SafetyAdvice => "Comparez avec ce que voit l'autre, côte à côte ou lors d'un appel. Si tout est identique, personne n'est entre vous.",
         Text::SafetyNoRoom => "(une fenêtre plus grande montre un code à scanner)",
         Text::Working => "Un instant ...",
-        Text::QuitTitle => "Quitter",
-        Text::QuitQuestion => "Il reste un texte non envoyé. Quitter et le perdre ?",
-        Text::QuitKey => "Quitter (y)",
-        Text::StayKey => "Rester (Échap)",
         Text::ProblemTitle => "Cela n'a pas marché",
         Text::HelpTitle => "Aide",
         Text::HelpKeys => {
-            "Dans la liste\n↑ ↓ j k|choisir\nEntrée, →|ouvrir\nn, Ctrl+N|nouvelle conversation\nCtrl+F|chercher des messages\ns|numéro de sûreté\nb|bloquer ou débloquer\nm, p, e|sourdine, épingler, archiver ; ou l'inverse\ng|membres d'un groupe\n/|une commande\na, d|accepter, refuser une demande\nq|quitter\n\nEn écrivant\nEntrée|envoyer\nAlt+Entrée, Ctrl+J|à la ligne\n↑ ↓|déplacer ; au bord, textes passés\nPg↑ Pg↓|défiler les messages\nAlt+↑ Alt+↓|autre conversation\nCtrl+R|récrire un message échoué\n/|une commande ; Tab la complète\nTab, Échap|vers la liste\nCtrl+C|quitter\n\nMarques\n{queued}|attend le serveur\n{sent}|le serveur l'a\n{delivered}|l'autre l'a\n{failed}|ne partira pas"
+            "Dans la liste\n↑ ↓ j k|choisir\nEntrée, →|ouvrir\nn, Ctrl+N|nouvelle conversation\nCtrl+F|chercher des messages\ns|numéro de sûreté\nb|bloquer ou débloquer\nm, p, e|sourdine, épingler, archiver ; ou l'inverse\nu|marquer comme non lue\ng|membres d'un groupe\n/|une commande\na, d|accepter, refuser une demande\nq|quitter\n\nEn écrivant\nEntrée|envoyer\nAlt+Entrée, Ctrl+J|à la ligne\n↑ ↓|déplacer ; au bord, textes passés\nPg↑ Pg↓|défiler les messages\nAlt+↑ Alt+↓|autre conversation\nCtrl+R|récrire un message échoué\n/|une commande ; Tab la complète\nTab, Échap|vers la liste\nCtrl+C|quitter\n\nMarques\n{queued}|attend le serveur\n{sent}|le serveur l'a\n{delivered}|l'autre l'a\n{read}|quelqu\'un l\'a lu\n{failed}|ne partira pas"
         }
         Text::WelcomeTitle => "Bienvenue dans Alcyon",
         Text::WelcomeText => "Des messages privés qu'aucun serveur ne peut lire. Ni numéro de téléphone, ni carnet d'adresses : un compte est un nom sur un serveur que vous choisissez.",
@@ -180,6 +176,8 @@ pub(crate) fn failure(failure: &Failure) -> String {
         Failure::NoTerminal => {
             Some("la messagerie demande un terminal ; dans un script, utilisez les autres commandes (alcyon --help)".to_owned())
         }
+        Failure::NoLink => Some("le texte n'a pas de lien vers une page".to_owned()),
+        Failure::Preview(error) => return format!("pas d'aperçu ({error}) ; rien n'a été envoyé"),
         Failure::NoSuchCommand(name) => return format!("il n'y a pas de commande {name}"),
         Failure::Net(_) | Failure::Io(_) => None,
     }

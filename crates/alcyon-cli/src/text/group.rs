@@ -3,6 +3,7 @@
 use alcyon_client::{GroupPermission, Line, Person, TermReason};
 
 use super::Language;
+use crate::moments::span;
 
 /// What can be said about a group besides the lines about what happened there.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +68,7 @@ fn english(text: GroupText<'_>) -> String {
         GroupText::Description => "description".to_owned(),
         GroupText::Timer => "messages vanish after".to_owned(),
         GroupText::Stay => "never".to_owned(),
-        GroupText::Seconds { count } => format!("{count} s"),
+        GroupText::Seconds { count } => span(count),
         GroupText::MembersMay => "members may".to_owned(),
         GroupText::Invited { title, members: 1 } => format!("invites you to the group “{title}”, one person so far"),
         GroupText::Invited { title, members } => format!("invites you to the group “{title}”, {members} people"),
@@ -97,7 +98,7 @@ fn french(text: GroupText<'_>) -> String {
         GroupText::Description => "description".to_owned(),
         GroupText::Timer => "les messages disparaissent après".to_owned(),
         GroupText::Stay => "jamais".to_owned(),
-        GroupText::Seconds { count } => format!("{count} s"),
+        GroupText::Seconds { count } => span(count),
         GroupText::MembersMay => "les membres peuvent".to_owned(),
         GroupText::Invited { title, members: 1 } => format!("vous invite dans le groupe « {title} », une personne pour l'instant"),
         GroupText::Invited { title, members } => format!("vous invite dans le groupe « {title} », {members} personnes"),
@@ -122,7 +123,7 @@ fn english_line(line: &Line, by: &str, own: bool, name: impl Fn(&Person) -> Stri
         Line::Description { description } => format!("{by} set the description: {description}"),
         Line::Picture => format!("{by} changed the picture"),
         Line::Timer { seconds: 0 } => format!("{by} set messages to stay"),
-        Line::Timer { seconds } => format!("{by} set messages to vanish after {seconds} s"),
+        Line::Timer { seconds } => format!("{by} set messages to vanish after {}", span(*seconds)),
         Line::Permission { permission, members } => {
             let who = if *members { "all members" } else { "admins alone" };
             let what = match permission {
@@ -164,7 +165,7 @@ fn french_line(line: &Line, by: &str, own: bool, name: impl Fn(&Person) -> Strin
         Line::Description { description } => format!("{by} {have} changé la description : {description}"),
         Line::Picture => format!("{by} {have} changé l'image"),
         Line::Timer { seconds: 0 } => format!("{by} {have} réglé que les messages restent"),
-        Line::Timer { seconds } => format!("{by} {have} réglé que les messages disparaissent après {seconds} s"),
+        Line::Timer { seconds } => format!("{by} {have} réglé que les messages disparaissent après {}", span(*seconds)),
         Line::Permission { permission, members } => {
             let who = if *members { "tous les membres" } else { "les admins seuls" };
             let what = match permission {

@@ -13,11 +13,24 @@ pub(crate) enum ShelfText<'a> {
     Unarchived,
     Pinned,
     Unpinned,
+    MarkedUnread,
+    MarkedRead,
     // what is so, in lists
     IsMuted,
     IsMutedUntil { when: &'a str },
     IsArchived,
     IsPinned,
+    IsMarkedUnread,
+    IsTimed { after: &'a str },
+    HasDraft,
+    // what is told, and how long messages stay
+    Telling { read: bool, typing: bool },
+    TimerIs { after: &'a str },
+    TimerIsOff,
+    NewTimerIs { after: &'a str },
+    NewTimerIsOff,
+    TimerSet { after: &'a str },
+    TimerSetOff,
     // the archive in the chat's list
     Archive { count: usize },
     ArchiveShows,
@@ -37,6 +50,25 @@ impl Language {
 
 fn english(text: ShelfText<'_>) -> String {
     match text {
+        ShelfText::MarkedUnread => "Marked as unread.",
+        ShelfText::MarkedRead => "Everything is read.",
+        ShelfText::IsMarkedUnread => "unread",
+        ShelfText::IsTimed { after } => return format!("messages go after {after}"),
+        ShelfText::HasDraft => "draft",
+        ShelfText::Telling { read: true, typing: true } => "Others are told what you have read, and that you are typing.",
+        ShelfText::Telling { read: true, typing: false } => "Others are told what you have read. Who is typing nobody is told, and neither are you.",
+        ShelfText::Telling { read: false, typing: true } => "Others are told that you are typing. What is read nobody is told, and neither are you.",
+        ShelfText::Telling { read: false, typing: false } => "Others are not told what you have read, nor that you are typing; neither are you.",
+        ShelfText::TimerIs { after } => return format!("New messages go {after} after they were read, with their author after they were sent."),
+        ShelfText::TimerIsOff => "New messages stay.",
+        ShelfText::NewTimerIs { after } => return format!("In conversations that you begin messages go after {after}."),
+        ShelfText::NewTimerIsOff => "In conversations that you begin messages stay.",
+        ShelfText::TimerSet { after } => {
+            return format!(
+                "New messages go {after} after they were read, with their author after they were sent. That is a promise about devices: who reads can copy, and sealed entries can lie on the server for 30 days."
+            );
+        }
+        ShelfText::TimerSetOff => "New messages stay.",
         ShelfText::Muted => "Muted until you unmute it.",
         ShelfText::MutedUntil { when } => return format!("Muted until {when}."),
         ShelfText::Unmuted => "No longer muted.",
@@ -58,6 +90,25 @@ fn english(text: ShelfText<'_>) -> String {
 
 fn french(text: ShelfText<'_>) -> String {
     match text {
+        ShelfText::MarkedUnread => "Marquée comme non lue.",
+        ShelfText::MarkedRead => "Tout est lu.",
+        ShelfText::IsMarkedUnread => "non lue",
+        ShelfText::IsTimed { after } => return format!("messages effacés après {after}"),
+        ShelfText::HasDraft => "brouillon",
+        ShelfText::Telling { read: true, typing: true } => "Les autres savent ce que vous avez lu, et quand vous écrivez.",
+        ShelfText::Telling { read: true, typing: false } => "Les autres savent ce que vous avez lu. Qui écrit, personne ne le sait, ni vous.",
+        ShelfText::Telling { read: false, typing: true } => "Les autres savent quand vous écrivez. Ce qui est lu, personne ne le sait, ni vous.",
+        ShelfText::Telling { read: false, typing: false } => "Les autres ne savent ni ce que vous avez lu, ni quand vous écrivez ; vous non plus.",
+        ShelfText::TimerIs { after } => return format!("Les nouveaux messages s'effacent {after} après lecture, chez l'auteur après l'envoi."),
+        ShelfText::TimerIsOff => "Les nouveaux messages restent.",
+        ShelfText::NewTimerIs { after } => return format!("Dans les conversations que vous commencez, les messages s'effacent après {after}."),
+        ShelfText::NewTimerIsOff => "Dans les conversations que vous commencez, les messages restent.",
+        ShelfText::TimerSet { after } => {
+            return format!(
+                "Les nouveaux messages s'effacent {after} après lecture, chez l'auteur après l'envoi. C'est une promesse des appareils : qui lit peut copier, et des entrées scellées peuvent rester 30 jours sur le serveur."
+            );
+        }
+        ShelfText::TimerSetOff => "Les nouveaux messages restent.",
         ShelfText::Muted => "En sourdine jusqu'à nouvel ordre.",
         ShelfText::MutedUntil { when } => return format!("En sourdine jusqu'au {when}."),
         ShelfText::Unmuted => "N'est plus en sourdine.",

@@ -14,11 +14,13 @@ use super::{
 use crate::{
     Client, ClientError, Clock, EarlierText, Message, Post, SendOutcome, TextFormat, Transport,
     content::{Content, Meaning, check_poll},
+    core::handle_of,
     group::the_group,
     local::Local,
     outbox::queue_content,
     random::random,
     send::{ADMINS_WRITE, HANDLE_CHECK_MS, check_text},
+    vanish::{check_timer, timer_of},
 };
 
 /// Why something is refused before it is sent: what others would say to it when they read it.
@@ -32,6 +34,7 @@ const NO_SUCH_OPTION: &str = "the poll has no such option, or takes one alone";
 const NO_EMOJI: &str = "a reaction is an emoji";
 const MAY_NOT_PIN: &str = "only admins pin messages in this group";
 const PINS_FULL: &str = "five messages are pinned already";
+const GROUP_TIMER: &str = "a group has its timer in its settings";
 const GONE: &str = "that message is gone";
 const NOT_TO_FORWARD: &str = "that can't be forwarded";
 
@@ -81,6 +84,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// The texts that a message had before the one it has now, oldest first.
     pub fn earlier_texts(&self, conversation: ConversationId, id: MessageId) -> Result<Vec<EarlierText>, ClientError> {
+        self.let_go()?;
         self.core.store.transaction(|tx| {
             let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
             Ok(Whole::load(tx, the_message(tx, conversation, id)?)?.earlier())
@@ -89,6 +93,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// A message by its id.
     pub fn message(&self, conversation: ConversationId, id: MessageId) -> Result<Message, ClientError> {
+        self.let_go()?;
         let local = self.core.local()?;
         self.core.store.transaction(|tx| {
             let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
@@ -98,6 +103,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// The pinned messages of a conversation, the newest pin first.
     pub fn pinned_messages(&self, conversation: ConversationId) -> Result<Vec<Message>, ClientError> {
+        self.let_go()?;
         let local = self.core.local()?;
         self.core.store.transaction(|tx| {
             let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
@@ -108,7 +114,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
 }
 
 fn the_message(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -> Result<MessageRecord, ClientError> {
-    let found = tx.message(conversation, id)?.filter(|record| record.kind.stands_alone() && record.line.is_none());
+    let found = tx
+        .message(conversation, id)?
+        .filter(|record| record.kind.stands_alone() && record.kind != MessageKind::Timer && record.line.is_none());
     found.ok_or_else(|| ClientError::Unknown { field: "message", what: id.to_text() })
 }
 
@@ -116,10 +124,16 @@ fn the_message(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -> Resu
 fn check(post: &Post) -> Result<(), ClientError> {
     match post {
         Post::Text { text, .. } | Post::Edit { text, .. } => check_text(text),
+        Post::Previewed { text, preview, .. } => {
+            check_text(text)?;
+            preview.check(text).map_err(not_allowed)
+        }
+        Post::Location(_) | Post::Contact { .. } => Ok(()),
         Post::Poll { .. } => match post_poll(post) {
             Some(poll) => check_poll(&poll).map_err(not_allowed),
             None => Ok(()),
         },
+        Post::SetTimer { seconds } => check_timer(*seconds),
         Post::React { emoji, .. } if !is_emoji(emoji) => Err(not_allowed(NO_EMOJI)),
         Post::React { .. } | Post::Forward { .. } | Post::Delete { .. } | Post::Vote { .. } | Post::EndPoll { .. } | Post::Pin { .. } => {
             Ok(())
@@ -191,7 +205,11 @@ pub(crate) fn queue_body(
     (body, reply_to, forwarded): (Body, Option<MessageId>, bool),
     now_ms: u64,
 ) -> Result<(), ClientError> {
-    let draft = Content::draft_with(id, now_ms, body, reply_to, forwarded);
+    let timer_s = match body {
+        Body::SetTimer(_) => 0,
+        _ => timer_of(tx, conversation)?,
+    };
+    let draft = Content::draft_with(id, now_ms, body, reply_to, forwarded, timer_s);
     let content = Content::parse(&draft)?;
     let (kind, target, text) = match content.meaning().map_err(not_allowed)? {
         Some(Meaning::Stands { kind, text }) => (kind, None, text),
@@ -225,6 +243,8 @@ pub(crate) fn queue_body(
     })?;
     settle(tx, conversation.conversation, target.unwrap_or(id))?;
     if target.is_none() {
+        // It counts from when the log has it.
+        crate::vanish::came(tx, conversation.conversation, id, timer_s, None)?;
         tx.bring_back(conversation.conversation, now_ms)?;
     }
     queue_content(tx, OutboxKind::Append, conversation.conversation, server, log, id.into(), &draft)?;
@@ -254,6 +274,19 @@ fn body_of(
             }
             return Ok((Body::Text(text(written, *format)?), *reply_to, false));
         }
+        Post::Previewed { text: written, format, reply_to, preview } => {
+            if let Some(reply_to) = reply_to {
+                the_message(tx, conversation.conversation, *reply_to)?;
+            }
+            let text = proto::Text { preview: Some(preview.to_field()), ..text(written, *format)? };
+            return Ok((Body::Text(text), *reply_to, false));
+        }
+        Post::Location(point) => Body::Location(proto::Location { uri: point.to_uri() }),
+        Post::Contact { account } => {
+            let unknown = || ClientError::Unknown { field: "contact", what: account.to_text() };
+            let handle = handle_of(tx, local, *account)?.ok_or_else(unknown)?;
+            Body::Contact(proto::ContactCard { handle: handle.to_text(), account: account.to_field() })
+        }
         Post::Forward { from, id } => {
             let from = tx.conversation(*from)?.map_or(*from, |record| record.conversation);
             let whole = Whole::load(tx, the_message(tx, from, *id)?)?;
@@ -275,6 +308,8 @@ fn body_of(
             options.dedup();
             Body::Vote(proto::Vote { target: target.to_field(), options })
         }
+        Post::SetTimer { .. } if conversation.kind == ConversationKind::Group => return Err(not_allowed(GROUP_TIMER)),
+        Post::SetTimer { seconds } => Body::SetTimer(proto::SetTimer { seconds: *seconds }),
         Post::EndPoll { target } => Body::PollEnd(proto::PollEnd { target: target.to_field() }),
         Post::Pin { target, pinned } => Body::PinMessage(proto::PinMessage { target: target.to_field(), pinned: *pinned }),
     };

@@ -66,6 +66,33 @@ impl Facts {
     }
 }
 
+/// One content that came under an id, with what all its entries say. Ids are unique for ever; who uses one again for something else
+/// is judged so, and everybody alike, in whatever order the entries are read: the content that stood first counts, and entries with
+/// another one say nothing about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Variant<D> {
+    pub(crate) digest: D,
+    /// The first place it stood at; none until a log has it.
+    pub(crate) first: Option<Place>,
+    pub(crate) facts: Facts,
+}
+
+/// Another entry under the id. `deed`: the content is done to a message.
+pub(crate) fn add_variant<D: PartialEq>(variants: &mut Vec<Variant<D>>, new: Variant<D>, deed: bool) {
+    match variants.iter_mut().find(|known| known.digest == new.digest) {
+        Some(known) => {
+            known.first = [known.first, new.first].into_iter().flatten().min();
+            known.facts = if deed { known.facts.of_deed(new.facts) } else { known.facts.of_message(new.facts) };
+        }
+        None => variants.push(new),
+    }
+}
+
+/// Which of them counts.
+pub(crate) fn counting<D>(variants: &[Variant<D>]) -> Option<&Variant<D>> {
+    variants.iter().min_by_key(|variant| (variant.first.is_none(), variant.first))
+}
+
 /// What a message is, as far as the rules look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {

@@ -8,7 +8,7 @@ use crate::{ClientError, TextFormat, core::handle_of, group::the_group, local::L
 
 /// A text as it is stored and sent.
 pub(crate) fn text_of(text: &str, format: TextFormat, mentions: Vec<proto::Mention>) -> proto::Text {
-    proto::Text { text: text.to_owned(), format: format.number(), mentions }
+    proto::Text { text: text.to_owned(), format: format.number(), mentions, preview: None }
 }
 
 impl TextFormat {
@@ -35,7 +35,7 @@ pub(crate) struct Called {
 
 /// The mentions of a text that hold. One that does not is passed over: the text is what counts.
 pub(crate) fn called(text: &proto::Text) -> Vec<Called> {
-    let proto::Text { text, format: _, mentions } = text;
+    let proto::Text { text, format: _, mentions, preview: _ } = text;
     let mut found: Vec<Called> = Vec::new();
     for proto::Mention { account, start, end } in mentions.iter().take(limits::MENTIONS) {
         let (start, end) = (*start as usize, *end as usize);
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn mentions_that_lie_outside_of_the_text_or_overlap_are_passed_over() {
         let mention = |start, end| proto::Mention { account: AccountId::from([1; 32]).to_field(), start, end };
-        let text = |mentions| proto::Text { text: "hé @ann".to_owned(), format: 1, mentions };
+        let text = |mentions| proto::Text { text: "hé @ann".to_owned(), format: 1, mentions, preview: None };
         let ranges = |mentions| called(&text(mentions)).iter().map(|called| (called.start, called.end)).collect::<Vec<_>>();
         assert_eq!(ranges(vec![mention(4, 8)]), [(4, 8)]);
         assert_eq!(ranges(vec![mention(2, 4)]), [], "in the middle of a character");

@@ -1,6 +1,8 @@
 //! Stored messages as they are shown: what they were, and what has become of them.
 
-use alcyon_store::{DeliveryState, Has, MessageKind, MessageRecord, Tx};
+use std::collections::BTreeSet;
+
+use alcyon_store::{Countdown, DeliveryState, Has, MessageKind, MessageRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, MessageId, proto};
 use proto::content::Body;
 
@@ -9,11 +11,13 @@ use super::{
     text::called,
 };
 use crate::{
-    ChangeKind, ChangedView, ClientError, ContentView, Delivery, EarlierText, Event, MentionView, Message, Person, PollOptionView,
-    PollView, Position, QuoteView, ReactionView, TextFormat,
+    ChangeKind, ChangedView, ClientError, ContentView, Delivery, EarlierText, Event, GoesView, Line, MentionView, Message, Person,
+    PollOptionView, PollView, Position, QuoteView, ReactionView, TextFormat,
     content::{Content, Meaning},
     core::handle_of,
+    extras::{LinkPreview, card_of, point_of},
     local::Local,
+    reading::read_by,
 };
 
 /// Characters of a message that an answer to it shows.
@@ -85,8 +89,11 @@ impl Whole {
 
     /// What can be searched for beside the words.
     pub(crate) fn carries(&self) -> Has {
-        if let Some(Some(Body::Attachment(_))) = self.content.as_ref().map(|content| &content.body) {
-            return Has::FILE;
+        match self.content.as_ref().map(|content| &content.body) {
+            Some(Some(Body::Attachment(_))) => return Has::FILE,
+            Some(Some(Body::Location(_))) => return Has::PLACE,
+            Some(Some(Body::Contact(_))) => return Has::CONTACT,
+            _ => {}
         }
         let words = self.words();
         let link = ["https://", "http://"].iter().any(|scheme| words.contains(scheme));
@@ -115,10 +122,12 @@ impl Whole {
             Some(Some(Body::Poll(poll))) => Some(Body::Poll(poll.clone())),
             // Of what is to be seen once nobody makes more.
             Some(Some(Body::Attachment(attachment))) if !attachment.view_once => Some(Body::Attachment(attachment.clone())),
+            Some(Some(Body::Location(location))) => Some(Body::Location(location.clone())),
+            Some(Some(Body::Contact(card))) => Some(Body::Contact(card.clone())),
             // Whom it called by name is not called elsewhere.
             _ if self.target.shape == Shape::Text => {
                 let format = self.text().map(|text| text.format).unwrap_or_default();
-                Some(Body::Text(proto::Text { text: self.words(), format, mentions: Vec::new() }))
+                Some(Body::Text(proto::Text { text: self.words(), format, mentions: Vec::new(), preview: None }))
             }
             _ => None,
         }
@@ -149,13 +158,17 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
         delivery,
         shown: _,
         line,
-        kind: _,
+        kind,
         target: _,
         content: _,
         at_ms: _,
         rights: _,
     } = whole.record;
-    let line = line.map(|line| crate::line::view(tx, local, &line)).transpose()?.flatten();
+    let line = match (kind, whole.content.as_ref().map(|content| &content.body)) {
+        (MessageKind::Timer, Some(Some(Body::SetTimer(proto::SetTimer { seconds })))) => Some(Line::Timer { seconds: *seconds }),
+        _ => line.map(|line| crate::line::view(tx, local, &line)).transpose()?.flatten(),
+    };
+    let read = !content.read_by.is_empty();
     Ok(Message {
         conversation,
         id: message,
@@ -167,6 +180,7 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
         sent_at_ms,
         delivery: match delivery {
             DeliveryState::Queued => Delivery::Queued,
+            DeliveryState::Sent | DeliveryState::Delivered if own && read => Delivery::Read,
             DeliveryState::Sent => Delivery::Sent,
             DeliveryState::Delivered => Delivery::Delivered,
             DeliveryState::Failed => Delivery::Failed,
@@ -183,6 +197,11 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
     if let Some(by) = deleted {
         return Ok(ContentView { deleted: Some(person(*by)?), ..ContentView::default() });
     }
+    let read_by = match whole.record.position {
+        Some(position) if whole.record.own && whole.record.line.is_none() => read_by(tx, whole.record.conversation, position)?,
+        _ => BTreeSet::new(),
+    };
+    let countdown = tx.countdown(whole.record.conversation, whole.record.message)?;
     let text = whole.text();
     let mentions = text.as_ref().map(called).unwrap_or_default();
     let mentions = mentions.into_iter().map(|called| {
@@ -203,6 +222,7 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
     let reactions = reactions.iter().map(|(emoji, who)| {
         Ok::<_, ClientError>(ReactionView { emoji: emoji.clone(), who: people(who)?, own: who.contains(&local.account) })
     });
+    let body = whole.content.as_ref().and_then(|content| content.body.as_ref());
     let reply_to = whole.content.as_ref().and_then(|content| content.reply_to);
     Ok(ContentView {
         format: text.as_ref().map(|text| TextFormat::from_number(text.format)).unwrap_or_default(),
@@ -214,11 +234,22 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
             Some(Some(Body::Attachment(attachment))) => Some(crate::files::attachment_view(attachment)),
             _ => None,
         },
+        place: match body {
+            Some(Body::Location(location)) => point_of(location).ok(),
+            _ => None,
+        },
+        contact: match body {
+            Some(Body::Contact(card)) => card_of(card).ok(),
+            _ => None,
+        },
+        preview: text.as_ref().and_then(LinkPreview::of_text),
         edited: !edits.is_empty(),
         deleted: None,
         reactions: reactions.collect::<Result<_, _>>()?,
         pinned: pinned.is_some() && pinned_in(tx, whole.record.conversation)?.contains(&whole.record.message),
         newer: whole.record.kind == MessageKind::Newer,
+        read_by: read_by.into_iter().map(person).collect::<Result<_, _>>()?,
+        goes: countdown.map(|Countdown { timer_s, goes_ms }| GoesView { timer_s, at_ms: goes_ms }),
     })
 }
 

@@ -64,7 +64,7 @@ fn each_dialog() {
         "block",
         "safety_wait",
         "safety",
-        "quit",
+        "told",
         "problem",
         "command",
         "command_wrong",

@@ -238,3 +238,40 @@ proptest! {
         prop_assert_eq!(one, without_numbers(outcome(&poll(true), &all)));
     }
 }
+
+proptest! {
+    /// An id that is used for several contents comes to the same for everybody, whatever they have read first; and what was there first
+    /// is never replaced by what came later.
+    #[test]
+    fn an_id_that_is_used_again_is_judged_alike(
+        entries in vec((0_u8..3, 0_u32..4, 1_u64..50, 1_u64..1000, 0_u32..4), 1..8),
+        keys in vec(any::<u64>(), 8),
+        deed in any::<bool>(),
+    ) {
+        // A place holds one entry.
+        let mut places = BTreeSet::new();
+        let entries: Vec<_> = entries.into_iter().filter(|(_, term, sequence, ..)| places.insert((*term, *sequence))).collect();
+        let read = |order: &[usize]| {
+            let mut variants = Vec::new();
+            for at in order {
+                let (digest, term, sequence, at_ms, rights) = entries[*at];
+                let place = Some((term, sequence));
+                let facts = Facts { place, at_ms, rights: Rights::from_number(rights) };
+                add_variant(&mut variants, Variant { digest, first: place, facts }, deed);
+            }
+            counting(&variants).cloned()
+        };
+        let written: Vec<usize> = (0..entries.len()).collect();
+        let mut shuffled = written.clone();
+        shuffled.sort_by_key(|at| keys[*at]);
+        let outcome = read(&written).unwrap();
+        prop_assert_eq!(Some(outcome.clone()), read(&shuffled));
+        let first = entries.iter().min_by_key(|(_, term, sequence, ..)| (*term, *sequence)).unwrap();
+        prop_assert_eq!(outcome.digest, first.0, "what stood first counts");
+        let own: Vec<_> = entries.iter().filter(|(digest, ..)| *digest == outcome.digest).collect();
+        let last = own.iter().map(|(_, term, sequence, ..)| (*term, *sequence)).max();
+        prop_assert_eq!(outcome.facts.place, last, "entries with other contents say nothing about it");
+        let times = own.iter().map(|(_, _, _, at_ms, _)| *at_ms);
+        prop_assert_eq!(Some(outcome.facts.at_ms), if deed { times.min() } else { times.max() });
+    }
+}

@@ -157,7 +157,7 @@ fn fill(store: &Store, vocabulary: &Vocabulary, chance: &mut StdRng, messages: u
                 id[..8].copy_from_slice(&number.to_be_bytes());
                 let (id, with) = (MessageId::from(id), chance.random_range(0..CONVERSATIONS));
                 let is_own = chance.random();
-                let text_body = proto::Text { text: text.clone(), format: 1, mentions: Vec::new() };
+                let text_body = proto::Text { text: text.clone(), format: 1, mentions: Vec::new(), preview: None };
                 let content = proto::Content {
                     id: id.to_field(),
                     sent_at_ms: number * 1000,
