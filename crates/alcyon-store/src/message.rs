@@ -273,7 +273,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(&format!(
                 "SELECT count(*) FROM messages m JOIN conversations c ON c.conversation = m.conversation
-                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number AND m.{STANDS_ALONE}"
+                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number AND m.read_elsewhere = 0 AND m.{STANDS_ALONE}"
             ))?
             .query_row([conversation.as_bytes()], |row| number(row, 0))
             .map_err(Into::into)
