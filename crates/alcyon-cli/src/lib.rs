@@ -12,6 +12,7 @@ mod args;
 mod chat;
 mod commands;
 mod conversation;
+mod device;
 mod failure;
 mod files;
 mod group;

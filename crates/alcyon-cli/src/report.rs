@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(crate) mod content;
+mod devices;
 pub(crate) mod files;
 pub(crate) mod group;
 pub(crate) mod shelf;
@@ -109,6 +110,7 @@ impl<W: Write> Report<W> {
             blocked: bool,
             alarm: Option<&'static str>,
             group: bool,
+            own_devices: bool,
             pinned: bool,
             muted: bool,
             muted_until: Option<String>,
@@ -118,8 +120,21 @@ impl<W: Write> Report<W> {
             return self.say(Text::NoConversations);
         }
         for summary in conversations {
-            let ConversationSummary { conversation, title, peer, unread, standing, last, blocked, alarm, group, pinned, muted, archived } =
-                summary;
+            let ConversationSummary {
+                conversation,
+                title,
+                peer,
+                unread,
+                standing,
+                last,
+                blocked,
+                alarm,
+                group,
+                own_devices,
+                pinned,
+                muted,
+                archived,
+            } = summary;
             if self.json {
                 self.object(&Line {
                     conversation: conversation.to_text(),
@@ -130,6 +145,7 @@ impl<W: Write> Report<W> {
                     blocked: *blocked,
                     alarm: alarm.as_ref().map(|alarm| alarm.kind.code()),
                     group: *group,
+                    own_devices: *own_devices,
                     pinned: *pinned,
                     muted: muted.is_some(),
                     muted_until: muted.and_then(shelf::until),
@@ -283,6 +299,7 @@ impl<W: Write> Report<W> {
             Event::Accepted { conversation } => self.change("accepted", &conversation.to_text(), Text::Accepted { who }),
             Event::Left { conversation } => self.change("left", &conversation.to_text(), Text::HasLeft { who }),
             Event::Alarm(alarm) => self.alarm(alarm, who),
+            Event::DeviceRemoved => self.device_removed(),
             Event::Connection(state) => self.connection(state),
             // An event that is newer than this program is nothing that it could show.
             _ => Ok(()),

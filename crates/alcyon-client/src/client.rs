@@ -65,6 +65,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             conversation,
             title,
             group,
+            own_devices: kind == alcyon_store::ConversationKind::Own,
             peer,
             unread: tx.unread(conversation)?,
             standing: match standing {
@@ -83,9 +84,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Ok((Place::of(shelf, newest), summary))
     }
 
-    /// A conversation by handle, `handle#account-id` or conversation id in text form.
+    /// A conversation by handle, `handle#account-id` or conversation id in text form; `self` is that of the account's own devices,
+    /// which is made if it is not there yet.
     pub fn find(&self, who: &str) -> Result<ConversationId, ClientError> {
         let unknown = || ClientError::Unknown { field: "who", what: who.to_owned() };
+        if who == "self" {
+            let local = self.core.local()?;
+            let own = self.core.store.transaction(|tx| crate::device::own::ensure(tx, &local, self.clock.now_ms()))?;
+            self.core.work.poke();
+            return Ok(own);
+        }
         if !who.contains('@') {
             let id = ConversationId::from_text(who, "who").map_err(|_| unknown())?;
             let record = self.core.store.transaction(|tx| tx.conversation(id))?;
@@ -117,7 +125,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Everything up to the newest message counts as read.
     pub fn mark_read(&self, conversation: ConversationId) -> Result<(), ClientError> {
-        Ok(self.core.store.transaction(|tx| tx.mark_read(conversation))?)
+        let local = self.core.local()?;
+        self.core.store.transaction(|tx| {
+            let before = tx.unread(conversation)?;
+            tx.mark_read(conversation)?;
+            if before > 0 { crate::device::tell_read(tx, &local, conversation, self.clock.now_ms()) } else { Ok(()) }
+        })?;
+        self.core.work.poke();
+        Ok(())
     }
 
     /// This message was shown: it does not come as an event again.

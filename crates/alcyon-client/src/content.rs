@@ -152,6 +152,15 @@ impl Content {
             Some(Body::PinMessage(proto::PinMessage { target, pinned })) => done(MessageKind::Pin, target, Deed::Pin(*pinned)),
             None => Ok(Some(Meaning::Stands { kind: MessageKind::Newer, text: String::new() })),
             Some(Body::Acquaintance(_) | Body::ManifestNews(_) | Body::Successor(_) | Body::Roster(_) | Body::Ended(_)) => Ok(None),
+            Some(
+                Body::SharedConversation(_)
+                | Body::SharedContacts(_)
+                | Body::SharedMarks(_)
+                | Body::SharedRequest(_)
+                | Body::SharedDevices(_)
+                | Body::AskSibling(_)
+                | Body::HistoryPart(_),
+            ) => Ok(None),
         }
     }
 }

@@ -93,6 +93,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.core.local()?;
         let mut lost = BTreeSet::new();
         for _ in 0..ROUNDS {
+            self.share_due()?;
             let links: Vec<Link> = self.links(false)?.into_iter().filter(|link| !lost.contains(link) && self.has_work(link)).collect();
             if links.is_empty() {
                 return Ok(());
@@ -233,7 +234,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let starts = self.run_starts(None).await?;
         let requests = self.confirm_requests().await?;
         let packages = self.renew_key_packages().await?;
-        let repairs = self.run_next_terms().await?;
+        let repairs = self.run_next_terms().await? + self.finish_addings().await?;
+        self.share_due()?;
         Ok(starts + requests + repairs + usize::from(!packages))
     }
 

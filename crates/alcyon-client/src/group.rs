@@ -6,7 +6,7 @@ use alcyon_mls::{
 };
 use alcyon_store::{ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
+    AccountId, ConversationId, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
     proto::{self, client_frame::Body},
 };
 use prost::Message;
@@ -228,8 +228,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
+/// Whether a conversation goes by the rules of groups: that of the account's own devices does, too.
 pub(crate) fn is_group(tx: &Tx<'_>, conversation: ConversationId) -> Result<bool, ClientError> {
-    Ok(tx.conversation(conversation)?.is_some_and(|record| record.kind == ConversationKind::Group))
+    Ok(tx.conversation(conversation)?.is_some_and(|record| record.kind != ConversationKind::Pair))
 }
 
 /// A group that this account is in.
@@ -284,7 +285,7 @@ fn check_title(title: &str) -> Result<(), ClientError> {
 
 fn create(tx: &Tx<'_>, local: &Local, conversation: ConversationId, title: &str, now_ms: u64) -> Result<(), ClientError> {
     let log: LogId = random();
-    let (seat, drop_secret) = (random::<32, SeatSecret>(), random::<32, DropSecret>());
+    let (seat, drop_secret) = (random::<32, SeatSecret>(), local.drop_secret(log));
     let rules = GroupRules::group(conversation, 0, log);
     let settings = Settings { title: title.to_owned(), who_writes: Who::Members, ..Settings::default() };
     let Created { group, .. } = Group::create_group(tx, &local.mls()?, &rules, seat.seat_id(log), settings)?;
@@ -336,8 +337,13 @@ pub(crate) fn make_tree(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &Ou
     let stored = group.stored_tree(&local.mls()?)?;
     let key = handshake_key(term)?;
     let group_info = key.seal_group_info(&stored.group_info)?;
-    let tree = TreeBox { tree: stored.tree, group_info: stored.group_info, leaves: tx.leaving(term.log)? };
-    let sealed = key.seal_tree(&tree.encode_to_vec(), term.commit_count)?;
+    let tree = if is_group(tx, term.conversation)? {
+        TreeBox { tree: stored.tree, group_info: stored.group_info, leaves: tx.leaving(term.log)? }.encode_to_vec()
+    } else {
+        // A pair's GroupInfo goes along apart from its tree.
+        stored.tree
+    };
+    let sealed = key.seal_tree(&tree, term.commit_count)?;
     let chunks = u32::try_from(sealed.len()).map_err(|_| ClientError::Unbelievable("a tree of too many chunks"))?;
     let mut first = None;
     for (chunk, payload) in (0..).zip(sealed) {

@@ -24,6 +24,7 @@ mod contacts;
 mod content;
 mod content_view;
 mod core;
+mod device;
 mod directory;
 mod drive;
 mod entry;
@@ -55,12 +56,13 @@ mod start;
 mod transport;
 
 pub use alcyon_store::Store;
-pub use alcyon_wire::{AccountId, ConversationId, Handle, HandleName, MessageId, ServerUrl};
+pub use alcyon_wire::{AccountId, ConversationId, DeviceId, Handle, HandleName, MessageId, ServerUrl};
 pub use client::Client;
 pub use clock::Clock;
 pub use content_view::{
     ChangeKind, ChangedView, ContentView, EarlierText, MentionView, PollOptionView, PollView, Post, QuoteView, ReactionView, TextFormat,
 };
+pub use device::{DeviceCode, DeviceToAdd, DeviceView, LinkNumber};
 pub use error::{ClientError, RefusalKind};
 pub use event::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,

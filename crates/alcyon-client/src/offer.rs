@@ -15,6 +15,7 @@ use crate::{
     AlarmKind, Client, ClientError, Clock, Event, Transport,
     content::Content,
     core::{Core, handshake_key, raise},
+    device::share::tell_decision,
     invite::{InviteOffer, accept_invite},
     local::Local,
     outbox::{add, encode, queue_content},
@@ -243,6 +244,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// be let into a group is approved.
     pub async fn accept(&self, request: ConversationId) -> Result<ConversationId, ClientError> {
         let now_ms = self.clock.now_ms();
+        let local = self.core.local()?;
         if self.core.store.transaction(|tx| open_request(tx, request))?.kind == RequestKind::AskIn {
             return self.approve(request).await;
         }
@@ -257,6 +259,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             record.state = RequestState::Accepted;
             record.shown = true;
             tx.put_request(&record)?;
+            tell_decision(tx, &local, &record, now_ms)?;
             Ok::<_, ClientError>(tx.contact(record.account)?)
         })?;
         self.core.work.poke();
@@ -274,7 +277,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Declines a request; the seat that was offered is given back.
     pub async fn decline(&self, request: ConversationId) -> Result<(), ClientError> {
-        let device = self.core.local()?.device.id();
+        let local = self.core.local()?;
+        let device = local.device.id();
         self.core.store.transaction(|tx| {
             let mut record = open_request(tx, request)?;
             // Declining an invite or a request to be let in looks like ignoring it.
@@ -304,7 +308,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             record.state = RequestState::Declined;
             record.shown = true;
-            Ok::<_, ClientError>(tx.put_request(&record)?)
+            tx.put_request(&record)?;
+            tell_decision(tx, &local, &record, self.clock.now_ms())
         })?;
         self.core.work.poke();
         self.drive_until(|_| Ok(false)).await

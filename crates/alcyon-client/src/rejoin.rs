@@ -49,6 +49,9 @@ pub(crate) fn make_frame(
     fetched: &FetchedTree,
     now_ms: u64,
 ) -> Result<Option<Vec<u8>>, ClientError> {
+    if term.rejoin == crate::device::come_in::SIBLING {
+        return crate::device::come_in::make_frame(tx, local, term, item, fetched, now_ms);
+    }
     let key = handshake_key(term)?;
     let is_group = crate::group::is_group(tx, term.conversation)?;
     let lost = matches!(term.rejoin, LOST_STATE | ASKED_BACK);
@@ -137,7 +140,7 @@ pub(crate) fn let_back_in(tx: &Tx<'_>, invite: &InviteOffer, now_ms: u64) -> Res
 }
 
 /// Follows the commits that were set aside, those after a sequence.
-fn follow(tx: &Tx<'_>, term: &TermRecord, key: &HandshakeKey, replay: &mut Replay, after: u64) -> Result<(), ClientError> {
+pub(crate) fn follow(tx: &Tx<'_>, term: &TermRecord, key: &HandshakeKey, replay: &mut Replay, after: u64) -> Result<(), ClientError> {
     for (header, payload) in tx.set_aside_for(term.log, REPLAY)? {
         let header = HeaderFacts::parse(&header)?;
         if header.sequence > after

@@ -68,9 +68,8 @@ impl InboxKey {
         let proto::SealedKnock { kem_output, ciphertext } =
             proto::SealedKnock::decode(payload).map_err(|_| MlsError::Malformed { what: "SealedKnock" })?;
         let sealed = HpkeCiphertext { kem_output: kem_output.to_vec().into(), ciphertext: ciphertext.to_vec().into() };
-        let padded = RustCrypto::default()
-            .hpke_open(CONFIG, &sealed, &self.secret, info, log.as_bytes())
-            .map_err(|_| MlsError::Sealed { what })?;
+        let padded =
+            RustCrypto::default().hpke_open(CONFIG, &sealed, &self.secret, info, log.as_bytes()).map_err(|_| MlsError::Sealed { what })?;
         padding::unpad(&padded).map(<[u8]>::to_vec)
     }
 }

@@ -110,10 +110,7 @@ fn moves(state: &LogState, seat: &SeatState, added: &[Seat], dropped: &[SeatId])
 fn adds_sibling(state: &LogState, seat: &SeatState, added: &[Seat]) -> bool {
     let [Seat { id, drop_hash, keep: false, invite }] = added else { return false };
     let siblings = state.seats.live().filter(|other| other.drop_hash == Some(*drop_hash)).count();
-    seat.drop_hash == Some(*drop_hash)
-        && state.seats.get(*id).is_none()
-        && (seat.invite || !invite)
-        && siblings < ACCOUNT_SEATS
+    seat.drop_hash == Some(*drop_hash) && state.seats.get(*id).is_none() && (seat.invite || !invite) && siblings < ACCOUNT_SEATS
 }
 
 /// Whether the changes of a commit by a door are what a joiner may do: one seat with no more rights than the door's, and dropping seats whose
