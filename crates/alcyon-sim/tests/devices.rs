@@ -32,6 +32,13 @@ fn failed<T>(result: anyhow::Result<T>) -> anyhow::Result<&'static str> {
     }
 }
 
+/// What a device knows, for whoever reads a failure.
+async fn known(peer: &Peer) -> String {
+    let list = peer.with(async |client| Ok(client.conversations()?)).await.unwrap_or_default();
+    let list: Vec<_> = list.iter().map(|one| format!("{:?} {:?} {:?} {:?}", one.title, one.standing, one.unread, one.alarm)).collect();
+    format!("{}: {list:?} {:?}", peer.folder().display(), peer.alarms())
+}
+
 fn calm(peers: &[&Peer]) -> anyhow::Result<()> {
     for peer in peers {
         ensure!(peer.alarms().is_empty(), "{}: alarms {:?}", peer.folder().display(), peer.alarms());
@@ -219,6 +226,7 @@ fn a_new_device_gets_the_whole_history() {
             settle(&[&ann, &phone, &ben]).await?;
             pause().await;
         }
+        eprintln!("{}\n{}", known(&ann).await, known(&phone).await);
         for conversation in [pair, notes] {
             let ours = ann.history(conversation).await?;
             let theirs = phone.history(conversation).await?;
@@ -298,6 +306,9 @@ fn a_device_that_is_removed_reads_nothing_more() {
             pause().await;
         }
         let pair = ann.conversation(&ben)?;
+        for peer in everybody {
+            eprintln!("{}", known(peer).await);
+        }
         // The laptop, which has not added it, removes the phone.
         laptop.with(async |client| Ok(client.remove_device("phone").await?)).await?;
         for _ in 0..3 {

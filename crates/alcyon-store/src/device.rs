@@ -25,7 +25,7 @@ stored_enum! {
         Decided = 7,
         /// A sibling's leaf that is to be taken out. About a term's log.
         Removal = 8,
-        /// From where on a term is read on a seat that a sibling has lent. About the term's log.
+        /// From which commit count on a term is read on a seat that a sibling has lent. About the term's log.
         Lent = 9,
     }
 }

@@ -16,7 +16,7 @@ use super::{
     meeting::{Meeting, Said, number},
     own, share,
 };
-use crate::{Client, ClientError, Clock, Transport, local::Local, random::random};
+use crate::{Client, ClientError, Clock, Transport, group::queue_tree, local::Local, random::random};
 
 /// How long the new device has to answer an offer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -218,7 +218,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let inbox_seat = SeatSecret::parse(&inbox_seat, "inbox_seat")?;
         // The place where the account's devices talk has to be there before there are two.
         let local = self.core.local()?;
-        self.core.store.transaction(|tx| own::ensure(tx, &local, self.clock.now_ms()))?;
+        self.core.store.transaction(|tx| {
+            let own = own::ensure(tx, &local, self.clock.now_ms())?;
+            // The tree that is stored there may be older than what the new device is told.
+            tx.term_of(own)?.map_or(Ok(()), |term| queue_tree(tx, &term))
+        })?;
         self.core.work.poke();
         self.drive_until(|tx| own::stands(tx)).await?;
         if !self.core.store.transaction(|tx| own::stands(tx))? {

@@ -104,7 +104,7 @@ pub(crate) fn begin(tx: &Tx<'_>, local: &Local, shared: proto::SharedConversatio
         ..TermRecord::joining(new)
     };
     tx.put_term(&term)?;
-    note_start(tx, log, sequence)?;
+    note_start(tx, log, commit_count)?;
     for proto::SharedLink { secret, approval } in links {
         if let Ok(secret) = <[u8; 32]>::try_from(secret.as_ref()) {
             tx.put_link(&LinkRecord { log, door: DoorKeys::derive(&secret, log)?.id, secret, approval })?;
@@ -147,15 +147,16 @@ fn begin_anew(tx: &Tx<'_>, term: &TermRecord) -> Result<(), ClientError> {
     Ok(tx.remove_term(term.log)?)
 }
 
-fn note_start(tx: &Tx<'_>, log: LogId, sequence: u64) -> Result<(), ClientError> {
-    Ok(tx.put_device_note(DeviceNoteKind::Lent, log.as_bytes(), &sequence.to_be_bytes())?)
+/// All commits after so many are read.
+fn note_start(tx: &Tx<'_>, log: LogId, commit_count: u64) -> Result<(), ClientError> {
+    Ok(tx.put_device_note(DeviceNoteKind::Lent, log.as_bytes(), &commit_count.to_be_bytes())?)
 }
 
 /// Entries are gone that were not read: what follows has to begin behind them.
 pub(crate) fn gap(tx: &Tx<'_>, term: &mut TermRecord, last: u64, running_hash: RunningHash, commit_count: u64) -> Result<(), ClientError> {
     (term.cursor, term.running_hash, term.commit_count) = (last, running_hash, commit_count);
     tx.put_term(term)?;
-    note_start(tx, term.log, last)
+    note_start(tx, term.log, commit_count)
 }
 
 /// An entry that is read on the lent seat.
@@ -229,7 +230,7 @@ pub(crate) fn make_frame(
     let start = tx.device_note(DeviceNoteKind::Lent, term.log.as_bytes())?;
     let start = start.and_then(|start| start.try_into().ok()).map_or(0, u64::from_be_bytes);
     let not_yet = || Ok::<_, ClientError>(tx.delay_outbox(item.number, now_ms + TREE_MS).map(|()| None)?);
-    if fetched.sequence < start || fetched.group_infos.iter().all(|info| info.commit_count < term.commit_count) {
+    if fetched.commit_count < start || fetched.group_infos.iter().all(|info| info.commit_count < term.commit_count) {
         return not_yet();
     }
     let key = handshake_key(term)?;
