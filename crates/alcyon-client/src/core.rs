@@ -17,6 +17,8 @@ pub(crate) use crate::message::view::message_view;
 pub(crate) struct Core {
     pub(crate) store: Store,
     local: RefCell<Option<Rc<Local>>>,
+    /// Something looks as if this device was removed: the account's newest manifest has to be looked at.
+    pub(crate) in_doubt: Cell<bool>,
     /// This device was removed from its account.
     removed: Cell<bool>,
     /// The outbox, the terms or the requests have changed.
@@ -39,6 +41,7 @@ impl Core {
         let core = Self {
             store,
             local: RefCell::new(None),
+            in_doubt: Cell::new(false),
             removed: Cell::new(false),
             work: Poke::default(),
             holds: Holds::default(),

@@ -231,12 +231,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// What goes over HTTP: starts, handles to be confirmed, KeyPackages, repairs. Returns how many servers could not be reached.
     async fn errands(&self) -> Result<usize, ClientError> {
+        let doubts = self.clear_doubt().await?;
         let starts = self.run_starts(None).await?;
         let requests = self.confirm_requests().await?;
         let packages = self.renew_key_packages().await?;
         let repairs = self.run_next_terms().await? + self.finish_addings().await?;
         self.share_due()?;
-        Ok(starts + requests + repairs + usize::from(!packages))
+        Ok(doubts + starts + requests + repairs + usize::from(!packages))
     }
 
     async fn run_errands(&self) -> Result<(), ClientError> {

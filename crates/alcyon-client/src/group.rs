@@ -1,5 +1,7 @@
 //! Groups: made, looked at, changed and left.
 
+use std::collections::BTreeSet;
+
 use alcyon_mls::{
     CommitSummary, Created, Group, GroupChange, GroupHandshake, GroupRules, GroupState, LeaveProof, LetsIn, MlsError, Payload, Permission,
     Role, Settings, Who,
@@ -366,16 +368,20 @@ pub(crate) fn make_tree(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &Ou
 
 /// Makes the frame that gives the seat up, with a signed word by which anybody may take the leaf out. Who was removed meanwhile
 /// took the handshake key along: under an old one nobody could read the word, so the log is told how far this device has read.
-pub(crate) fn make_leave(local: &Local, term: &TermRecord, item: &OutboxItem) -> Result<Vec<u8>, ClientError> {
-    let seat = term.seat.seat_id(term.log);
-    let proof = LeaveProof::sign(&local.mls()?, term.log, [seat]);
+/// All devices of the account leave with this one.
+pub(crate) fn make_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxItem) -> Result<Vec<u8>, ClientError> {
+    let group = load_group(tx, term)?;
+    let members = group.iter().flat_map(Group::members).filter(|member| member.chain.account() == local.account);
+    let mut seats: BTreeSet<_> = members.filter_map(|member| member.seat).collect();
+    seats.insert(term.seat.seat_id(term.log));
+    let proof = LeaveProof::sign(&local.mls()?, term.log, seats.iter().copied());
     let payload = Payload::Handshake(handshake_key(term)?.seal_group_handshake(&GroupHandshake::Leave(Box::new(proof)))?).encode();
     Ok(encode(Body::Leave(proto::Leave {
         seat: Some(SeatKey { log: term.log, secret: term.seat.clone() }.to_field()),
         entry_id: item.entry_id.to_field(),
         payload: payload.into(),
-        seats_dropped: vec![seat.to_field()],
-        drop_secrets: Vec::new(),
+        seats_dropped: seats.iter().map(|seat| seat.to_field()).collect(),
+        drop_secrets: if seats.len() > 1 { vec![local.drop_secret(term.log).to_field()] } else { Vec::new() },
         commit_count: Some(term.commit_count),
     })))
 }

@@ -132,7 +132,10 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
         Asked::Conversation(offer) => offer,
         Asked::Invite(invite) => return receive_invite(tx, local, (manifest, handle, sent_at_ms), &invite, sequence, now_ms),
         Asked::AskIn { conversation: _, log, door: None } => {
-            remember_manifest(tx, &manifest, None, now_ms)?;
+            // Another device of this account asks for the conversation of its devices.
+            if account != local.account {
+                remember_manifest(tx, &manifest, None, now_ms)?;
+            }
             crate::invite::invite_back(tx, local, log, &manifest, now_ms)?;
             return Ok(Vec::new());
         }

@@ -343,10 +343,14 @@ pub(crate) fn send_waiting(tx: &Tx<'_>, local: &Local, term: &TermRecord, act: u
         let WaitingInvite { account, invite, at_ms } = WaitingInvite::decode(content.as_slice()).map_err(damaged)?;
         let invite = proto::Invite::decode(invite.as_slice()).map_err(damaged)?;
         let account = AccountId::parse(&account, "account")?;
-        let Some(contact) = tx.contact(account)? else { continue };
-        let manifest = Manifest::decode(&contact.manifest)?;
+        let (manifest, pass) = match tx.contact(account)? {
+            Some(contact) => (Manifest::decode(&contact.manifest)?, contact.pass_held),
+            // Another device of this account.
+            None if account == local.account => (local.manifest.clone(), None),
+            None => continue,
+        };
         let body = knock_body::Body::Invite(proto::Invite { join_secret: term.join_secret.to_field(), ..invite });
-        tx.set_outbox_frame(item.number, Some(&knock_frame(local, &manifest, item.entry_id, body, contact.pass_held, at_ms)?))?;
+        tx.set_outbox_frame(item.number, Some(&knock_frame(local, &manifest, item.entry_id, body, pass, at_ms)?))?;
     }
     Ok(())
 }

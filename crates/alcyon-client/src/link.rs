@@ -432,6 +432,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let local = self.core.local()?;
         let head = refusal.head.to_be_bytes();
         let events = self.core.store.transaction(|tx| {
+            if link.purpose == Purpose::Inbox && refusal.code() == RefusalCode::SeatDropped {
+                // A sibling does that when it removes a device.
+                self.core.in_doubt.set(true);
+                return Ok(Vec::new());
+            }
             if link.purpose == Purpose::Inbox {
                 let account = tx.account()?.ok_or(ClientError::NoAccount)?;
                 let evidence = (account.inbox_hash.as_bytes().as_slice(), &head[..]);

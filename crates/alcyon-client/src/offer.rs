@@ -194,7 +194,12 @@ impl Core {
         match self.store.transaction(|tx| join(tx, &local, log, fetched)) {
             Ok(()) => Ok(Vec::new()),
             Err(ClientError::Mls(MlsError::Rows(error))) => Err(ClientError::Mls(MlsError::Rows(error))),
-            Err(ClientError::Mls(_) | ClientError::Unbelievable(_) | ClientError::Wire(_)) => self.cannot_come_in(log, now_ms),
+            Err(ClientError::Mls(_) | ClientError::Unbelievable(_) | ClientError::Wire(_)) => {
+                if self.store.transaction(|tx| crate::device::come_in::instead(tx, &local, log, now_ms))? {
+                    return Ok(Vec::new());
+                }
+                self.cannot_come_in(log, now_ms)
+            }
             Err(error) => Err(error),
         }
     }

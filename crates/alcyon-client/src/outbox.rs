@@ -63,7 +63,7 @@ impl Core {
                         None
                     }
                 },
-                OutboxKind::Leave => Some(crate::group::make_leave(&local, &term, &item)?),
+                OutboxKind::Leave => Some(crate::group::make_leave(tx, &local, &term, &item)?),
                 OutboxKind::PutTree => crate::group::make_tree(tx, &local, &term, &item)?,
                 OutboxKind::Append | OutboxKind::Close => encrypt(tx, &local, &term, &item)?,
                 OutboxKind::Commit | OutboxKind::TakeSeat => update_commit(tx, &local, &mut term, &item)?,

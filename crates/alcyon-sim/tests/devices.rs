@@ -1,10 +1,14 @@
 //! Several devices of one account: the real client over simulated servers.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use alcyon_client::{ClientError, ConversationId, Message};
-use alcyon_sim::world::{Peer, World, settle, simulate};
+use alcyon_client::{ClientError, ConversationId, Message, ServerUrl};
+use alcyon_sim::{
+    person::{Person, text},
+    process::{Profile, ServerSetup},
+    world::{Peer, World, settle, simulate},
+};
 use anyhow::{bail, ensure};
 
 async fn texts(peer: &Peer, conversation: ConversationId) -> anyhow::Result<Vec<String>> {
@@ -30,13 +34,6 @@ fn failed<T>(result: anyhow::Result<T>) -> anyhow::Result<&'static str> {
             None => Err(error),
         },
     }
-}
-
-/// What a device knows, for whoever reads a failure.
-async fn known(peer: &Peer) -> String {
-    let list = peer.with(async |client| Ok(client.conversations()?)).await.unwrap_or_default();
-    let list: Vec<_> = list.iter().map(|one| format!("{:?} {:?} {:?} {:?}", one.title, one.standing, one.unread, one.alarm)).collect();
-    format!("{}: {list:?} {:?}", peer.folder().display(), peer.alarms())
 }
 
 fn calm(peers: &[&Peer]) -> anyhow::Result<()> {
@@ -226,7 +223,6 @@ fn a_new_device_gets_the_whole_history() {
             settle(&[&ann, &phone, &ben]).await?;
             pause().await;
         }
-        eprintln!("{}\n{}", known(&ann).await, known(&phone).await);
         for conversation in [pair, notes] {
             let ours = ann.history(conversation).await?;
             let theirs = phone.history(conversation).await?;
@@ -283,6 +279,42 @@ fn what_is_kept_and_read_on_one_device_is_so_on_the_other() {
 }
 
 #[test]
+fn who_leaves_a_group_leaves_it_with_all_devices() {
+    simulate(async {
+        let world = World::new(12)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let eve = world.person("eve", &sea).await?;
+        let phone = world.device(&ann, "phone", &sea).await?;
+        let group = eve.with(async |client| Ok(client.create_group("Harbour").await?)).await?;
+        eve.with(async |client| Ok(client.invite(group, &[(ann.handle.clone(), None)]).await?)).await?;
+        settle(&[&ann, &eve, &phone]).await?;
+        phone.accept_all().await?;
+        for _ in 0..3 {
+            settle(&[&ann, &eve, &phone]).await?;
+            pause().await;
+        }
+        eve.send(group, "for both", None).await?;
+        settle(&[&ann, &eve, &phone]).await?;
+        ann.with(async |client| Ok(client.leave(group).await?)).await?;
+        settle(&[&ann, &eve, &phone]).await?;
+        // The leaves go with the next commit.
+        eve.with(async |client| Ok(client.set_title(group, "Sea").await?)).await?;
+        eve.send(group, "for nobody", None).await?;
+        settle(&[&ann, &eve, &phone]).await?;
+        for peer in [&ann, &phone] {
+            let texts = texts(peer, group).await?;
+            ensure!(texts == ["for both"], "{texts:?}");
+            ensure!(failed(peer.with(async |client| Ok(client.group(group)?)).await)? == "left", "it is over on both");
+        }
+        let view = eve.with(async |client| Ok(client.group(group)?)).await?;
+        ensure!(view.members.len() == 1, "{view:?}");
+        calm(&[&ann, &eve, &phone])
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_device_that_is_removed_reads_nothing_more() {
     simulate(async {
         let world = World::new(8)?;
@@ -306,9 +338,6 @@ fn a_device_that_is_removed_reads_nothing_more() {
             pause().await;
         }
         let pair = ann.conversation(&ben)?;
-        for peer in everybody {
-            eprintln!("{}", known(peer).await);
-        }
         // The laptop, which has not added it, removes the phone.
         laptop.with(async |client| Ok(client.remove_device("phone").await?)).await?;
         for _ in 0..3 {
@@ -354,6 +383,132 @@ fn a_device_that_is_removed_reads_nothing_more() {
         })?;
         ensure!(!found.iter().any(|text| text.starts_with("not for") || text.starts_with("nor")), "{found:?}");
         calm(&[&ann, &laptop, &ben, &eve])
+    })
+    .unwrap();
+}
+
+/// Links a device while both programs die again and again, each at another moment, and are started anew.
+async fn link_through_crashes(world: &World, ann: &Peer, sea: &ServerUrl, every: u32) -> anyhow::Result<Peer> {
+    let phone = world.profile(&format!("phone {every}"), ann.handle.clone())?;
+    let mut polls = every;
+    let mut more = || {
+        polls += every;
+        polls
+    };
+    let code = loop {
+        if let Some(code) = phone.with_crash(more(), async |client| Ok(client.link_code(sea, "phone").await?)).await? {
+            break code;
+        }
+    };
+    let numbers = loop {
+        let (new, old) = (more(), more());
+        let shown = phone.with_crash(new, async |client| Ok(client.link_number().await?));
+        let asked = ann.with_crash(old, async |client| Ok(client.add_device(&code).await?));
+        match futures::future::join(shown, asked).await {
+            (Ok(Some(shown)), Ok(Some(asked))) => break (shown.number, asked.number),
+            // The other one was dead for too long.
+            (_, Err(error)) => ensure!(failed::<()>(Err(error))? == "no-answer", "no other reason"),
+            (Err(error), _) => return Err(error),
+            _ => {}
+        }
+    };
+    ensure!(numbers.0 == numbers.1, "the same number, whatever has died: {numbers:?}");
+    let mut confirmed = false;
+    loop {
+        let (new, old) = (more(), more());
+        let finishing = phone.with_crash(new, async |client| Ok(client.link_finish().await?));
+        let confirming = ann.with_crash(old, async |client| {
+            if confirmed {
+                client.sync().await?;
+            } else {
+                client.confirm_device(&code).await?;
+            }
+            Ok(())
+        });
+        match futures::future::join(finishing, confirming).await {
+            (Ok(Some(me)), _) => {
+                ensure!(me.handle == ann.handle, "the account");
+                return Ok(phone);
+            }
+            (Err(error), _) => match failed::<()>(Err(error))? {
+                // It had become a device in the moment before it died.
+                "code-over" if phone.with(async |client| Ok(client.me()?)).await.is_ok() => return Ok(phone),
+                other => bail!("{other}"),
+            },
+            (Ok(None), done) => confirmed |= matches!(done, Ok(Some(()))),
+        }
+    }
+}
+
+#[test]
+fn a_device_is_linked_whoever_dies_in_the_middle() {
+    simulate(async {
+        let world = World::new(10)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let ben = world.person("ben", &sea).await?;
+        ann.knock(&ben, "hello").await?;
+        settle(&[&ann, &ben]).await?;
+        ben.accept_all().await?;
+        settle(&[&ann, &ben]).await?;
+        let mut devices = Vec::new();
+        for every in [1, 2, 3, 5] {
+            devices.push(link_through_crashes(&world, &ann, &sea, every).await?);
+        }
+        let mut all: Vec<&Peer> = devices.iter().chain([&ann, &ben]).collect();
+        // Coming in and telling the history, too, end at any moment.
+        for polls in 1..40 {
+            for peer in &all {
+                peer.sync(Some(polls)).await?;
+            }
+        }
+        for _ in 0..4 {
+            settle(&all).await?;
+            pause().await;
+        }
+        let pair = ann.conversation(&ben)?;
+        for (number, peer) in all.iter().enumerate() {
+            peer.send(pair, &format!("from {number}"), None).await?;
+        }
+        settle(&all).await?;
+        let whole = texts(&ann, pair).await?;
+        ensure!(whole.len() == 1 + all.len(), "{whole:?}");
+        for peer in all.drain(..) {
+            ensure!(texts(peer, pair).await? == whole, "{:?} is not {whole:?}", texts(peer, pair).await?);
+            let devices = peer.with(async |client| Ok(client.devices()?)).await?;
+            ensure!(devices.len() == if peer.handle == ann.handle { 5 } else { 1 }, "{devices:?}");
+        }
+        calm(&devices.iter().chain([&ann, &ben]).collect::<Vec<_>>())
+    })
+    .unwrap();
+}
+
+#[test]
+fn two_devices_that_add_one_each_at_once_both_succeed() {
+    simulate(async {
+        let world = World::new(11)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let phone = world.device(&ann, "phone", &sea).await?;
+        settle(&[&ann, &phone]).await?;
+        let (one, two) = (world.device(&ann, "one", &sea), world.device(&phone, "two", &sea));
+        let (one, two) = futures::future::try_join(one, two).await?;
+        let all = [&ann, &phone, &one, &two];
+        for _ in 0..3 {
+            settle(&all).await?;
+            pause().await;
+        }
+        for peer in all {
+            let devices = peer.with(async |client| Ok(client.devices()?)).await?;
+            ensure!(devices.len() == 4, "{devices:?}");
+        }
+        let notes = own(&ann).await?;
+        two.send(notes, "all here", None).await?;
+        settle(&all).await?;
+        for peer in all {
+            ensure!(texts(peer, notes).await? == ["all here"], "{:?}", texts(peer, notes).await?);
+        }
+        calm(&all)
     })
     .unwrap();
 }
@@ -433,4 +588,78 @@ fn a_code_is_good_once_and_only_as_it_is_shown() {
         Ok(())
     })
     .unwrap();
+}
+
+/// The real programs and a real server: linked, both write and read, one is removed.
+#[test]
+fn with_the_real_programs() {
+    let run = || -> anyhow::Result<()> {
+        let within = Duration::from_secs(60);
+        let folder = tempfile::tempdir()?;
+        let server = ServerSetup::new(&folder.path().join("server")).start()?;
+        let ann = Person::register(folder.path(), "ann", &server)?;
+        let ben = Person::register(folder.path(), "ben", &server)?;
+        ann.start(&ben, "hello Ben")?;
+        ben.sync()?;
+        ben.accept_one()?;
+        ann.sync()?;
+        let profile = Profile::new(&folder.path().join("phone"));
+        let url = server.url().to_text();
+        let linking = profile.start(["device", "link", "--server", &url, "--name", "phone"])?;
+        let code = text(&linking.line(within)?, "code")?;
+        // Nobody is asked in a script: without --yes the answer is no.
+        let refused = ann.profile.run(["device", "add", &code])?.all()?;
+        ensure!(text(refused.last().unwrap(), "event")? == "device-refused", "{refused:?}");
+        ensure!(text(&linking.line(within)?, "event")? == "device-number", "it was answered");
+        ensure!(linking.finish(within)?.is_empty(), "and refused");
+
+        let linking = profile.start(["device", "link", "--server", &url, "--name", "phone"])?;
+        let code = text(&linking.line(within)?, "code")?;
+        let added = ann.profile.run(["device", "add", &code, "--yes"])?.all()?;
+        let shown = linking.line(within)?;
+        ensure!(text(&added[0], "number")? == text(&shown, "number")? && text(&shown, "handle")? == ann.handle, "{added:?} {shown}");
+        ensure!(text(added.last().unwrap(), "event")? == "device-added", "{added:?}");
+        ensure!(text(&linking.line(within)?, "event")? == "device-linked", "linked");
+        linking.finish(within)?;
+        let phone = Person { profile, ..ann.clone() };
+        let all_there = |person: &Person, with: &str, wanted: &[&str]| -> anyhow::Result<bool> {
+            let history = person.history(with).unwrap_or_default();
+            Ok(wanted.iter().all(|wanted| history.iter().any(|message| message.text == *wanted)))
+        };
+        // Each command does what it can: commits are paced.
+        let until = Instant::now() + Duration::from_secs(120);
+        while !all_there(&phone, &ben.handle, &["hello Ben"])? {
+            ensure!(Instant::now() < until, "the history did not come: {:?}", phone.profile.run(["conversations"])?.all()?);
+            ann.sync()?;
+            phone.sync()?;
+        }
+        phone.send(&ben.handle, "from the phone")?;
+        ann.send("self", "a note")?;
+        let until = Instant::now() + Duration::from_secs(120);
+        while !(all_there(&ann, &ben.handle, &["from the phone"])?
+            && all_there(&ben, &ann.handle, &["from the phone"])?
+            && all_there(&phone, "self", &["a note"])?)
+        {
+            ensure!(Instant::now() < until, "not heard everywhere");
+            for person in [&ann, &ben, &phone] {
+                person.sync()?;
+            }
+        }
+        let devices = ann.profile.run(["device", "list"])?.all()?;
+        ensure!(devices.len() == 2 && text(&devices[1], "name")? == "phone", "{devices:?}");
+        ann.profile.run(["device", "name", "phone", "old phone"])?.all()?;
+        ann.profile.run(["device", "remove", "old phone", "--yes"])?.all()?;
+        let until = Instant::now() + Duration::from_secs(120);
+        loop {
+            let synced = phone.profile.run(["sync"])?;
+            if synced.code != Some(0) {
+                ensure!(text(&synced.error()?, "error")? == "device-removed", "{synced:?}");
+                break;
+            }
+            ensure!(Instant::now() < until, "it was not told");
+            ann.sync()?;
+        }
+        Ok(())
+    };
+    run().unwrap();
 }

@@ -62,6 +62,7 @@ END;
 CREATE TRIGGER message_words_are_new AFTER UPDATE OF text ON messages WHEN new.text <> '' AND old.text <> new.text BEGIN
   INSERT INTO message_words (rowid, words) VALUES (new.number, alcyon_words(new.text));
 END;
+
 -- Devices of this account, as far as this one knows them, itself included.
 CREATE TABLE devices (
   device BLOB PRIMARY KEY NOT NULL,

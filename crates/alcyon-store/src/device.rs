@@ -45,6 +45,9 @@ pub struct DeviceRecord {
     pub added_here: bool,
 }
 
+/// What a note is about, and what it says.
+pub type DeviceNote = (Vec<u8>, Vec<u8>);
+
 fn device(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
     Ok(DeviceRecord {
         device: id(row, 0)?,
@@ -103,8 +106,8 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
-    /// All notes of a kind: what each is about, and what it says.
-    pub fn device_notes(&self, kind: DeviceNoteKind) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    /// All notes of a kind.
+    pub fn device_notes(&self, kind: DeviceNoteKind) -> Result<Vec<DeviceNote>, StoreError> {
         let mut statement = self.sql.prepare_cached("SELECT about, value FROM device_notes WHERE kind = ?1 ORDER BY about")?;
         let rows = statement.query_map([kind.number()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         rows.collect::<Result<_, _>>().map_err(Into::into)

@@ -41,7 +41,7 @@ pub use alarm::AlarmRecord;
 pub use chain::{ChainLink, RawEntry};
 pub use contact::ContactRecord;
 pub use conversation::{ConversationKind, ConversationRecord, NewTerm, Standing, TermRecord, TermState};
-pub use device::{DeviceNoteKind, DeviceRecord};
+pub use device::{DeviceNote, DeviceNoteKind, DeviceRecord};
 pub use error::StoreError;
 pub use group::LinkRecord;
 pub use message::{DeliveryState, MessageKind, MessageRecord};

@@ -224,8 +224,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             tx.term_of(own)?.map_or(Ok(()), |term| queue_tree(tx, &term))
         })?;
         self.core.work.poke();
-        self.drive_until(|tx| own::stands(tx)).await?;
-        if !self.core.store.transaction(|tx| own::stands(tx))? {
+        self.drive_until(own::stands).await?;
+        if !self.core.store.transaction(own::stands)? {
             return Err(ClientError::NotInYet);
         }
         let seat = {
@@ -233,7 +233,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let inbox = local.inbox.log;
             Seat { id: inbox_seat.seat_id(inbox), drop_hash: local.inbox_drop.hash(inbox), keep: true, invite: false }
         };
-        self.publish_manifest(&[seat.clone()], |devices: &mut Vec<DeviceId>| {
+        self.publish_manifest(std::slice::from_ref(&seat), |devices: &mut Vec<DeviceId>| {
             if !devices.contains(&hello.device) {
                 devices.push(hello.device);
             }

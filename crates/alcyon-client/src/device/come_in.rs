@@ -315,6 +315,23 @@ pub(crate) fn stuck(tx: &Tx<'_>, local: &Local, term: &TermRecord, now_ms: u64) 
     share::ask(tx, local, term.conversation, now_ms)
 }
 
+/// The place that was offered to this device leads nowhere any more, but a sibling has taken its own: it is asked to share that.
+/// False: no sibling has.
+pub(crate) fn instead(tx: &Tx<'_>, local: &Local, log: LogId, now_ms: u64) -> Result<bool, ClientError> {
+    let Some(term) = tx.term(log)? else { return Ok(false) };
+    if !share::was_asked(tx, term.conversation)? {
+        return Ok(false);
+    }
+    for item in tx.outbox_of_log(log)? {
+        if item.kind == OutboxKind::Commit {
+            tx.remove_outbox(item.number)?;
+        }
+    }
+    tx.remove_term(log)?;
+    share::ask(tx, local, term.conversation, now_ms)?;
+    Ok(true)
+}
+
 /// The log refuses the commit by which this device comes in. False: it is nothing special about it.
 pub(crate) fn refused(
     tx: &Tx<'_>,

@@ -54,6 +54,24 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
+impl<T: Transport, C: Clock> Client<T, C> {
+    /// If something looks as if this device was removed, asks whether it was. 1: the server could not be reached.
+    pub(crate) async fn clear_doubt(&self) -> Result<usize, ClientError> {
+        if !self.core.in_doubt.take() {
+            return Ok(0);
+        }
+        match self.fetch_own_manifest().await {
+            Ok(()) => Ok(0),
+            Err(error @ (ClientError::DeviceRemoved | ClientError::Store(_))) => Err(error),
+            Err(error) => {
+                tracing::debug!(code = error.code(), "the own manifest could not be looked at");
+                self.core.in_doubt.set(true);
+                Ok(1)
+            }
+        }
+    }
+}
+
 /// Takes over a newer manifest of the own account. True if this device is not in it: it was removed.
 pub(crate) fn adopt(tx: &Tx<'_>, local: &Local, manifest: &Manifest) -> Result<bool, ClientError> {
     let mut account = tx.account()?.ok_or(ClientError::NoAccount)?;

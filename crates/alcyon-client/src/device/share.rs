@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::{come_in, has_siblings, history, remove};
 use crate::{
     Client, ClientError, Clock, Transport, content::Content, core::handshake_key, entry::load_group, group::queue_tree, inbox::has_begun,
-    local::Local, outbox::queue_content, random::random,
+    invite::knock, local::Local, outbox::queue_content, random::random,
 };
 
 /// Contacts told in one entry, bytes.
@@ -333,10 +333,23 @@ pub(crate) fn ask_again(tx: &Tx<'_>, local: &Local, now_ms: u64) -> Result<(), C
 }
 
 /// Asks siblings for a conversation.
+///
+/// For the account's own conversation there is no other place to ask than the own inbox: a sibling opens a door then.
 pub(crate) fn ask(tx: &Tx<'_>, local: &Local, conversation: ConversationId, now_ms: u64) -> Result<(), ClientError> {
     note_asked(tx, conversation, now_ms)?;
+    if tx.own_conversation()? == Some(conversation) {
+        let Some(term) = tx.term_of(conversation)? else { return Ok(()) };
+        let ask = proto::AskIn { conversation: conversation.to_field(), log: term.log.to_field(), door: Bytes::new() };
+        knock(tx, local, &local.manifest, proto::knock_body::Body::AskIn(ask), conversation, 0, now_ms)?;
+        return Ok(());
+    }
     let ask = proto::AskSibling { device_key: local.device.id().to_field(), conversation: conversation.to_field() };
     tell(tx, local, Body::AskSibling(ask), now_ms)
+}
+
+/// Whether a sibling is in that conversation, and could be asked for it.
+pub(crate) fn was_asked(tx: &Tx<'_>, conversation: ConversationId) -> Result<bool, ClientError> {
+    Ok(tx.device_note(DeviceNoteKind::Asked, conversation.as_bytes())?.is_some())
 }
 
 /// From now on the time counts after which siblings are asked.

@@ -138,6 +138,7 @@ pub(crate) fn decide(tx: &Tx<'_>, local: &Local, mut record: RequestRecord, stat
         // Offered a place itself, it takes that, and reads from the first word on. Else the sibling shares its own.
         if offer.seat_of(local.device.id()).is_some() {
             crate::offer::accept_offer(tx, &offer, record.account, now_ms)?;
+            share::note_asked(tx, record.conversation, now_ms)?;
         }
     }
     Ok(())

@@ -47,9 +47,16 @@ enum Right {
 enum Change {
     None,
     /// With the drop secret of that number.
-    AddSeat { seat: u8, keep: bool, drops: u8 },
+    AddSeat {
+        seat: u8,
+        keep: bool,
+        drops: u8,
+    },
     DropSeat(u8),
-    AddDoor { door: u8, link: bool },
+    AddDoor {
+        door: u8,
+        link: bool,
+    },
     DropDoor(u8),
 }
 

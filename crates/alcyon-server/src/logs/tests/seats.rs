@@ -127,9 +127,11 @@ async fn every_seat_may_add_one_of_its_own_account_with_no_more_rights() {
     // No account has more seats than two for each device.
     let mut count = 2;
     for n in 10..29 {
+        server.clock.advance(10_000);
         server.commit(&key(log, 4), u64::from(n), count, sibling(n, 3, false, false)).await.unwrap();
         count += 1;
     }
+    server.clock.advance(10_000);
     assert_eq!(code(server.commit(&key(log, 4), 60, count, sibling(40, 3, false, false)).await), RefusalCode::NoRight);
 }
 
