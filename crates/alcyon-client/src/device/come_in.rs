@@ -242,7 +242,7 @@ pub(crate) fn make_frame(
     }
     for info in fetched.group_infos.iter().rev() {
         let Ok(group_info) = key.open_group_info(&info.payload) else { continue };
-        let Ok(ground) = replay.ground(&group_info) else { continue };
+        let Some(ground) = replay.ground(&group_info).ok().filter(|ground| !ground.is_outlived()) else { continue };
         let seat = local.replaced_seat(term.log, item.entry_id);
         let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
         let prepared = match prepare_join(tx, &local.mls()?, ground, seat.seat_id(term.log), seen, How::Sibling) {
