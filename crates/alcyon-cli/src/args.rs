@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use crate::{
     conversation::{ConversationCommand, Seconds},
+    device::DeviceCommand,
     failure::{Failure, print_json},
     files::TransferCommand,
     group::GroupCommand,
@@ -164,7 +165,7 @@ pub(crate) enum Command {
 Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and lines that begin with -.
 @name calls somebody who is in the conversation. A text that begins with a flag of this command stands behind --.")]
     Send {
-        /// A handle, or a conversation's id
+        /// A handle, a conversation's id, or `self`
         who: String,
         /// Answer this message: its id, as --json shows it
         #[arg(long, value_name = "ID", value_parser = parse_message)]
@@ -197,7 +198,7 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
     },
     /// List the files of a conversation, the oldest first
     Files {
-        /// A handle, or a conversation's id
+        /// A handle, a conversation's id, or `self`
         who: String,
     },
     /// Fetch a file and write it
@@ -227,7 +228,7 @@ Marks: **bold** *italic* ~~strike~~ `code` ||spoiler|| [words](https://...) and 
     Listen,
     /// Print a conversation, the oldest message first
     History {
-        /// A handle, or a conversation's id
+        /// A handle, a conversation's id, or `self`
         who: String,
         /// Only the newest N messages
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -275,6 +276,11 @@ before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link, has:
     Group {
         #[command(subcommand)]
         command: GroupCommand,
+    },
+    /// The devices of this account: link a new one, list, name
+    Device {
+        #[command(subcommand)]
+        command: DeviceCommand,
     },
     /// Come into a group by a link
     #[command(

@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
 
     /// Reads the lists anew and shows what that leads to.
     fn refresh(&mut self) -> Result<(), Failure> {
-        let effects = self.chat.refresh(self.client.conversations()?, self.client.requests()?);
+        let effects = self.chat.refresh(crate::device::conversations(self.client, self.chat.look.language)?, self.client.requests()?);
         if !effects.is_empty() {
             self.perform(effects)?;
         }

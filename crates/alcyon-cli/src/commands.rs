@@ -9,6 +9,7 @@ use alcyon_wire::limits;
 use crate::{
     args::{Carries, Command, Place},
     attaching, conversation,
+    device::{self, DeviceCommand},
     failure::Failure,
     files, group,
     key::SystemSecrets,
@@ -51,7 +52,8 @@ pub(crate) fn run<W: Write>(command: Command, place: &Place, report: &mut Report
         Command::Start { handle, text } => Command::Start { handle, text: vec![text_of(text)?] },
         other => other,
     };
-    let client = open(place, matches!(command, Command::Register { .. }), report.look())?;
+    let client =
+        open(place, matches!(command, Command::Register { .. } | Command::Device { command: DeviceCommand::Link { .. } }), report.look())?;
     block_on(execute(command, &client, &files::room(place), report))
 }
 
@@ -65,7 +67,7 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
             client.words_confirmed()?;
         }
         Command::Whoami => report.me(&client.me()?)?,
-        Command::Conversations => report.conversations(&client.conversations()?)?,
+        Command::Conversations => report.conversations(&device::conversations(client, look.language)?)?,
         Command::Conversation { command } => conversation::run(command, client, report)?,
         Command::SafetyNumber { handle } => {
             let number = with_progress(look, json, Text::Contacting, client.safety_number(&handle)).await?;
@@ -151,6 +153,7 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
         Command::Timer { who, time } => crate::settings::timer(&who, time, client, report).await?,
         Command::Settings { command } => crate::settings::run(command, client, report)?,
         Command::Group { command } => group::run(command, client, report).await?,
+        Command::Device { command } => device::run(command, client, report).await?,
         Command::Join { link } => group::join(&link, client, report).await?,
         Command::Chat | Command::Completions { .. } | Command::Man { .. } => unreachable!("these need no profile opened here"),
     }

@@ -13,6 +13,7 @@ mod attaching;
 mod chat;
 mod commands;
 mod conversation;
+mod device;
 mod failure;
 mod files;
 mod group;

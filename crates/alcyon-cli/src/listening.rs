@@ -6,12 +6,20 @@ use alcyon_client::{ConversationId, Event, Patience};
 use alcyon_net::FolderRoom;
 use tokio::sync::mpsc;
 
-use crate::{commands::Native, failure::Failure, harmless::harmless_line, progress::with_progress, report::Report, text::Text};
+use crate::{
+    commands::Native,
+    device,
+    failure::Failure,
+    harmless::harmless_line,
+    progress::with_progress,
+    report::Report,
+    text::{Language, Text},
+};
 
 /// Everything new, once.
 pub(crate) async fn sync<W: Write>(client: &Native, report: &mut Report<W>) -> Result<(), Failure> {
     let synced = with_progress(report.look(), report.is_json(), Text::Fetching, client.sync()).await?;
-    let mut titles = Titles::default();
+    let mut titles = Titles(HashMap::new(), report.look().language);
     let mut shown = 0_usize;
     for event in &synced.events {
         // Of what happened meanwhile, connections coming and going are no news once it is over.
@@ -34,7 +42,7 @@ pub(crate) async fn listen<W: Write>(client: &Native, room: &FolderRoom, report:
     client.me()?;
     report.listening()?;
     let (sender, mut events) = mpsc::unbounded_channel();
-    let mut titles = Titles::default();
+    let mut titles = Titles(HashMap::new(), report.look().language);
     // Printing happens outside of the client's own work: it may be slow, and it calls the client again.
     let mut listening = pin!(client.listen(|event| {
         let _ = sender.send(event);
@@ -68,9 +76,8 @@ fn show<W: Write>(client: &Native, report: &mut Report<W>, titles: &mut Titles, 
     Ok(())
 }
 
-/// What conversations are called.
-#[derive(Default)]
-struct Titles(HashMap<ConversationId, String>);
+/// What conversations are called, in a language.
+struct Titles(HashMap<ConversationId, String>, Language);
 
 impl Titles {
     fn of(&mut self, client: &Native, event: &Event) -> Result<String, Failure> {
@@ -84,7 +91,7 @@ impl Titles {
             _ => return Ok(String::new()),
         };
         if !self.0.contains_key(&conversation) {
-            self.0 = client.conversations()?.into_iter().map(|one| (one.conversation, harmless_line(&one.title))).collect();
+            self.0 = device::conversations(client, self.1)?.into_iter().map(|one| (one.conversation, harmless_line(&one.title))).collect();
         }
         Ok(self.0.get(&conversation).cloned().unwrap_or_else(|| conversation.to_text()))
     }

@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub(crate) mod content;
+mod devices;
 pub(crate) mod files;
 pub(crate) mod group;
 pub(crate) mod shelf;
@@ -109,6 +110,7 @@ impl<W: Write> Report<W> {
             blocked: bool,
             alarm: Option<&'static str>,
             group: bool,
+            own_devices: bool,
             pinned: bool,
             muted: bool,
             muted_until: Option<String>,
@@ -131,6 +133,7 @@ impl<W: Write> Report<W> {
                 blocked,
                 alarm,
                 group,
+                own_devices,
                 pinned,
                 muted,
                 archived,
@@ -148,6 +151,7 @@ impl<W: Write> Report<W> {
                     blocked: *blocked,
                     alarm: alarm.as_ref().map(|alarm| alarm.kind.code()),
                     group: *group,
+                    own_devices: *own_devices,
                     pinned: *pinned,
                     muted: muted.is_some(),
                     muted_until: muted.and_then(shelf::until),
@@ -307,6 +311,7 @@ impl<W: Write> Report<W> {
             Event::Read { conversation, by, up_to } => self.read(*conversation, by, *up_to),
             Event::Typing { conversation, by, typing } => self.typing(*conversation, by, *typing),
             Event::Alarm(alarm) => self.alarm(alarm, who),
+            Event::DeviceRemoved => self.device_removed(),
             Event::Connection(state) => self.connection(state),
             // An event that is newer than this program is nothing that it could show.
             _ => Ok(()),

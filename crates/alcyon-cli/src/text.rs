@@ -1,6 +1,7 @@
 //! Everything that people read, in every language, in one place. `--help` and `--json` are English only.
 
 pub(crate) mod content;
+pub(crate) mod devices;
 mod english;
 pub(crate) mod files;
 mod french;

@@ -70,6 +70,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             conversation,
             title,
             group,
+            own_devices: kind == alcyon_store::ConversationKind::Own,
             peer,
             unread: tx.unread(conversation)?,
             standing: match standing {
@@ -91,9 +92,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
         Ok((Place::of(shelf, newest), summary))
     }
 
-    /// A conversation by handle, `handle#account-id` or conversation id in text form.
+    /// A conversation by handle, `handle#account-id` or conversation id in text form; `self` is that of the account's own devices,
+    /// which is made if it is not there yet.
     pub fn find(&self, who: &str) -> Result<ConversationId, ClientError> {
         let unknown = || ClientError::Unknown { field: "who", what: who.to_owned() };
+        if who == "self" {
+            let local = self.core.local()?;
+            let own = self.core.store.transaction(|tx| crate::device::own::ensure(tx, &local, self.clock.now_ms()))?;
+            self.core.work.poke();
+            return Ok(own);
+        }
         if !who.contains('@') {
             let id = ConversationId::from_text(who, "who").map_err(|_| unknown())?;
             let record = self.core.store.transaction(|tx| tx.conversation(id))?;

@@ -97,6 +97,21 @@ pub(crate) fn give_pass(tx: &Tx<'_>, local: &Local, term: &TermRecord, now_ms: u
     queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
     contact.pass_given = Some(pass);
     tx.put_contact(&contact)?;
+    crate::device::share::tell_contact(tx, local, peer, now_ms)
+}
+
+/// What follows from a block: the account's pass is good no more, and its requests are passed over.
+pub(crate) fn shut_out(tx: &Tx<'_>, local: &Local, account: AccountId) -> Result<(), ClientError> {
+    let Some(mut contact) = tx.contact(account)? else { return Ok(()) };
+    contact.blocked = true;
+    if let Some(pass) = contact.pass_given.take() {
+        set_passes(tx, local, Vec::new(), vec![pass.hash(local.inbox.log).to_field()])?;
+    }
+    tx.put_contact(&contact)?;
+    while let Some(mut request) = tx.open_request_of(account)? {
+        request.state = RequestState::Superseded;
+        tx.put_request(&request)?;
+    }
     Ok(())
 }
 
@@ -136,17 +151,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let account = self.account_of(handle).await?;
         self.core.store.transaction(|tx| {
             let local = self.core.local()?;
-            let Some(mut contact) = tx.contact(account)? else { return Ok::<_, ClientError>(()) };
-            contact.blocked = true;
-            if let Some(pass) = contact.pass_given.take() {
-                set_passes(tx, &local, Vec::new(), vec![pass.hash(local.inbox.log).to_field()])?;
-            }
-            tx.put_contact(&contact)?;
-            while let Some(mut request) = tx.open_request_of(account)? {
-                request.state = RequestState::Superseded;
-                tx.put_request(&request)?;
-            }
-            Ok(())
+            shut_out(tx, &local, account)?;
+            crate::device::share::tell_contact(tx, &local, account, self.clock.now_ms())
         })?;
         self.core.work.poke();
         self.drive_until(|_| Ok(true)).await
@@ -166,7 +172,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             {
                 give_pass(tx, &local, &term, self.clock.now_ms())?;
             }
-            Ok(())
+            crate::device::share::tell_contact(tx, &local, account, self.clock.now_ms())
         })?;
         self.core.work.poke();
         self.drive_until(|_| Ok(true)).await

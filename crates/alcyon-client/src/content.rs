@@ -193,7 +193,19 @@ impl Content {
             Some(Body::SetTimer(_)) => Ok(Some(Meaning::Stands { kind: MessageKind::Timer, text: String::new() })),
             None => Ok(Some(Meaning::Stands { kind: MessageKind::Newer, text: String::new() })),
             Some(
-                Body::Acquaintance(_) | Body::ManifestNews(_) | Body::Successor(_) | Body::Roster(_) | Body::Ended(_) | Body::ReadUpTo(_),
+                Body::Acquaintance(_)
+                | Body::ManifestNews(_)
+                | Body::Successor(_)
+                | Body::Roster(_)
+                | Body::Ended(_)
+                | Body::ReadUpTo(_)
+                | Body::SharedConversation(_)
+                | Body::SharedContacts(_)
+                | Body::SharedMarks(_)
+                | Body::SharedRequest(_)
+                | Body::SharedDevices(_)
+                | Body::AskSibling(_)
+                | Body::HistoryPart(_),
             ) => Ok(None),
         }
     }

@@ -1,7 +1,7 @@
 //! What the parts of the client share: the store, who we are, and what is to be shown.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
@@ -17,6 +17,10 @@ pub(crate) use crate::message::view::message_view;
 pub(crate) struct Core {
     pub(crate) store: Store,
     local: RefCell<Option<Rc<Local>>>,
+    /// Something looks as if this device was removed: the account's newest manifest has to be looked at.
+    pub(crate) in_doubt: Cell<bool>,
+    /// This device was removed from its account.
+    removed: Cell<bool>,
     /// The outbox, the terms or the requests have changed.
     pub(crate) work: Poke,
     /// Who keeps which connection.
@@ -39,6 +43,8 @@ impl Core {
         let core = Self {
             store,
             local: RefCell::new(None),
+            in_doubt: Cell::new(false),
+            removed: Cell::new(false),
             work: Poke::default(),
             holds: Holds::default(),
             starting: RefCell::default(),
@@ -55,7 +61,8 @@ impl Core {
 
     /// Reads the account anew.
     pub(crate) fn reload(&self) -> Result<(), ClientError> {
-        let record = self.store.transaction(|tx| tx.account())?;
+        let (record, removed) = self.store.transaction(|tx| Ok::<_, ClientError>((tx.account()?, crate::device::was_removed(tx)?)))?;
+        self.removed.set(removed);
         *self.local.borrow_mut() = record.as_ref().map(Local::of_record).transpose()?.map(Rc::new);
         Ok(())
     }
@@ -65,8 +72,11 @@ impl Core {
         self.local.borrow().clone()
     }
 
-    /// The account.
+    /// The account. A device that was removed from it has none any more.
     pub(crate) fn local(&self) -> Result<Rc<Local>, ClientError> {
+        if self.removed.get() {
+            return Err(ClientError::DeviceRemoved);
+        }
         self.unconfirmed().filter(|local| local.registered).ok_or(ClientError::NoAccount)
     }
 

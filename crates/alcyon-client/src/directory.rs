@@ -24,6 +24,12 @@ struct SignUp<'a> {
 }
 
 #[derive(Serialize)]
+struct NewManifest {
+    manifest: String,
+    inbox_seats: Vec<JsonSeat>,
+}
+
+#[derive(Serialize)]
 struct JsonSeat {
     id: String,
     drop_hash: String,
@@ -73,15 +79,7 @@ pub(crate) async fn sign_up<T: Transport>(
     seats: &[Seat],
     server_time_ms: u64,
 ) -> Result<(), ClientError> {
-    let inbox_seats = seats
-        .iter()
-        .map(|Seat { id, drop_hash, keep, invite }| JsonSeat {
-            id: BASE64URL_NOPAD.encode(id.as_bytes()),
-            drop_hash: BASE64URL_NOPAD.encode(drop_hash.as_bytes()),
-            keep: *keep,
-            invite: *invite,
-        })
-        .collect();
+    let inbox_seats = json_seats(seats);
     let body = SignUp { name: name.as_str(), manifest: BASE64URL_NOPAD.encode(local.manifest.to_bytes()), inbox_seats };
     let request = local.signed(&local.server, HttpMethod::Post, "/v1/accounts".to_owned(), json(&body), server_time_ms)?;
     match transport.request(request).await? {
@@ -91,6 +89,51 @@ pub(crate) async fn sign_up<T: Transport>(
             (_, error) => error,
         }),
     }
+}
+
+fn json_seats(seats: &[Seat]) -> Vec<JsonSeat> {
+    let seat = |Seat { id, drop_hash, keep, invite }: &Seat| JsonSeat {
+        id: BASE64URL_NOPAD.encode(id.as_bytes()),
+        drop_hash: BASE64URL_NOPAD.encode(drop_hash.as_bytes()),
+        keep: *keep,
+        invite: *invite,
+    };
+    seats.iter().map(seat).collect()
+}
+
+/// Puts a newer manifest up, or the same again, and adds seats to the inbox. False: the server has one that is not older.
+pub(crate) async fn put_manifest<T: Transport>(
+    transport: &T,
+    local: &Local,
+    manifest: &Manifest,
+    seats: &[Seat],
+) -> Result<bool, ClientError> {
+    let ServerInfo { time_ms, .. } = server_info(transport, &local.server).await?;
+    let body = NewManifest { manifest: BASE64URL_NOPAD.encode(manifest.to_bytes()), inbox_seats: json_seats(seats) };
+    let path = format!("/v1/accounts/{}/manifest", local.account.to_text());
+    let request = local.signed(&local.server, HttpMethod::Put, path, json(&body), time_ms)?;
+    let answer = transport.request(request).await?;
+    if (200..300).contains(&answer.status) {
+        return Ok(true);
+    }
+    match refusal(&answer) {
+        (Some(problem), _) if problem == "lower_manifest" => Ok(false),
+        (_, error) => Err(error),
+    }
+}
+
+/// The manifest of an account that is at home there.
+pub(crate) async fn manifest_of_account<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+) -> Result<Manifest, ClientError> {
+    let Named { manifest } = get(transport, server, format!("/v1/accounts/{}/manifest", account.to_text())).await?;
+    let manifest = Manifest::decode(&base64(&manifest)?)?;
+    if manifest.account() != account {
+        return Err(ClientError::Unbelievable("the manifest of another account"));
+    }
+    Ok(manifest)
 }
 
 /// The manifest that a handle points to, at that handle's own server. It names the handle back, or it is not believed.

@@ -12,6 +12,7 @@ use crate::{
     AlarmKind, ClientError, Event,
     content::Content,
     core::{Core, handshake_key, raise},
+    device::come_in::SIBLING,
     line::NewLine,
     local::Local,
     message::{incoming, view::progress},
@@ -32,6 +33,8 @@ pub(crate) struct Step {
     pub(crate) stop: bool,
     /// Own acts that the rules have passed over, with the reason.
     pub(crate) failed: Vec<(EntryId, String)>,
+    /// The account's manifest is another one from here on, or is to be looked at.
+    pub(crate) own_manifest: bool,
     /// Doors were opened for them, as admins.
     pub(crate) let_in_as_admin: Vec<AccountId>,
     /// What was read closes a log towards the conversation's next term.
@@ -94,7 +97,8 @@ enum Instead {
 
 impl Step {
     fn add(&mut self, other: Self) {
-        let Self { events, new_seat, stop, failed, let_in_as_admin: _, goes_on: _ } = other;
+        let Self { events, new_seat, stop, failed, own_manifest, let_in_as_admin: _, goes_on: _ } = other;
+        self.own_manifest |= own_manifest;
         self.events.extend(events);
         self.failed.extend(failed);
         self.new_seat |= new_seat;
@@ -138,6 +142,10 @@ fn apply(tx: &Tx<'_>, local: &Local, log: LogId, entry: &proto::Entry, now_ms: u
         // A log takes an entry id once. This one shows an old entry again.
         let evidence = (&first.to_be_bytes()[..], header_bytes.as_ref());
         step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, subject.header.sequence, evidence, now_ms)?);
+    } else if term.rejoin == SIBLING {
+        if !trimmed && instead.is_none() {
+            crate::device::come_in::read(tx, local, &mut term, &subject, &mut step)?;
+        }
     } else if trimmed {
         step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Gap, subject.header.sequence, (&[], &[]), now_ms)?);
     } else {
@@ -194,6 +202,10 @@ fn apply_gap(tx: &Tx<'_>, log: LogId, gap: &proto::Gap, now_ms: u64) -> Result<S
         let evidence = (term.running_hash.as_bytes().as_slice(), running_hash.as_ref());
         step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Broken, term.cursor + 1, evidence, now_ms)?);
         step.stop = true;
+        return Ok(step);
+    }
+    if term.rejoin == SIBLING {
+        crate::device::come_in::gap(tx, &mut term, *last, RunningHash::parse(running_hash, "gap.running_hash")?, *commit_count)?;
         return Ok(step);
     }
     step.events.extend(raise(tx, Some(term.conversation), log, AlarmKind::Gap, *first, (&[], &[]), now_ms)?);
@@ -358,6 +370,15 @@ fn apply_content(
         Some(Body::Ended(proto::Ended {})) if subject.header.kind == EntryKind::Close => {
             crate::group::put_lines(tx, local, term, subject, sender, vec![NewLine::Ended], step)?;
         }
+        Some(
+            body @ (Body::SharedConversation(_)
+            | Body::SharedContacts(_)
+            | Body::SharedMarks(_)
+            | Body::SharedRequest(_)
+            | Body::SharedDevices(_)
+            | Body::AskSibling(_)
+            | Body::HistoryPart(_)),
+        ) => crate::device::take::take(tx, local, term, subject, body, step)?,
         // Messages, and what is done to them.
         _ => {}
     }
@@ -396,6 +417,7 @@ fn apply_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Sub
             rolled_back(tx, term, subject, step)
         }
         Processed::SetAside(_) if term.rejoin != 0 => {
+            overtaken(tx, term, subject)?;
             tx.set_aside(term.log, subject.header.sequence, subject.header_bytes, subject.payload, REPLAY)?;
             own_seat_moved(local, term, subject, step);
             Ok(())
@@ -413,13 +435,13 @@ fn own_seat_moved(local: &Local, term: &mut TermRecord, subject: &Subject<'_>, s
     let seat = local.replaced_seat(term.log, subject.header.entry_id);
     if subject.header.changes.seats_added.iter().any(|added| added.id == seat.seat_id(term.log)) {
         term.seat = seat;
-        term.drop_secret = local.replaced_drop(term.log, subject.header.entry_id);
+        term.drop_secret = local.drop_secret(term.log);
         step.new_seat = true;
     }
 }
 
 /// What follows from the verdict on a commit.
-fn judged(
+pub(crate) fn judged(
     tx: &Tx<'_>,
     local: &Local,
     term: &mut TermRecord,
@@ -442,7 +464,7 @@ fn judged(
         tx.remove_own_entry(term.log, subject.header.entry_id)?;
         if let Some(seat) = term.next_seat.take() {
             term.seat = seat;
-            term.drop_secret = local.replaced_drop(term.log, subject.header.entry_id);
+            term.drop_secret = local.drop_secret(term.log);
             step.new_seat = true;
         }
     }
@@ -454,6 +476,11 @@ fn judged(
         term.join_secret = secret.clone();
     }
     crate::group::tell(tx, local, term, subject, &summary, before, step)?;
+    if !own {
+        crate::device::share::followed(tx, local, term, &summary, subject.now_ms)?;
+    } else if summary.new_join_secret.is_some() || step.new_seat {
+        crate::device::share::share_again(tx, term)?;
+    }
     if let Some(act) = act {
         crate::invite::send_waiting(tx, local, term, act)?;
     }
@@ -462,6 +489,12 @@ fn judged(
     }
     let (by, evicted) = (&summary.by, summary.evicted);
     let Some(mut conversation) = tx.conversation(term.conversation)? else { return Ok(()) };
+    if evicted && tx.own_conversation()? == Some(term.conversation) {
+        // A sibling has taken this device out of the account.
+        tx.put_device_note(alcyon_store::DeviceNoteKind::Removed, &[], &[])?;
+        step.events.push(Event::DeviceRemoved);
+        step.own_manifest = true;
+    }
     if evicted {
         conversation.standing = Standing::Left;
         term.state = TermState::Closed;
@@ -564,7 +597,7 @@ fn handshake_message(term: &TermRecord, subject: &Subject<'_>) -> Result<Option<
 }
 
 /// Another commit took the place that a pending own one was made for: that one is taken back, and made anew later.
-fn overtaken(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>) -> Result<(), ClientError> {
+pub(crate) fn overtaken(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>) -> Result<(), ClientError> {
     let after = HeaderFacts { commit_count: subject.header.commit_count + 1, ..subject.header.clone() };
     let Some(lost) = Lost::overtaken(subject.header.commit_count, &after) else { return Ok(()) };
     for item in tx.outbox_of_log(term.log)? {
@@ -573,7 +606,7 @@ fn overtaken(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>) -> Resul
         }
         match (item.kind, &term.group_id) {
             (OutboxKind::Rejoin, Some(group)) => discard_rejoin(tx, &GroupId::from_bytes(group), lost)?,
-            (OutboxKind::Commit | OutboxKind::Act | OutboxKind::TakeSeat, _) => {
+            (OutboxKind::Commit | OutboxKind::Act | OutboxKind::TakeSeat | OutboxKind::TakeOut, _) => {
                 if let Some(mut group) = load_group(tx, term)?
                     && group.pending()
                 {

@@ -85,6 +85,27 @@ pub enum ClientError {
     /// No day. Write it as 2026, 2026-11 or 2026-11-22.
     #[error("{0} is no day: one looks like 2026-11-22")]
     NoDay(String),
+    /// The code of a new device is over, or is not what that device shows. Show a new one with `device link`.
+    #[error("this code is over, or is not the one that the new device shows; show a new one there")]
+    CodeOver,
+    /// Somebody else has answered this code, or it was used already. Show a new one.
+    #[error("this code was used already; show a new one on the new device")]
+    CodeUsed,
+    /// The new device does not answer. Is it still showing the code?
+    #[error("the new device does not answer; it has to be showing its code")]
+    NoAnswer,
+    /// The person said no on the other device.
+    #[error("the other device has said no")]
+    LinkRefused,
+    /// The account has as many devices as it may. Remove one first.
+    #[error("an account has at most {limit} devices; remove one first")]
+    TooManyDevices {
+        /// Devices allowed.
+        limit: usize,
+    },
+    /// This device was removed from its account, by another one. What it has can be read no more here.
+    #[error("this device was removed from its account by another device of it")]
+    DeviceRemoved,
     /// An empty text can't be sent.
     #[error("the text is empty")]
     EmptyText,
@@ -165,6 +186,12 @@ impl ClientError {
             Self::NotInYet => "not-in-yet",
             Self::InviteOver => "invite-over",
             Self::NoDevices(_) => "no-devices",
+            Self::CodeOver => "code-over",
+            Self::CodeUsed => "code-used",
+            Self::NoAnswer => "no-answer",
+            Self::LinkRefused => "link-refused",
+            Self::TooManyDevices { .. } => "too-many-devices",
+            Self::DeviceRemoved => "device-removed",
             Self::Wire(_) => "invalid",
             Self::Transport(_) => "unreachable",
             Self::Refused { .. } => "refused",
@@ -189,6 +216,7 @@ impl ClientError {
             | Self::TooManyAtOnce { .. }
             | Self::AlreadyIn(_) => Some("handle"),
             Self::InviteOver => Some("id"),
+            Self::CodeOver | Self::CodeUsed => Some("code"),
             Self::TextTooLong { .. } | Self::EmptyText => Some("text"),
             Self::File(alcyon_files::FileError::TooLarge { .. } | alcyon_files::FileError::Changed) => Some("file"),
             Self::NoDay(_) => Some("query"),

@@ -147,6 +147,8 @@ pub struct ConversationSummary {
     pub title: String,
     /// A group.
     pub group: bool,
+    /// The account's own devices: "note to self".
+    pub own_devices: bool,
     /// The other account, once it is known.
     pub peer: Option<AccountId>,
     /// Messages of others not yet read.
@@ -320,6 +322,8 @@ pub enum Event {
     },
     /// Has to be shown.
     Alarm(Alarm),
+    /// This device was removed from the account, by another one of it. Nothing more can be done with this profile.
+    DeviceRemoved,
     /// The state of the way to the servers changed.
     Connection(ConnectionState),
 }

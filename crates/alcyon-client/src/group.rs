@@ -1,12 +1,14 @@
 //! Groups: made, looked at, changed and left.
 
+use std::collections::BTreeSet;
+
 use alcyon_mls::{
     CommitSummary, Created, Group, GroupChange, GroupHandshake, GroupRules, GroupState, LeaveProof, LetsIn, MlsError, Payload, Permission,
     Role, Settings, Who,
 };
 use alcyon_store::{ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    AccountId, ConversationId, DropSecret, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
+    AccountId, ConversationId, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
     proto::{self, client_frame::Body},
 };
 use prost::Message;
@@ -237,8 +239,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 }
 
+/// Whether a conversation goes by the rules of groups: that of the account's own devices does, too.
 pub(crate) fn is_group(tx: &Tx<'_>, conversation: ConversationId) -> Result<bool, ClientError> {
-    Ok(tx.conversation(conversation)?.is_some_and(|record| record.kind == ConversationKind::Group))
+    Ok(tx.conversation(conversation)?.is_some_and(|record| record.kind != ConversationKind::Pair))
 }
 
 /// A group that this account is in.
@@ -293,7 +296,7 @@ fn check_title(title: &str) -> Result<(), ClientError> {
 
 fn create(tx: &Tx<'_>, local: &Local, conversation: ConversationId, title: &str, now_ms: u64) -> Result<(), ClientError> {
     let log: LogId = random();
-    let (seat, drop_secret) = (random::<32, SeatSecret>(), random::<32, DropSecret>());
+    let (seat, drop_secret) = (random::<32, SeatSecret>(), local.drop_secret(log));
     let rules = GroupRules::group(conversation, 0, log);
     let timer_s = crate::vanish::default_timer(tx)?;
     let settings = Settings { title: title.to_owned(), who_writes: Who::Members, timer_s, ..Settings::default() };
@@ -346,8 +349,13 @@ pub(crate) fn make_tree(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &Ou
     let stored = group.stored_tree(&local.mls()?)?;
     let key = handshake_key(term)?;
     let group_info = key.seal_group_info(&stored.group_info)?;
-    let tree = TreeBox { tree: stored.tree, group_info: stored.group_info, leaves: tx.leaving(term.log)? };
-    let sealed = key.seal_tree(&tree.encode_to_vec(), term.commit_count)?;
+    let tree = if is_group(tx, term.conversation)? {
+        TreeBox { tree: stored.tree, group_info: stored.group_info, leaves: tx.leaving(term.log)? }.encode_to_vec()
+    } else {
+        // A pair's GroupInfo goes along apart from its tree.
+        stored.tree
+    };
+    let sealed = key.seal_tree(&tree, term.commit_count)?;
     let chunks = u32::try_from(sealed.len()).map_err(|_| ClientError::Unbelievable("a tree of too many chunks"))?;
     let mut first = None;
     for (chunk, payload) in (0..).zip(sealed) {
@@ -370,16 +378,20 @@ pub(crate) fn make_tree(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &Ou
 
 /// Makes the frame that gives the seat up, with a signed word by which anybody may take the leaf out. Who was removed meanwhile
 /// took the handshake key along: under an old one nobody could read the word, so the log is told how far this device has read.
-pub(crate) fn make_leave(local: &Local, term: &TermRecord, item: &OutboxItem) -> Result<Vec<u8>, ClientError> {
-    let seat = term.seat.seat_id(term.log);
-    let proof = LeaveProof::sign(&local.mls()?, term.log, [seat]);
+/// All devices of the account leave with this one.
+pub(crate) fn make_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxItem) -> Result<Vec<u8>, ClientError> {
+    let group = load_group(tx, term)?;
+    let members = group.iter().flat_map(Group::members).filter(|member| member.chain.account() == local.account);
+    let mut seats: BTreeSet<_> = members.filter_map(|member| member.seat).collect();
+    seats.insert(term.seat.seat_id(term.log));
+    let proof = LeaveProof::sign(&local.mls()?, term.log, seats.iter().copied());
     let payload = Payload::Handshake(handshake_key(term)?.seal_group_handshake(&GroupHandshake::Leave(Box::new(proof)))?).encode();
     Ok(encode(Body::Leave(proto::Leave {
         seat: Some(SeatKey { log: term.log, secret: term.seat.clone() }.to_field()),
         entry_id: item.entry_id.to_field(),
         payload: payload.into(),
-        seats_dropped: vec![seat.to_field()],
-        drop_secrets: Vec::new(),
+        seats_dropped: seats.iter().map(|seat| seat.to_field()).collect(),
+        drop_secrets: if seats.len() > 1 { vec![local.drop_secret(term.log).to_field()] } else { Vec::new() },
         commit_count: Some(term.commit_count),
     })))
 }

@@ -132,12 +132,15 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
         Asked::Conversation(offer) => offer,
         Asked::Invite(invite) => return receive_invite(tx, local, (manifest, handle, sent_at_ms), &invite, sequence, now_ms),
         Asked::AskIn { conversation: _, log, door: None } => {
-            remember_manifest(tx, &manifest, None, now_ms)?;
+            // Another device of this account asks for the conversation of its devices.
+            if account != local.account {
+                remember_manifest(tx, &manifest, None, now_ms)?;
+            }
             crate::invite::invite_back(tx, local, log, &manifest, now_ms)?;
             return Ok(Vec::new());
         }
         Asked::AskIn { conversation, log, door: Some(door) } => {
-            return receive_ask_in(tx, (manifest, handle, sent_at_ms), (conversation, log, door), sequence, now_ms);
+            return receive_ask_in(tx, local, (manifest, handle, sent_at_ms), (conversation, log, door), sequence, now_ms);
         }
     };
     if offer.term > 0 {
@@ -185,7 +188,7 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
         }
         return Ok(Vec::new());
     }
-    tx.put_request(&request)?;
+    put_new(tx, local, request, now_ms)?;
     // The event follows once the handle's directory was asked.
     Ok(Vec::new())
 }
@@ -215,7 +218,7 @@ fn receive_invite(
     // Of the members, those who are known here are named, and nobody else.
     let known = tx.contacts()?.into_iter().filter(|contact| invite.has(contact.account) && contact.account != account);
     let names: Vec<_> = known.map(|contact| contact.handle.to_text()).collect();
-    tx.put_request(&RequestRecord {
+    let request = RequestRecord {
         conversation: invite.conversation,
         number: sequence,
         account,
@@ -227,13 +230,15 @@ fn receive_invite(
         state: RequestState::Open,
         shown: false,
         kind: RequestKind::Invite,
-    })?;
+    };
+    put_new(tx, local, request, now_ms)?;
     Ok(Vec::new())
 }
 
 /// Somebody has a link of ours that needs approval.
 fn receive_ask_in(
     tx: &Tx<'_>,
+    local: &Local,
     (manifest, handle, sent_at_ms): (Manifest, Handle, u64),
     (conversation, log, door): (ConversationId, LogId, DoorId),
     sequence: u64,
@@ -248,7 +253,7 @@ fn receive_ask_in(
         return Ok(Vec::new());
     }
     let ask = proto::AskIn { conversation: conversation.to_field(), log: log.to_field(), door: door.to_field() };
-    tx.put_request(&RequestRecord {
+    let request = RequestRecord {
         conversation: crate::invite::ask_in_id(conversation, account),
         number: sequence,
         account,
@@ -260,8 +265,18 @@ fn receive_ask_in(
         state: RequestState::Open,
         shown: false,
         kind: RequestKind::AskIn,
-    })?;
+    };
+    put_new(tx, local, request, now_ms)?;
     Ok(Vec::new())
+}
+
+/// Stores a request. A sibling that has read it before may have decided on it already.
+fn put_new(tx: &Tx<'_>, local: &Local, request: RequestRecord, now_ms: u64) -> Result<(), ClientError> {
+    tx.put_request(&request)?;
+    match crate::device::take::decided(tx, request.conversation)? {
+        Some(state) => crate::device::take::decide(tx, local, request, state, now_ms),
+        None => Ok(()),
+    }
 }
 
 /// Own terms that only wait for the other side to accept have their Create in the outbox, or stand at the hub.

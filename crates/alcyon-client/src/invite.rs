@@ -9,7 +9,7 @@ use alcyon_store::{
     Standing, TermRecord, TermState, Tx,
 };
 use alcyon_wire::{
-    AccountId, ConversationId, DoorId, DropSecret, EntryId, Handle, JoinSecret, LogId, Pass, SeatSecret, ServerUrl,
+    AccountId, ConversationId, DoorId, EntryId, Handle, JoinSecret, LogId, Pass, SeatSecret, ServerUrl,
     proto::{self, client_frame::Body, knock_body},
 };
 use prost::Message;
@@ -190,14 +190,25 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub async fn approve(&self, request: ConversationId) -> Result<ConversationId, ClientError> {
         let (record, conversation) = self.asked_in(request)?;
         self.invite(conversation, &[(record.handle.clone(), Some(record.account))]).await?;
-        self.core.store.transaction(|tx| tx.put_request(&RequestRecord { state: RequestState::Accepted, shown: true, ..record }))?;
+        self.decide(RequestRecord { state: RequestState::Accepted, shown: true, ..record })?;
         Ok(conversation)
     }
 
     /// Does not let them in. They are not told.
     pub fn reject(&self, request: ConversationId) -> Result<(), ClientError> {
         let (record, _) = self.asked_in(request)?;
-        Ok(self.core.store.transaction(|tx| tx.put_request(&RequestRecord { state: RequestState::Declined, shown: true, ..record }))?)
+        self.decide(RequestRecord { state: RequestState::Declined, shown: true, ..record })
+    }
+
+    /// What the person has decided, here and on the account's other devices.
+    fn decide(&self, record: RequestRecord) -> Result<(), ClientError> {
+        let local = self.core.local()?;
+        self.core.store.transaction(|tx| {
+            tx.put_request(&record)?;
+            crate::device::share::tell_decision(tx, &local, &record, self.clock.now_ms())
+        })?;
+        self.core.work.poke();
+        Ok(())
     }
 
     /// The open request of a handle to be let into a group.
@@ -332,10 +343,14 @@ pub(crate) fn send_waiting(tx: &Tx<'_>, local: &Local, term: &TermRecord, act: u
         let WaitingInvite { account, invite, at_ms } = WaitingInvite::decode(content.as_slice()).map_err(damaged)?;
         let invite = proto::Invite::decode(invite.as_slice()).map_err(damaged)?;
         let account = AccountId::parse(&account, "account")?;
-        let Some(contact) = tx.contact(account)? else { continue };
-        let manifest = Manifest::decode(&contact.manifest)?;
+        let (manifest, pass) = match tx.contact(account)? {
+            Some(contact) => (Manifest::decode(&contact.manifest)?, contact.pass_held),
+            // Another device of this account.
+            None if account == local.account => (local.manifest.clone(), None),
+            None => continue,
+        };
         let body = knock_body::Body::Invite(proto::Invite { join_secret: term.join_secret.to_field(), ..invite });
-        tx.set_outbox_frame(item.number, Some(&knock_frame(local, &manifest, item.entry_id, body, contact.pass_held, at_ms)?))?;
+        tx.set_outbox_frame(item.number, Some(&knock_frame(local, &manifest, item.entry_id, body, pass, at_ms)?))?;
     }
     Ok(())
 }
@@ -425,13 +440,13 @@ pub(crate) fn is_our_link(tx: &Tx<'_>, log: LogId, door: DoorId) -> Result<bool,
 /// Takes an invite: from here on this device comes in with whatever connection there is. The number of the outbox's item.
 pub(crate) fn accept_invite(tx: &Tx<'_>, offer: &InviteOffer, now_ms: u64) -> Result<u64, ClientError> {
     let InviteOffer { conversation, term, log, server, join_secret, door, title, members: _, member_marks: _, before: _ } = offer;
+    let own = tx.account()?.ok_or(ClientError::NoAccount)?;
     // Whoever made the invite has chosen the id: it takes nothing away from a conversation that is there.
     match tx.conversation(*conversation)? {
-        Some(known) if known.kind == ConversationKind::Pair => {
+        Some(known) if known.kind != ConversationKind::Group => {
             return Err(ClientError::Unbelievable("an invite or link that names a conversation of two"));
         }
         Some(known) if known.standing != Standing::Left => {
-            let own = tx.account()?.ok_or(ClientError::NoAccount)?;
             return Err(ClientError::AlreadyIn(own.handle.to_text()));
         }
         Some(_) | None => {}
@@ -465,7 +480,7 @@ pub(crate) fn accept_invite(tx: &Tx<'_>, offer: &InviteOffer, now_ms: u64) -> Re
             term: *term,
             server: server.clone(),
             seat: random::<32, SeatSecret>(),
-            drop_secret: random::<32, DropSecret>(),
+            drop_secret: Local::of_record(&own)?.drop_secret(*log),
             join_secret: join_secret.clone(),
         })
     };

@@ -24,6 +24,7 @@ mod contacts;
 mod content;
 mod content_view;
 mod core;
+mod device;
 mod directory;
 mod drive;
 mod entry;
@@ -59,13 +60,14 @@ mod transport;
 mod vanish;
 
 pub use alcyon_store::Store;
-pub use alcyon_wire::{AccountId, ConversationId, Handle, HandleName, MessageId, ServerUrl};
+pub use alcyon_wire::{AccountId, ConversationId, DeviceId, Handle, HandleName, MessageId, ServerUrl};
 pub use client::Client;
 pub use clock::Clock;
 pub use content_view::{
     ChangeKind, ChangedView, ContentView, EarlierText, GoesView, MentionView, PollOptionView, PollView, Post, QuoteView, ReactionView,
     TextFormat,
 };
+pub use device::{DeviceCode, DeviceToAdd, DeviceView, LinkNumber};
 pub use error::{ClientError, RefusalKind};
 pub use event::{
     Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, JoinOutcome, KnockRequest, Me, Message, Position, Registered,

@@ -17,8 +17,13 @@ use futures::FutureExt;
 use prost::Message;
 
 use crate::{
-    AlarmKind, Client, ClientError, Clock, Connection, Transport, TransportError, come_in::History, core::raise, entry::Step,
-    outbox::Ready, rejoin::FetchedTree,
+    AlarmKind, Client, ClientError, Clock, Connection, Transport, TransportError,
+    come_in::History,
+    core::raise,
+    device::come_in::{SIBLING, not_let_read},
+    entry::Step,
+    outbox::Ready,
+    rejoin::FetchedTree,
 };
 
 /// What a connection is for. They are kept apart, so that a server can't match what they carry.
@@ -406,6 +411,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 if term.as_ref().is_some_and(|term| term.door.is_some()) {
                     return self.door_refused(state, log, refusal, now_ms);
                 }
+                let local = self.core.local()?;
+                if self.core.store.transaction(|tx| not_let_read(tx, &local, log, refusal, now_ms))? {
+                    return Ok(());
+                }
                 state.stopped.insert(log);
                 let joining = term.is_some_and(|term| term.state == TermState::Joining);
                 if joining && refusal.verdict() == Verdict::Never {
@@ -436,6 +445,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let local = self.core.local()?;
         let head = refusal.head.to_be_bytes();
         let events = self.core.store.transaction(|tx| {
+            if link.purpose == Purpose::Inbox && refusal.code() == RefusalCode::SeatDropped {
+                // A sibling does that when it removes a device.
+                self.core.in_doubt.set(true);
+                return Ok(Vec::new());
+            }
             if link.purpose == Purpose::Inbox {
                 let account = tx.account()?.ok_or(ClientError::NoAccount)?;
                 let evidence = (account.inbox_hash.as_bytes().as_slice(), &head[..]);
@@ -444,6 +458,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 );
             }
             let Some(mut term) = tx.term(log)? else { return Ok(Vec::new()) };
+            if not_let_read(tx, &local, log, refusal, now_ms)? {
+                return Ok(Vec::new());
+            }
             match refusal.code() {
                 RefusalCode::BeyondHead | RefusalCode::UnknownLog | RefusalCode::WrongSeat => {
                     let evidence = (term.running_hash.as_bytes().as_slice(), &head[..]);
@@ -473,7 +490,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Purpose::Inbox => self.core.process_inbox(page, now_ms)?,
             Purpose::Hub | Purpose::Knock => self.core.process_page(page, now_ms)?,
         };
-        let Step { events, new_seat: _, stop, failed, .. } = step;
+        let Step { events, new_seat: _, stop, failed, own_manifest, .. } = step;
+        if own_manifest {
+            self.core.reload()?;
+        }
         self.core.failed.borrow_mut().extend(failed);
         let mut frames = Vec::new();
         let cursor = self.core.store.transaction(|tx| {
@@ -489,7 +509,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let count = u32::try_from(page.entries.len()).unwrap_or(u32::MAX);
         let bytes = page.entries.iter().map(|entry| entry.payload.len() as u64).sum();
         frames.push(state.bare(client_frame::Body::Credit(proto::Credit { entries: count, bytes })));
-        if let (Some(secret), Some(cursor)) = (state.seats.get(&log), cursor) {
+        let lent = self.core.store.transaction(|tx| tx.term(log))?.is_some_and(|term| term.rejoin == SIBLING);
+        // What is read on a sibling's seat the sibling has not read: nothing may go on its account.
+        if let (Some(secret), Some(cursor), false) = (state.seats.get(&log), cursor, lent) {
             let seat = Some(SeatKey { log, secret: secret.clone() }.to_field());
             frames.push(state.bare(client_frame::Body::Ack(proto::Ack { seat, sequence: cursor })));
         }
@@ -592,6 +614,7 @@ pub(crate) fn purpose_of(kind: OutboxKind) -> Option<Purpose> {
         | OutboxKind::Rejoin
         | OutboxKind::Act
         | OutboxKind::TakeSeat
+        | OutboxKind::TakeOut
         | OutboxKind::ComeIn => Some(Purpose::Hub),
         OutboxKind::Knock => Some(Purpose::Knock),
         OutboxKind::SetPasses => Some(Purpose::Inbox),
@@ -601,8 +624,8 @@ pub(crate) fn purpose_of(kind: OutboxKind) -> Option<Purpose> {
 
 /// After opening, the log is read to its head before the first of these is made or sent.
 fn needs_head(kind: OutboxKind) -> bool {
-    use OutboxKind::{Act, Append, Close, Commit, Rejoin, TakeSeat};
-    matches!(kind, Append | Commit | Close | Rejoin | Act | TakeSeat)
+    use OutboxKind::{Act, Append, Close, Commit, Rejoin, TakeOut, TakeSeat};
+    matches!(kind, Append | Commit | Close | Rejoin | Act | TakeSeat | TakeOut)
 }
 
 /// Items without a frame that the connection itself makes one for.

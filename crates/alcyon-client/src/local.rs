@@ -1,4 +1,4 @@
-use alcyon_identity::{Chain, DeviceKey, Manifest, http_signature};
+use alcyon_identity::{Chain, DeviceKey, Era, EraKey, Manifest, http_signature};
 use alcyon_mls::{InboxKey, LocalDevice};
 use alcyon_store::AccountRecord;
 use alcyon_wire::{AccountId, DropSecret, EntryId, Handle, LogId, SeatKey, SeatSecret, ServerUrl};
@@ -12,6 +12,7 @@ pub(crate) struct Local {
     pub(crate) server: ServerUrl,
     pub(crate) manifest: Manifest,
     pub(crate) chain: Chain,
+    pub(crate) era: Era,
     pub(crate) device: DeviceKey,
     pub(crate) inbox: SeatKey,
     pub(crate) inbox_drop: DropSecret,
@@ -24,7 +25,9 @@ impl Local {
         let manifest = Manifest::decode(&record.manifest)?;
         let device = DeviceKey::from_bytes(record.device_key.as_slice())?;
         let chain = manifest.chain_of(device.id()).ok_or(ClientError::Unbelievable("the stored manifest does not name this device"))?;
+        let era = Era::new(manifest.era_certificate().clone(), EraKey::from_bytes(record.era_key.as_slice())?)?;
         Ok(Self {
+            era,
             account: record.account,
             handle: record.handle.clone(),
             server: record.server.clone(),
@@ -50,10 +53,10 @@ impl Local {
         SeatSecret::from(*self.device.derive("alcyon seat secret v1", &context))
     }
 
-    /// The drop secret of that seat.
-    pub(crate) fn replaced_drop(&self, log: LogId, commit: EntryId) -> DropSecret {
-        let context = [log.as_bytes().as_slice(), commit.as_bytes()].concat();
-        DropSecret::from(*self.device.derive("alcyon drop secret v1", &context))
+    /// The drop secret of this account's seats at a log. All its devices can derive it, so that each can take a sibling's seat
+    /// back; nobody else can.
+    pub(crate) fn drop_secret(&self, log: LogId) -> DropSecret {
+        DropSecret::from(*self.era.key().derive("alcyon drop secret v1", log.as_bytes()))
     }
 
     /// A request of the control plane, signed by this device. `server_time_ms` is the server's clock, not this device's.

@@ -133,7 +133,9 @@ fn may_open(tx: &Tx<'_>, conversation: &ConversationRecord, account: AccountId) 
     Ok(match conversation.kind {
         ConversationKind::Pair => true,
         // Who goes along later than the others is an admin already who has only to come in.
-        ConversationKind::Group => newest_state(tx, conversation.conversation, u32::MAX)?.is_some_and(|state| state.is_admin(account)),
+        ConversationKind::Group | ConversationKind::Own => {
+            newest_state(tx, conversation.conversation, u32::MAX)?.is_some_and(|state| state.is_admin(account))
+        }
     })
 }
 

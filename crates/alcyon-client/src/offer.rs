@@ -15,6 +15,7 @@ use crate::{
     AlarmKind, Client, ClientError, Clock, Event, Transport,
     content::Content,
     core::{Core, handshake_key, raise},
+    device::share::tell_decision,
     invite::{InviteOffer, accept_invite},
     local::Local,
     outbox::{add, encode, queue_content},
@@ -198,7 +199,12 @@ impl Core {
         match self.store.transaction(|tx| join(tx, &local, log, fetched)) {
             Ok(()) => Ok(Vec::new()),
             Err(ClientError::Mls(MlsError::Rows(error))) => Err(ClientError::Mls(MlsError::Rows(error))),
-            Err(ClientError::Mls(_) | ClientError::Unbelievable(_) | ClientError::Wire(_)) => self.cannot_come_in(log, now_ms),
+            Err(ClientError::Mls(_) | ClientError::Unbelievable(_) | ClientError::Wire(_)) => {
+                if self.store.transaction(|tx| crate::device::come_in::instead(tx, &local, log, now_ms))? {
+                    return Ok(Vec::new());
+                }
+                self.cannot_come_in(log, now_ms)
+            }
             Err(error) => Err(error),
         }
     }
@@ -248,6 +254,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// be let into a group is approved.
     pub async fn accept(&self, request: ConversationId) -> Result<ConversationId, ClientError> {
         let now_ms = self.clock.now_ms();
+        let local = self.core.local()?;
         if self.core.store.transaction(|tx| open_request(tx, request))?.kind == RequestKind::AskIn {
             return self.approve(request).await;
         }
@@ -262,6 +269,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             record.state = RequestState::Accepted;
             record.shown = true;
             tx.put_request(&record)?;
+            tell_decision(tx, &local, &record, now_ms)?;
             Ok::<_, ClientError>(tx.contact(record.account)?)
         })?;
         self.core.work.poke();
@@ -279,7 +287,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Declines a request; the seat that was offered is given back.
     pub async fn decline(&self, request: ConversationId) -> Result<(), ClientError> {
-        let device = self.core.local()?.device.id();
+        let local = self.core.local()?;
+        let device = local.device.id();
         self.core.store.transaction(|tx| {
             let mut record = open_request(tx, request)?;
             // Declining an invite or a request to be let in looks like ignoring it.
@@ -309,7 +318,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             record.state = RequestState::Declined;
             record.shown = true;
-            Ok::<_, ClientError>(tx.put_request(&record)?)
+            tx.put_request(&record)?;
+            tell_decision(tx, &local, &record, self.clock.now_ms())
         })?;
         self.core.work.poke();
         self.drive_until(|_| Ok(false)).await

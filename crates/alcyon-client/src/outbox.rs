@@ -63,10 +63,11 @@ impl Core {
                         None
                     }
                 },
-                OutboxKind::Leave => Some(crate::group::make_leave(&local, &term, &item)?),
+                OutboxKind::Leave => Some(crate::group::make_leave(tx, &local, &term, &item)?),
                 OutboxKind::PutTree => crate::group::make_tree(tx, &local, &term, &item)?,
                 OutboxKind::Append | OutboxKind::Close => encrypt(tx, &local, &term, &item)?,
                 OutboxKind::Commit | OutboxKind::TakeSeat => update_commit(tx, &local, &mut term, &item)?,
+                OutboxKind::TakeOut => crate::device::remove::make_frame(tx, &local, &mut term, &item)?,
                 OutboxKind::Rejoin => match tree {
                     None => return Ok(Ready::NeedsTree),
                     Some(tree) => rejoin::make_frame(tx, &local, &mut term, &item, tree, now_ms)?,
@@ -127,7 +128,12 @@ impl Core {
                     }
                 }
                 // These change what this device may do next: their echo decides.
-                OutboxKind::Commit | OutboxKind::Rejoin | OutboxKind::Close | OutboxKind::Act | OutboxKind::TakeSeat => {
+                OutboxKind::Commit
+                | OutboxKind::Rejoin
+                | OutboxKind::Close
+                | OutboxKind::Act
+                | OutboxKind::TakeSeat
+                | OutboxKind::TakeOut => {
                     answered.head = Some(sequence);
                 }
                 OutboxKind::ComeIn => {
@@ -160,6 +166,11 @@ impl Core {
             let mut answered = Answered::default();
             let Some(item) = tx.outbox_item(number)? else { return Ok(answered) };
             let term = tx.term(item.log)?;
+            if let Some(term) = &term
+                && crate::device::come_in::refused(tx, &local, term, &item, refusal, now_ms)?
+            {
+                return Ok(answered);
+            }
             match (refusal.verdict(), refusal.code()) {
                 // Somebody has committed meanwhile: that tree is old, and another is made of the epoch that is then.
                 (_, RefusalCode::Stale | RefusalCode::EntryIdReused | RefusalCode::Malformed)
@@ -300,7 +311,8 @@ fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, refusal: &proto::Refus
         | OutboxKind::Close
         | OutboxKind::SetPasses
         | OutboxKind::NextTerm
-        | OutboxKind::TakeSeat => {}
+        | OutboxKind::TakeSeat
+        | OutboxKind::TakeOut => {}
     }
     Ok(())
 }
@@ -451,7 +463,7 @@ fn update_commit(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, item: &Outbo
 }
 
 /// The rights that a seat of this account has: keep and invite.
-fn own_rights(tx: &Tx<'_>, term: &TermRecord) -> Result<(bool, bool), ClientError> {
+pub(crate) fn own_rights(tx: &Tx<'_>, term: &TermRecord) -> Result<(bool, bool), ClientError> {
     let Some(account) = tx.account()?.map(|own| own.account) else { return Ok((false, false)) };
     let group = load_group(tx, term)?;
     Ok(match group.as_ref().and_then(alcyon_mls::Group::state_of_group) {
@@ -485,7 +497,7 @@ pub(crate) fn commit_frame(
         term.next_seat = None;
         SeatChanges::default().to_field()
     } else {
-        let drop_secret = local.replaced_drop(term.log, item.entry_id);
+        let drop_secret = local.drop_secret(term.log);
         let added = Seat { id: seat.seat_id(term.log), drop_hash: drop_secret.hash(term.log), keep, invite };
         let dropped = term.seat.seat_id(term.log);
         term.next_seat = Some(seat);

@@ -51,12 +51,16 @@ impl Tells {
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Everything up to the newest message counts as read, here and for others, if they are told. Countdowns begin.
     pub fn mark_read(&self, conversation: ConversationId) -> Result<(), ClientError> {
-        let now_ms = self.clock.now_ms();
+        let (now_ms, local) = (self.clock.now_ms(), self.core.local()?);
         let changed = self.core.store.transaction(|tx| {
+            let unread = tx.unread(conversation)?;
             tx.mark_read(conversation)?;
             tx.mark_unread(conversation, false)?;
             let running = tx.start_countdowns_of_read(conversation, now_ms)?;
-            Ok::<_, ClientError>(plan_receipt(tx, conversation, now_ms)? || running > 0)
+            if unread > 0 {
+                crate::device::tell_read(tx, &local, conversation, now_ms)?;
+            }
+            Ok::<_, ClientError>(plan_receipt(tx, conversation, now_ms)? || running > 0 || unread > 0)
         })?;
         if changed {
             self.core.work.poke();

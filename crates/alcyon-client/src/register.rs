@@ -139,6 +139,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             Err(error @ ClientError::Store(_)) => Err(error),
             Err(error) => {
+                if matches!(error, ClientError::Refused { kind: crate::RefusalKind::Never, .. }) {
+                    // Only devices of the account may.
+                    self.core.in_doubt.set(true);
+                }
                 tracing::debug!(code = error.code(), "the KeyPackages could not be put up");
                 Ok(false)
             }

@@ -11,6 +11,7 @@ use crate::{
     AlarmKind, ClientError,
     come_in::TreeBox,
     core::{handshake_key, raise},
+    device::come_in::SIBLING,
     entry::{REPLAY, load_group},
     invite::{InviteOffer, knock},
     local::Local,
@@ -49,6 +50,9 @@ pub(crate) fn make_frame(
     fetched: &FetchedTree,
     now_ms: u64,
 ) -> Result<Option<Vec<u8>>, ClientError> {
+    if term.rejoin == SIBLING {
+        return crate::device::come_in::make_frame(tx, local, term, item, fetched, now_ms);
+    }
     let key = handshake_key(term)?;
     let is_group = crate::group::is_group(tx, term.conversation)?;
     let lost = matches!(term.rejoin, LOST_STATE | ASKED_BACK);
@@ -118,9 +122,9 @@ fn ask_back(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, item: &OutboxItem
 
 /// Somebody has opened a door for this device, which had asked. False: it had not.
 pub(crate) fn let_back_in(tx: &Tx<'_>, invite: &InviteOffer, now_ms: u64) -> Result<bool, ClientError> {
-    let Some(mut term) = tx.term(invite.log)?.filter(|term| term.rejoin == ASKED_BACK && term.conversation == invite.conversation) else {
-        return Ok(false);
-    };
+    let asked = |term: &TermRecord| matches!(term.rejoin, ASKED_BACK | SIBLING) && term.conversation == invite.conversation;
+    let Some(mut term) = tx.term(invite.log)?.filter(asked) else { return Ok(false) };
+    let was_in = term.rejoin == ASKED_BACK;
     for item in tx.outbox_of_log(term.log)? {
         if item.kind == OutboxKind::Rejoin {
             tx.remove_outbox(item.number)?;
@@ -131,13 +135,16 @@ pub(crate) fn let_back_in(tx: &Tx<'_>, invite: &InviteOffer, now_ms: u64) -> Res
     (term.state, term.door, term.join_secret, term.rejoin) = (TermState::Joining, Some(invite.door), invite.join_secret.clone(), 0);
     tx.put_term(&term)?;
     add(tx, OutboxKind::ComeIn, &term, random(), None, None)?;
+    if !was_in {
+        return Ok(true);
+    }
     // What was written until it is in again it has missed.
     raise(tx, Some(term.conversation), term.log, AlarmKind::Gap, term.cursor + 1, (&[], &[]), now_ms)?;
     Ok(true)
 }
 
 /// Follows the commits that were set aside, those after a sequence.
-fn follow(tx: &Tx<'_>, term: &TermRecord, key: &HandshakeKey, replay: &mut Replay, after: u64) -> Result<(), ClientError> {
+pub(crate) fn follow(tx: &Tx<'_>, term: &TermRecord, key: &HandshakeKey, replay: &mut Replay, after: u64) -> Result<(), ClientError> {
     for (header, payload) in tx.set_aside_for(term.log, REPLAY)? {
         let header = HeaderFacts::parse(&header)?;
         if header.sequence > after

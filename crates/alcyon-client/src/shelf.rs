@@ -1,4 +1,5 @@
-//! How a person keeps conversations in the list: muted, archived, pinned. It stays in this profile, and nobody is told.
+//! How a person keeps conversations in the list: muted, archived, pinned. Devices of the same account keep them alike, and nobody
+//! else is told.
 
 use alcyon_store::{Shelf, Tx};
 use alcyon_wire::ConversationId;
@@ -68,13 +69,16 @@ impl<T: Transport, C: Clock> Client<T, C> {
         conversation: ConversationId,
         change: impl FnOnce(&Tx<'_>, Shelf) -> Result<Shelf, ClientError>,
     ) -> Result<(), ClientError> {
-        self.core.local()?;
+        let local = self.core.local()?;
         self.core.store.transaction(|tx| {
             let unknown = || ClientError::Unknown { field: "conversation", what: conversation.to_text() };
             let conversation = tx.conversation(conversation)?.ok_or_else(unknown)?.conversation;
             let shelf = change(tx, tx.shelf(conversation)?)?;
-            Ok(tx.put_shelf(conversation, shelf)?)
-        })
+            tx.put_shelf(conversation, shelf)?;
+            crate::device::tell_marks(tx, &local, conversation, self.clock.now_ms())
+        })?;
+        self.core.work.poke();
+        Ok(())
     }
 }
 

@@ -87,6 +87,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// The conversation that a start goes on in: an open one, one that waits, or one whose request this start accepts.
     async fn conversation_to(&self, handle: &Handle, account: Option<AccountId>) -> Result<Option<ConversationId>, ClientError> {
         let now_ms = self.clock.now_ms();
+        let local = self.core.local()?;
         let known = self.core.store.transaction(|tx| tx.contacts_by_handle(handle))?;
         for contact in &known {
             if account.map_or(contact.handle_changed, |account| account != contact.account) {
@@ -101,6 +102,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     request.state = RequestState::Accepted;
                     request.shown = true;
                     tx.put_request(&request)?;
+                    crate::device::share::tell_decision(tx, &local, &request, now_ms)?;
                     return Ok::<_, ClientError>(Some(request.conversation));
                 }
                 let open = tx.conversation_with(contact.account)?.filter(|conversation| conversation.standing != Standing::Left);
@@ -193,7 +195,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if blocked {
             return Err(ClientError::Blocked(handle.to_text()));
         }
-        if self.core.store.transaction(|tx| go_on_in_another(tx, item, conversation, account, now_ms))? {
+        if self.core.store.transaction(|tx| go_on_in_another(tx, &local, item, conversation, account, now_ms))? {
             return Ok(());
         }
         let packages = directory::key_packages_of(&self.transport, &manifest).await?;
@@ -227,6 +229,7 @@ impl Drop for Running<'_> {
 /// A conversation with that account is there already, or its request is: the texts go there.
 fn go_on_in_another(
     tx: &Tx<'_>,
+    local: &Local,
     item: &OutboxItem,
     conversation: ConversationId,
     account: AccountId,
@@ -237,6 +240,7 @@ fn go_on_in_another(
         request.state = RequestState::Accepted;
         request.shown = true;
         tx.put_request(&request)?;
+        crate::device::share::tell_decision(tx, local, &request, now_ms)?;
     }
     let Some(other) = tx.conversation_with(account)?.filter(|other| other.standing != Standing::Left) else { return Ok(false) };
     let Some(term) = tx.term_of(other.conversation)? else { return Ok(false) };
@@ -260,7 +264,7 @@ fn begin(
     let place = |kind| queue.iter().find(|item| item.kind == kind).ok_or(alcyon_store::StoreError::Damaged("outbox"));
     let (create, put_tree) = (place(OutboxKind::Create)?, place(OutboxKind::PutTree)?);
 
-    let own = OfferSeat { device: local.device.id(), secret: random::<32, SeatSecret>(), drop_secret: random::<32, DropSecret>() };
+    let own = OfferSeat { device: local.device.id(), secret: random::<32, SeatSecret>(), drop_secret: local.drop_secret(log) };
     let drop_secret: DropSecret = random();
     let offered: Vec<OfferSeat> = packages
         .iter()

@@ -136,7 +136,7 @@ pub(crate) fn read_elsewhere(
     at_ms: u64,
     now_ms: u64,
 ) -> Result<(), ClientError> {
-    tx.mark_read_up_to(conversation, up_to)?;
+    tx.mark_read_to(conversation, up_to)?;
     // A clock that is ahead must not keep anything longer.
     Ok(tx.start_countdowns_up_to(conversation, up_to, at_ms.min(now_ms))?)
 }

@@ -2,6 +2,8 @@ use std::fmt;
 
 use alcyon_wire::{AccountId, DeviceId};
 use ed25519_dalek::{Signer, SigningKey};
+use hkdf::Hkdf;
+use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -67,6 +69,17 @@ impl EraKey {
     #[must_use]
     pub fn public(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
+    }
+
+    /// A secret that all devices of the account can derive, and nobody else: HKDF-SHA-512 over the private key. `label` says what
+    /// it is for.
+    #[must_use]
+    pub fn derive(&self, label: &str, context: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut secret = Zeroizing::new([0; 32]);
+        Hkdf::<Sha512>::new(Some(label.as_bytes()), self.0.as_bytes())
+            .expand(context, secret.as_mut_slice())
+            .expect("32 bytes are within what HKDF-SHA-512 gives");
+        secret
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {

@@ -17,7 +17,8 @@ pub const INBOX_PUBLIC_KEY: usize = 1216;
 /// What a knock holds at most, bytes, before padding.
 pub const KNOCK_CONTENT: usize = KNOCK_PADDED - 1;
 
-const INFO: &[u8] = b"alcyon knock v1";
+const KNOCK_INFO: &[u8] = b"alcyon knock v1";
+const LINK_INFO: &[u8] = b"alcyon link v1";
 const CONFIG: HpkeConfig = Suite::PRODUCT.hpke();
 /// The limit without KEM output (1,120 bytes), tag, and the frame around them.
 const KNOCK_PADDED: usize = limits::KNOCK - 1120 - 16 - 16;
@@ -55,12 +56,20 @@ impl InboxKey {
 
     /// Opens a knock at `inbox`. Who it is from is for the `KnockContent` inside to prove.
     pub fn open_knock(&self, inbox: LogId, payload: &[u8]) -> Result<Vec<u8>, MlsError> {
+        self.open(KNOCK_INFO, "knock", inbox, payload)
+    }
+
+    /// Opens what was sealed to a new device at the log where it meets one that is in.
+    pub fn open_link(&self, log: LogId, payload: &[u8]) -> Result<Vec<u8>, MlsError> {
+        self.open(LINK_INFO, "link", log, payload)
+    }
+
+    fn open(&self, info: &[u8], what: &'static str, log: LogId, payload: &[u8]) -> Result<Vec<u8>, MlsError> {
         let proto::SealedKnock { kem_output, ciphertext } =
             proto::SealedKnock::decode(payload).map_err(|_| MlsError::Malformed { what: "SealedKnock" })?;
         let sealed = HpkeCiphertext { kem_output: kem_output.to_vec().into(), ciphertext: ciphertext.to_vec().into() };
-        let padded = RustCrypto::default()
-            .hpke_open(CONFIG, &sealed, &self.secret, INFO, inbox.as_bytes())
-            .map_err(|_| MlsError::Sealed { what: "knock" })?;
+        let padded =
+            RustCrypto::default().hpke_open(CONFIG, &sealed, &self.secret, info, log.as_bytes()).map_err(|_| MlsError::Sealed { what })?;
         padding::unpad(&padded).map(<[u8]>::to_vec)
     }
 }
@@ -73,6 +82,15 @@ impl std::fmt::Debug for InboxKey {
 
 /// Seals `content`, at most [`KNOCK_CONTENT`] bytes, to the inbox whose sealing key this is.
 pub fn seal_knock(sealing_key: &[u8], inbox: LogId, content: &[u8]) -> Result<SealedKnock, MlsError> {
+    seal(KNOCK_INFO, sealing_key, inbox, content)
+}
+
+/// Seals `content`, at most [`KNOCK_CONTENT`] bytes, to a new device, at the log where it meets one that is in.
+pub fn seal_link(sealing_key: &[u8], log: LogId, content: &[u8]) -> Result<SealedKnock, MlsError> {
+    seal(LINK_INFO, sealing_key, log, content)
+}
+
+fn seal(info: &[u8], sealing_key: &[u8], log: LogId, content: &[u8]) -> Result<SealedKnock, MlsError> {
     if sealing_key.len() != INBOX_PUBLIC_KEY {
         return Err(MlsError::Malformed { what: "sealing key" });
     }
@@ -81,7 +99,7 @@ pub fn seal_knock(sealing_key: &[u8], inbox: LogId, content: &[u8]) -> Result<Se
     }
     let padded = padding::pad_to(content, padding::size_class(content.len() + 1).min(KNOCK_PADDED));
     let sealed = RustCrypto::default()
-        .hpke_seal(CONFIG, sealing_key, INFO, inbox.as_bytes(), &padded)
+        .hpke_seal(CONFIG, sealing_key, info, log.as_bytes(), &padded)
         .map_err(|_| MlsError::Malformed { what: "sealing key" })?;
     let HpkeCiphertext { kem_output, ciphertext } = sealed;
     let kem_output = kem_output.as_slice().to_vec().into();

@@ -111,7 +111,7 @@ pub use door::{DoorKeys, SealedJoinSecret, open_join_secret};
 pub use error::{Fault, KeyPackageFault, MlsError};
 pub use extension::{GroupRules, LastValid, PROTOCOL, RULES_GROUP, RULES_PAIR};
 pub use group::{Created, Entry, Group, GroupId, StoredTree};
-pub use inbox::{INBOX_PUBLIC_KEY, InboxKey, KNOCK_CONTENT, SealedKnock, seal_knock};
+pub use inbox::{INBOX_PUBLIC_KEY, InboxKey, KNOCK_CONTENT, SealedKnock, seal_knock, seal_link};
 pub use key_package::{JudgedKeyPackage, KeyPackageRef, KeyPackageUse, NewKeyPackage, forget_key_package, judge_key_package, key_package};
 pub use keys::{GroupHandshake, HandshakeKey, Payload, SealedHandshake, TreeChunk};
 pub use leave::LeaveProof;

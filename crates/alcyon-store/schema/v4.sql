@@ -113,3 +113,23 @@ END;
 CREATE TRIGGER message_words_are_new AFTER UPDATE OF text ON messages WHEN new.text <> '' AND old.text <> new.text BEGIN
   INSERT INTO message_words (rowid, words) VALUES (new.number, alcyon_words(new.text));
 END;
+
+-- Devices of this account, as far as this one knows them, itself included.
+CREATE TABLE devices (
+  device BLOB PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL,
+  added_ms INTEGER NOT NULL,
+  inbox_seat BLOB,                 -- id of its seat at the inbox; NULL unknown
+  added_here INTEGER NOT NULL      -- 1: added by this device, which tells it what there is
+) STRICT, WITHOUT ROWID;
+
+-- What a device notes about itself and its siblings. Kinds and values are the client's.
+CREATE TABLE device_notes (
+  kind INTEGER NOT NULL,
+  about BLOB NOT NULL,             -- a log, a conversation, or nothing
+  value BLOB NOT NULL,
+  PRIMARY KEY (kind, about)
+) STRICT, WITHOUT ROWID;
+
+-- 1: came from a sibling's history and was read there; it does not count as unread, whatever its number.
+ALTER TABLE messages ADD COLUMN read_elsewhere INTEGER NOT NULL DEFAULT 0;

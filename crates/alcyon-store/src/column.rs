@@ -53,6 +53,7 @@ macro_rules! stored_enum {
                 match self { $(Self::$variant => $number),+ }
             }
 
+            #[allow(dead_code)] // some are written and asked for, and never read back
             pub(crate) fn column(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<Self> {
                 match row.get::<_, i64>(index)? {
                     $($number => Ok(Self::$variant),)+

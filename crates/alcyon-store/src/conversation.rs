@@ -27,6 +27,8 @@ stored_enum! {
         Pair = 1,
         /// A group, with roles and doors.
         Group = 2,
+        /// The account's own devices: "note to self". A group of one account, by the rules of groups.
+        Own = 3,
     }
 }
 

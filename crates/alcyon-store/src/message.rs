@@ -289,7 +289,8 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(&format!(
                 "SELECT count(*) FROM messages m JOIN conversations c ON c.conversation = m.conversation
-                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number AND m.{SAYS_SOMETHING}"
+                 WHERE m.conversation = ?1 AND m.own = 0 AND m.line IS NULL AND m.number > c.read_number AND m.read_elsewhere = 0
+                   AND m.{SAYS_SOMETHING}"
             ))?
             .query_row([conversation.as_bytes()], |row| number(row, 0))
             .map_err(Into::into)
@@ -303,6 +304,66 @@ impl Tx<'_> {
                  WHERE conversation = ?1",
             )?
             .execute([conversation.as_bytes()])?;
+        Ok(())
+    }
+
+    /// The number of the newest message of a conversation; 0 if there is none.
+    pub fn last_message_number(&self, conversation: ConversationId) -> Result<u64, StoreError> {
+        self.sql
+            .prepare_cached("SELECT coalesce(max(number), 0) FROM messages WHERE conversation = ?1")?
+            .query_row([conversation.as_bytes()], |row| number(row, 0))
+            .map_err(Into::into)
+    }
+
+    /// Messages that the log has, by their numbers: those after one, up to another, at most `limit`; and whether each is unread.
+    pub fn messages_between(
+        &self,
+        conversation: ConversationId,
+        after: u64,
+        last: u64,
+        limit: u32,
+    ) -> Result<Vec<(MessageRecord, bool)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&format!(
+            "SELECT {COLUMNS}, own = 0 AND read_elsewhere = 0 AND number >
+               (SELECT read_number FROM conversations c WHERE c.conversation = ?1)
+             FROM messages WHERE conversation = ?1 AND number > ?2 AND number <= ?3 AND term IS NOT NULL ORDER BY number LIMIT ?4"
+        ))?;
+        let rows = statement.query_map(params![conversation.as_bytes(), to_sql(after), to_sql(last), limit], |row| {
+            Ok((message(row)?, row.get(COLUMNS.split(',').count())?))
+        })?;
+        rows.collect::<Result<_, _>>().map_err(Into::into)
+    }
+
+    /// It was read on another device.
+    pub fn set_read_elsewhere(&self, conversation: ConversationId, message: MessageId) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE messages SET read_elsewhere = 1 WHERE conversation = ?1 AND message = ?2")?
+            .execute(params![conversation.as_bytes(), message.as_bytes()])?;
+        Ok(())
+    }
+
+    /// The position of the last message that is read, if the log has one.
+    pub fn read_position(&self, conversation: ConversationId) -> Result<Option<(u32, u64)>, StoreError> {
+        self.sql
+            .prepare_cached(
+                "SELECT term, sequence FROM messages m JOIN conversations c ON c.conversation = m.conversation
+                 WHERE m.conversation = ?1 AND m.term IS NOT NULL AND (m.number <= c.read_number OR m.read_elsewhere = 1)
+                 ORDER BY term DESC, sequence DESC LIMIT 1",
+            )?
+            .query_row([conversation.as_bytes()], |row| Ok((row.get(0)?, number(row, 1)?)))
+            .optional()
+            .map_err(Into::into)
+    }
+
+    /// Everything up to a position counts as read, as a sibling has read it.
+    pub fn mark_read_to(&self, conversation: ConversationId, position: (u32, u64)) -> Result<(), StoreError> {
+        let (term, sequence) = position;
+        self.sql
+            .prepare_cached(
+                "UPDATE messages SET read_elsewhere = 1
+                 WHERE conversation = ?1 AND read_elsewhere = 0 AND own = 0 AND (term < ?2 OR (term = ?2 AND sequence <= ?3))",
+            )?
+            .execute(params![conversation.as_bytes(), term, to_sql(sequence)])?;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ stored_enum! {
         Leave = 6,
         /// Knocks at an inbox.
         Knock = 7,
-        /// Changes the passes of the own inbox.
+        /// Changes the passes or the seats of the own inbox.
         SetPasses = 8,
         /// Finds an account, makes the group and fills the outbox with what follows.
         Start = 9,
@@ -37,6 +37,8 @@ stored_enum! {
         NextTerm = 13,
         /// Commits this device onto a seat that it alone knows. It waits behind everything else of its log.
         TakeSeat = 14,
+        /// Commits the leaves of removed devices of this account out of the group, and their seats with them.
+        TakeOut = 15,
     }
 }
 
@@ -192,10 +194,12 @@ impl Tx<'_> {
     pub fn clear_entry_frames(&self, log: LogId) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "DELETE FROM own_entries WHERE log = ?1 AND entry_id IN (SELECT entry_id FROM outbox WHERE log = ?1 AND kind IN (3, 4, 5, 14))",
+                "DELETE FROM own_entries WHERE log = ?1 AND entry_id IN (SELECT entry_id FROM outbox WHERE log = ?1 AND kind IN (3, 4, 5, 14, 15))",
             )?
             .execute([log.as_bytes()])?;
-        self.sql.prepare_cached("UPDATE outbox SET frame = NULL WHERE log = ?1 AND kind IN (3, 4, 5, 14)")?.execute([log.as_bytes()])?;
+        self.sql
+            .prepare_cached("UPDATE outbox SET frame = NULL WHERE log = ?1 AND kind IN (3, 4, 5, 14, 15)")?
+            .execute([log.as_bytes()])?;
         Ok(())
     }
 

@@ -74,18 +74,6 @@ impl Tx<'_> {
             .map_err(Into::into)
     }
 
-    /// Messages up to a place count as read, and those that came before them.
-    pub fn mark_read_up_to(&self, conversation: ConversationId, (term, sequence): (u32, u64)) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached(
-                "UPDATE conversations SET read_number = max(read_number, coalesce((SELECT max(number) FROM messages
-                   WHERE conversation = ?1 AND (term < ?2 OR (term = ?2 AND sequence <= ?3))), 0))
-                 WHERE conversation = ?1",
-            )?
-            .execute(params![conversation.as_bytes(), term, to_sql(sequence)])?;
-        Ok(())
-    }
-
     /// What others were told.
     pub fn told(&self, conversation: ConversationId) -> Result<Told, StoreError> {
         let found = self

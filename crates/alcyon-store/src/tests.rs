@@ -331,7 +331,8 @@ fn the_schema_and_the_numbers_on_disk_are_what_they_were() {
             RequestKind::ALL,
             MessageKind::ALL,
             TransferWay::ALL,
-            TransferState::ALL
+            TransferState::ALL,
+            DeviceNoteKind::ALL
         )
     );
 }

@@ -182,6 +182,8 @@ pub struct ConversationView {
     pub alarm: Option<String>,
     /// A group.
     pub group: bool,
+    /// The account's own devices: "note to self". It has no title.
+    pub own_devices: bool,
     /// Muted at this moment: it is not to call attention to itself.
     pub muted: bool,
     /// When that ends, Unix milliseconds; `null` if it has no end.
@@ -276,7 +278,20 @@ impl From<Message> for MessageView {
 impl From<ConversationSummary> for ConversationView {
     fn from(summary: ConversationSummary) -> Self {
         let ConversationSummary {
-            conversation, title, peer, unread, standing, last, blocked, alarm, group, muted, archived, pinned, ..
+            conversation,
+            title,
+            peer,
+            unread,
+            standing,
+            last,
+            blocked,
+            alarm,
+            group,
+            own_devices,
+            muted,
+            archived,
+            pinned,
+            ..
         } = summary;
         let standing = match standing {
             Standing::Asked => "asked",
@@ -294,6 +309,7 @@ impl From<ConversationSummary> for ConversationView {
             blocked,
             alarm: alarm.map(|alarm| alarm.kind.code().to_owned()),
             group,
+            own_devices,
             muted: muted.is_some(),
             muted_until_ms: match muted {
                 Some(Muted::Until { at_ms }) => Some(at_ms),

@@ -512,6 +512,137 @@ fn sealed() -> Vec<Vector> {
     ]
 }
 
+/// What devices of one account say to each other.
+fn devices() -> Vec<Vector> {
+    use proto::{content::Body, device_meeting::Body as Said};
+    let link = proto::SharedLink { secret: bytes(0x13, 32), approval: true };
+    let conversation = proto::SharedConversation {
+        conversation: bytes(0x44, 16),
+        kind: 2,
+        peer: bytes(0x54, 32),
+        title: "boats".into(),
+        created_ms: 1_700_000_000_000,
+        term: 2,
+        log: bytes(0x21, 16),
+        server: "https://sea.example".into(),
+        reason: 1,
+        join_secret: bytes(0x22, 32),
+        seat: bytes(0x11, 32),
+        sequence: 299,
+        running_hash: bytes(0x1a, 32),
+        commit_count: 5,
+        links: vec![link.clone()],
+    };
+    let contact = proto::SharedContact {
+        signed_manifest: bytes(0x37, 3),
+        handle: "ben@sea.example".into(),
+        handle_checked_ms: 1_700_000_000_000,
+        handle_changed: true,
+        blocked: true,
+        pass_given: bytes(0x27, 32),
+        pass_held: bytes(0x28, 32),
+    };
+    let contacts = proto::SharedContacts { contacts: vec![contact.clone()] };
+    let marks = proto::SharedMarks {
+        conversation: bytes(0x44, 16),
+        read_term: 2,
+        read_sequence: 299,
+        shelved: true,
+        muted_until_ms: 1_700_000_000_000,
+        archived: true,
+        pinned: 3,
+    };
+    let request = proto::SharedRequest {
+        conversation: bytes(0x44, 16),
+        state: 1,
+        kind: 2,
+        account: bytes(0x54, 32),
+        handle: "ben@sea.example".into(),
+        confirmed: true,
+        offer: bytes(0x4c, 3),
+        introduction: "hello".into(),
+        sent_at_ms: 1_700_000_000_000,
+        number: 7,
+    };
+    let device =
+        proto::SharedDevice { device_key: bytes(0x34, 32), name: "phone".into(), added_ms: 1_700_000_000_000, inbox_seat: bytes(0x11, 32) };
+    let devices = proto::SharedDevices { signed_manifest: bytes(0x37, 3), devices: vec![device.clone()] };
+    let ask = proto::AskSibling { device_key: bytes(0x34, 32), conversation: bytes(0x44, 16) };
+    let message = proto::SharedMessage {
+        message: bytes(0x18, 16),
+        sender: bytes(0x54, 32),
+        text: "calm".into(),
+        placed: true,
+        term: 2,
+        sequence: 299,
+        sent_at_ms: 1_700_000_000_000,
+        delivery: 3,
+        line: bytes(0x4d, 3),
+        kind: 4,
+        target: bytes(0x18, 16),
+        content: bytes(0x4e, 3),
+        at_ms: 1_700_000_000_001,
+        rights: 1,
+        unread: true,
+        timer_s: 300,
+        goes_ms: 1_700_000_300_000,
+    };
+    let history =
+        proto::HistoryPart { device_key: bytes(0x34, 32), conversation: bytes(0x44, 16), messages: vec![message.clone()], last: true };
+    let hello =
+        proto::DeviceHello { device_key: bytes(0x34, 32), sealing_key: bytes(0x36, 32), nonce_hash: bytes(0x57, 32), name: "phone".into() };
+    let chain = chain();
+    let content = |body| proto::Content { id: bytes(0x17, 16), sent_at_ms: 1_700_000_000_000, body: Some(body), ..Default::default() };
+    let said = |body| proto::DeviceMeeting { body: Some(body) };
+    vec![
+        whole(link),
+        whole(conversation.clone()),
+        whole(contact),
+        whole(contacts.clone()),
+        whole(marks.clone()),
+        whole(request.clone()),
+        whole(device),
+        whole(devices.clone()),
+        whole(ask.clone()),
+        whole(message),
+        whole(history.clone()),
+        side("shared_conversation", content(Body::SharedConversation(conversation.clone()))),
+        side("shared_contacts", content(Body::SharedContacts(contacts))),
+        side("shared_marks", content(Body::SharedMarks(marks))),
+        side("shared_request", content(Body::SharedRequest(request))),
+        side("shared_devices", content(Body::SharedDevices(devices.clone()))),
+        side("ask_sibling", content(Body::AskSibling(ask))),
+        side("history_part", content(Body::HistoryPart(history))),
+        whole(proto::DeviceCode {
+            server: "https://sea.example".into(),
+            log: bytes(0x21, 16),
+            secret: bytes(0x22, 32),
+            hello_hash: bytes(0x23, 32),
+        }),
+        whole(hello.clone()),
+        side("hello", said(Said::Hello(hello))),
+        side("offer", said(Said::Offer(bytes(0x4c, 3)))),
+        side("nonce", said(Said::Nonce(bytes(0x24, 32)))),
+        side("grant", said(Said::Grant(bytes(0x4c, 3)))),
+        side("refused", said(Said::Refused(true))),
+        whole(proto::LinkContent { signed_content: bytes(0x4c, 3), chain: Some(chain), signature: bytes(0x37, 64) }),
+        whole(proto::DeviceOffer { signed_manifest: bytes(0x37, 3), handle: "ann@sea.example".into(), nonce: bytes(0x24, 32) }),
+        whole(proto::DeviceGrant {
+            signed_manifest: bytes(0x37, 3),
+            handle: "ann@sea.example".into(),
+            server: "https://sea.example".into(),
+            era_key: bytes(0x32, 32),
+            inbox_seat: bytes(0x11, 32),
+            inbox_drop: bytes(0x12, 32),
+            inbox_secret: bytes(0x36, 32),
+            inbox_sequence: 299,
+            inbox_hash: bytes(0x1a, 32),
+            own: Some(conversation),
+            devices: Some(devices),
+        }),
+    ]
+}
+
 fn in_print(vectors: &[Vector]) -> String {
     let mut text = String::new();
     for (name, bytes) in vectors {
@@ -554,8 +685,13 @@ fn vectors_of_sealed_messages_stay() {
 }
 
 #[test]
+fn vectors_of_what_devices_say_to_each_other_stay() {
+    insta::assert_snapshot!("devices", in_print(&devices()));
+}
+
+#[test]
 fn every_message_and_every_side_of_a_oneof_has_a_vector() {
-    let vectors = [entries(), client_frames(), server_frames(), identity(), sealed()].concat();
+    let vectors = [entries(), client_frames(), server_frames(), identity(), sealed(), devices()].concat();
     let have: BTreeSet<String> = vectors.iter().map(|(name, _)| name.clone()).collect();
     assert_eq!(have.len(), vectors.len(), "a vector stands twice");
     let mut wanted = BTreeSet::new();

@@ -16,7 +16,7 @@ use super::{
     rows::Pictures,
     slash::{Act, escaped},
 };
-use crate::{harmless::harmless_line, look::Look, moments::Zone, report::files::transfer_text};
+use crate::{harmless::harmless_line, look::Look, moments::Zone, report::files::transfer_text, text::devices::DeviceText};
 
 /// What the interface asks of the world outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -401,6 +401,10 @@ impl Chat {
                 } else if alarm.conversation.is_none() {
                     self.notice = Some(self.look.language.say(crate::report::alarm_text(alarm.kind)));
                 }
+                Vec::new()
+            }
+            Event::DeviceRemoved => {
+                self.notice = Some(self.look.language.say_of_devices(DeviceText::Removed));
                 Vec::new()
             }
             Event::Connection(state) => {

@@ -56,6 +56,7 @@ fn message(conversation: u8, number: u8, own: bool, text: &str, at: u64) -> Mess
 fn summary(number: u8, name: &str, unread: u64) -> ConversationSummary {
     ConversationSummary {
         group: false,
+        own_devices: false,
         conversation: id(number),
         title: handle(name).to_text(),
         peer: Some(AccountId::from([number; 32])),

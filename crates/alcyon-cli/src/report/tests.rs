@@ -69,6 +69,7 @@ fn the_objects_of_the_contract() {
     let number = SafetyNumberView { digits: "01234 56789".to_owned(), qr_text: "x".to_owned() };
     let conversation = ConversationSummary {
         group: false,
+        own_devices: false,
         conversation: ConversationId::from(CONVERSATION),
         title: "ben@server.example".to_owned(),
         peer: Some(AccountId::from([3; 32])),
@@ -154,6 +155,7 @@ fn nothing_of_others_reaches_the_terminal_raw() {
         report.requests(&[request])?;
         let conversation = ConversationSummary {
             group: false,
+            own_devices: false,
             conversation: ConversationId::from(CONVERSATION),
             title: attack.to_owned(),
             peer: None,

@@ -103,6 +103,7 @@ fn longest_name(word: &str, people: &[(AccountId, Handle)]) -> Option<(AccountId
 fn who_is_in(tx: &Tx<'_>, local: &Local, conversation: &ConversationRecord) -> Result<Vec<(AccountId, Handle)>, ClientError> {
     let accounts: Vec<AccountId> = match conversation.kind {
         ConversationKind::Pair => conversation.peer.into_iter().chain([local.account]).collect(),
+        ConversationKind::Own => vec![local.account],
         ConversationKind::Group => match the_group(tx, conversation.conversation) {
             Ok((_, _, state)) => members(&state),
             Err(ClientError::NotInYet) => Vec::new(),

@@ -184,7 +184,7 @@ fn going(tx: &Tx<'_>, local: &Local, conversation: ConversationId) -> Result<(Co
     let here = tx.term_of(record.conversation)?.ok_or(ClientError::NotInYet)?;
     let accounts = match record.kind {
         ConversationKind::Pair => record.peer.into_iter().collect(),
-        ConversationKind::Group => {
+        ConversationKind::Group | ConversationKind::Own => {
             let state = newest_state(tx, record.conversation, u32::MAX)?.ok_or(ClientError::NotInYet)?;
             who_goes_along(tx, &here, &state)?
         }
@@ -216,17 +216,20 @@ impl Opening<'_> {
         let Self { local, record, here, server, reason, now_ms } = *self;
         let state = match record.kind {
             ConversationKind::Pair => None,
-            ConversationKind::Group => Some(newest_state(tx, record.conversation, u32::MAX)?.ok_or(ClientError::NotInYet)?),
+            ConversationKind::Group | ConversationKind::Own => {
+                Some(newest_state(tx, record.conversation, u32::MAX)?.ok_or(ClientError::NotInYet)?)
+            }
         };
         let (along, others) = choose(local, state.as_ref(), claimed);
         let offered: Vec<_> = along.iter().map(|along| (along.manifest.account(), seats_for(along))).collect();
+        let log = random();
         let new = NewTerm {
-            log: random(),
+            log,
             conversation: record.conversation,
             term: here.term + 1,
             server: server.clone(),
             seat: random::<32, SeatSecret>(),
-            drop_secret: random::<32, DropSecret>(),
+            drop_secret: local.drop_secret(log),
             join_secret: random::<32, JoinSecret>(),
         };
         let (Created { group, welcome, stored }, next) = make_group(tx, local, &new, state.as_ref(), &along, &offered)?;
@@ -236,7 +239,7 @@ impl Opening<'_> {
         add(tx, OutboxKind::Create, &term, random(), None, Some(Body::Create(proto::Create { log: term.log.to_field(), seats })))?;
         let last_part = queue_first_tree(tx, &term, &stored.tree)?;
         match record.kind {
-            ConversationKind::Group => queue_tree(tx, &term)?,
+            ConversationKind::Group | ConversationKind::Own => queue_tree(tx, &term)?,
             ConversationKind::Pair => queue_pairs_tree(tx, &term, &stored)?,
         }
         let before: Vec<LogId> = tx.terms_of(term.conversation)?.iter().skip(1).take(BEFORE).map(|before| before.log).collect();

@@ -3,7 +3,7 @@
 use alcyon_mls::{Group, MlsError, Payload, TreeChunk};
 use alcyon_store::{ConversationKind, ConversationRecord, NewOutboxItem, NewTerm, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    AccountId, ConversationId, DropSecret, EntryId, LogId, SeatKey, SeatSecret,
+    AccountId, ConversationId, EntryId, LogId, SeatKey, SeatSecret,
     proto::{self, client_frame::Body},
 };
 
@@ -43,7 +43,7 @@ fn course(tx: &Tx<'_>, conversation: ConversationId, term: u32, log: LogId, by: 
     let Some(record) = tx.conversation(conversation)?.filter(|record| record.standing == Standing::Open) else { return Ok(Course::Pass) };
     let entitled = match record.kind {
         ConversationKind::Pair => own || record.peer == Some(by) && tx.contact(by)?.is_none_or(|contact| !contact.blocked),
-        ConversationKind::Group => may_open(tx, &record, by)?,
+        ConversationKind::Group | ConversationKind::Own => may_open(tx, &record, by)?,
     };
     let terms = tx.terms_of(record.conversation)?;
     let Some(newest) = terms.first().filter(|_| term > 0) else { return Ok(Course::Pass) };
@@ -113,7 +113,7 @@ pub(crate) fn receive_invite(tx: &Tx<'_>, local: &Local, invite: &InviteOffer, b
             term: *term,
             server: server.clone(),
             seat: random::<32, SeatSecret>(),
-            drop_secret: random::<32, DropSecret>(),
+            drop_secret: local.drop_secret(*log),
             join_secret: join_secret.clone(),
         })
     };

@@ -2,13 +2,16 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use alcyon_wire::{Door, DoorId, DoorKind, DoorSecretHash, DropHash, PassHash, RefusalCode, Seat, SeatChanges, SeatId};
+use alcyon_wire::{Door, DoorId, DoorKind, DoorSecretHash, DropHash, PassHash, RefusalCode, Seat, SeatChanges, SeatId, limits};
 
 use super::{
     LogSettings,
     state::{DoorState, LogState, SeatState},
 };
 use crate::Refusal;
+
+/// Seats of one account that a seat without *keep* may bring about: every device may be replaced once before the old seat goes.
+const ACCOUNT_SEATS: usize = 2 * limits::DEVICES;
 
 /// The seat that asks, if the log has or had it.
 pub(crate) fn known_seat(state: &LogState, id: SeatId) -> Result<&SeatState, Refusal> {
@@ -79,7 +82,7 @@ pub(crate) fn check_seat_commit(
     let SeatChanges { seats_added, seats_dropped, doors_added, doors_dropped } = changes;
     check_form(state, settings, changes)?;
     if !seat.keep {
-        if !seats_added.is_empty() && !moves(state, seat, seats_added, seats_dropped) {
+        if !seats_added.is_empty() && !moves(state, seat, seats_added, seats_dropped) && !adds_sibling(state, seat, seats_added) {
             return Err(no_right("adding seats needs the right to keep"));
         }
         if !doors_dropped.is_empty() {
@@ -100,6 +103,14 @@ pub(crate) fn check_seat_commit(
 fn moves(state: &LogState, seat: &SeatState, added: &[Seat], dropped: &[SeatId]) -> bool {
     let [Seat { id, drop_hash: _, keep: false, invite }] = added else { return false };
     dropped.contains(&seat.id) && state.seats.get(*id).is_none() && (seat.invite || !invite)
+}
+
+/// Whether a seat adds one of its own account: with its drop hash, which only those can make who may drop it, and with no more
+/// rights. Every seat may, as long as the account has not more seats than two for each device.
+fn adds_sibling(state: &LogState, seat: &SeatState, added: &[Seat]) -> bool {
+    let [Seat { id, drop_hash, keep: false, invite }] = added else { return false };
+    let siblings = state.seats.live().filter(|other| other.drop_hash == Some(*drop_hash)).count();
+    seat.drop_hash == Some(*drop_hash) && state.seats.get(*id).is_none() && (seat.invite || !invite) && siblings < ACCOUNT_SEATS
 }
 
 /// Whether the changes of a commit by a door are what a joiner may do: one seat with no more rights than the door's, and dropping seats whose

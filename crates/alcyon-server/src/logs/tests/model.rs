@@ -46,9 +46,17 @@ enum Right {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Change {
     None,
-    AddSeat { seat: u8, keep: bool },
+    /// With the drop secret of that number.
+    AddSeat {
+        seat: u8,
+        keep: bool,
+        drops: u8,
+    },
     DropSeat(u8),
-    AddDoor { door: u8, link: bool },
+    AddDoor {
+        door: u8,
+        link: bool,
+    },
     DropDoor(u8),
 }
 
@@ -68,11 +76,18 @@ struct Model {
 struct ModelSeat {
     keep: bool,
     live: bool,
+    drops: u8,
+}
+
+impl Ask {
+    fn by_seat(&self) -> Option<u8> {
+        if let Right::Seat(seat) = self.by { Some(seat) } else { None }
+    }
 }
 
 impl Model {
     fn new() -> Self {
-        let seats = (0..3).map(|n| (n, ModelSeat { keep: n == 0, live: true })).collect();
+        let seats = (0..3).map(|n| (n, ModelSeat { keep: n == 0, live: true, drops: n })).collect();
         Self { seats, ..Self::default() }
     }
 
@@ -115,7 +130,7 @@ impl Model {
             Change::DropDoor(door) => !self.doors.contains_key(&door),
             Change::None => false,
         };
-        let may_drop = |seat: u8| Right::Seat(seat) == ask.by || !self.seats[&seat].live || ask.shows == seat;
+        let may_drop = |seat: u8| Right::Seat(seat) == ask.by || !self.seats[&seat].live || ask.shows == self.seats[&seat].drops;
         match (ask.kind, ask.by) {
             (EntryKind::Application, _) => Ok(()),
             (EntryKind::Close, _) => keep.then_some(()).ok_or(RefusalCode::NoRight),
@@ -129,6 +144,8 @@ impl Model {
                 _ if keep => Ok(()),
                 Change::None => Ok(()),
                 Change::DropSeat(seat) if may_drop(seat) => Ok(()),
+                // One of the same account.
+                Change::AddSeat { keep: false, drops, .. } if ask.by_seat().is_some_and(|by| self.seats[&by].drops == drops) => Ok(()),
                 _ => Err(RefusalCode::NoRight),
             },
             (_, Right::Door(_)) => match ask.change {
@@ -150,8 +167,8 @@ impl Model {
         }
         match ask.change {
             Change::None => {}
-            Change::AddSeat { seat, keep } => {
-                self.seats.insert(seat, ModelSeat { keep, live: true });
+            Change::AddSeat { seat, keep, drops } => {
+                self.seats.insert(seat, ModelSeat { keep, live: true, drops });
             }
             Change::DropSeat(seat) => self.seats.get_mut(&seat).unwrap().live = false,
             Change::AddDoor { door, link } => {
@@ -180,7 +197,9 @@ fn changes_of(change: Change) -> SeatChanges {
     let log = log_id(7);
     match change {
         Change::None => SeatChanges::default(),
-        Change::AddSeat { seat: n, keep } => adding(vec![seat(log, n, keep, false)]),
+        Change::AddSeat { seat: n, keep, drops } => {
+            adding(vec![Seat { drop_hash: drop_secret(drops).hash(log), ..seat(log, n, keep, false) }])
+        }
         Change::DropSeat(n) => dropping(vec![key(log, n).seat_id()]),
         Change::AddDoor { door: n, link } => opening(vec![door(log, n, if link { DoorKind::Link } else { DoorKind::Account })]),
         Change::DropDoor(n) => SeatChanges { doors_dropped: vec![DoorId::from([n; 16])], ..SeatChanges::default() },
@@ -341,7 +360,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     let by = prop_oneof![5 => (0..SEATS).prop_map(Right::Seat), 1 => (0..DOORS).prop_map(Right::Door)];
     let change = prop_oneof![
         2 => Just(Change::None),
-        3 => (1..SEATS, any::<bool>()).prop_map(|(seat, keep)| Change::AddSeat { seat, keep }),
+        3 => (1..SEATS, any::<bool>(), 0..SEATS).prop_map(|(seat, keep, drops)| Change::AddSeat { seat, keep, drops }),
         2 => (1..SEATS).prop_map(Change::DropSeat),
         3 => (0..DOORS, any::<bool>()).prop_map(|(door, link)| Change::AddDoor { door, link }),
         1 => (0..DOORS).prop_map(Change::DropDoor),

@@ -106,6 +106,36 @@ async fn every_seat_may_move_and_gains_nothing_by_it() {
 }
 
 #[tokio::test]
+async fn every_seat_may_add_one_of_its_own_account_with_no_more_rights() {
+    let server = Server::new();
+    let log = log_id(7);
+    let seats = vec![seat(log, 1, true, false), seat(log, 2, false, true), seat(log, 3, false, false)];
+    server.logs.create(log, seats, band()).await.unwrap();
+    let plain = key(log, 3);
+    let sibling = |n, of, keep, invite| adding(vec![Seat { drop_hash: drop_secret(of).hash(log), ..seat(log, n, keep, invite) }]);
+    for changes in [sibling(4, 2, false, false), sibling(4, 3, true, false), sibling(4, 3, false, true)] {
+        assert_eq!(code(server.commit(&plain, 1, 0, changes).await), RefusalCode::NoRight);
+    }
+    let mut two = sibling(4, 3, false, false);
+    two.seats_added.extend(sibling(5, 3, false, false).seats_added);
+    assert_eq!(code(server.commit(&plain, 1, 0, two).await), RefusalCode::NoRight, "one at a time");
+    server.commit(&plain, 1, 0, sibling(4, 3, false, false)).await.unwrap();
+    server.append(&key(log, 4), 2, 1).await.expect("it sits there now");
+    // Each may take the other's seat away, whoever added it.
+    let drop = dropping(vec![plain.seat_id()]);
+    server.commit_by(&Authority::Seat(key(log, 4)), 3, 1, drop, &[drop_secret(3)]).await.unwrap();
+    // No account has more seats than two for each device.
+    let mut count = 2;
+    for n in 10..29 {
+        server.clock.advance(10_000);
+        server.commit(&key(log, 4), u64::from(n), count, sibling(n, 3, false, false)).await.unwrap();
+        count += 1;
+    }
+    server.clock.advance(10_000);
+    assert_eq!(code(server.commit(&key(log, 4), 60, count, sibling(40, 3, false, false)).await), RefusalCode::NoRight);
+}
+
+#[tokio::test]
 async fn at_a_door_one_reads_the_commits_and_no_message() {
     let server = Server::new();
     let (ann, _) = server.log_of_two().await;

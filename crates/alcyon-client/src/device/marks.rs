@@ -1,0 +1,48 @@
+//! How far a conversation was read, and how it is kept in the list: the same on all devices of an account.
+
+use alcyon_store::{Shelf, Tx};
+use alcyon_wire::{ConversationId, proto};
+use proto::content::Body;
+
+use super::{has_siblings, share};
+use crate::{ClientError, local::Local, vanish::read_elsewhere};
+
+/// Tells siblings how this device keeps a conversation, and how far it was read.
+pub(crate) fn tell(tx: &Tx<'_>, local: &Local, conversation: ConversationId, now_ms: u64) -> Result<(), ClientError> {
+    if !has_siblings(local) {
+        return Ok(());
+    }
+    let (read_term, read_sequence) = tx.read_position(conversation)?.unwrap_or_default();
+    let Shelf { muted_until_ms, archived, pinned } = tx.shelf(conversation)?;
+    let marks = proto::SharedMarks {
+        conversation: conversation.to_field(),
+        read_term,
+        read_sequence,
+        shelved: true,
+        muted_until_ms,
+        archived,
+        pinned,
+    };
+    share::tell(tx, local, Body::SharedMarks(marks), now_ms)
+}
+
+/// The same of how far it was read alone.
+pub(crate) fn tell_read(tx: &Tx<'_>, local: &Local, conversation: ConversationId, now_ms: u64) -> Result<(), ClientError> {
+    let Some((read_term, read_sequence)) = tx.read_position(conversation)?.filter(|_| has_siblings(local)) else { return Ok(()) };
+    let marks = proto::SharedMarks { conversation: conversation.to_field(), read_term, read_sequence, ..proto::SharedMarks::default() };
+    share::tell(tx, local, Body::SharedMarks(marks), now_ms)
+}
+
+/// A sibling has told, at a time by the log.
+pub(crate) fn take(tx: &Tx<'_>, marks: proto::SharedMarks, at_ms: u64, now_ms: u64) -> Result<(), ClientError> {
+    let proto::SharedMarks { conversation, read_term, read_sequence, shelved, muted_until_ms, archived, pinned } = marks;
+    let conversation = ConversationId::parse(&conversation, "marks.conversation")?;
+    let Some(record) = tx.conversation(conversation)? else { return Ok(()) };
+    if (read_term, read_sequence) != (0, 0) {
+        read_elsewhere(tx, record.conversation, (read_term, read_sequence), at_ms, now_ms)?;
+    }
+    if shelved {
+        tx.put_shelf(record.conversation, Shelf { muted_until_ms: muted_until_ms.min(Shelf::FOR_EVER), archived, pinned })?;
+    }
+    Ok(())
+}
