@@ -358,7 +358,9 @@ fn behind_flags(words: &[OsString], mut at: usize) -> usize {
     loop {
         match words.get(at) {
             Some(word) if SWITCHES.iter().any(|switch| word == switch) => at += 1,
-            Some(word) if word != "--file" && VALUES.iter().any(|flag| word == flag) && at + 1 < words.len() => at += 2,
+            Some(word) if ["--reply", "--voice", "--location", "--contact"].iter().any(|flag| word == flag) && at + 1 < words.len() => {
+                at += 2
+            }
             // Files up to the next flag, or up to the `--` before the text.
             Some(word) if word == "--file" => {
                 at += 1;

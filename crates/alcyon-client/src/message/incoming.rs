@@ -4,7 +4,7 @@ use alcyon_mls::Permission;
 use std::collections::BTreeSet;
 
 use alcyon_store::{ConversationKind, DeliveryState, MessageKind, MessageRecord, TermRecord, Tx, VariantRecord};
-use alcyon_wire::{AccountId, ConversationId, MessageId, payload_hash};
+use alcyon_wire::{AccountId, ConversationId, MessageId, payload_hash, proto::content::Body};
 
 use super::{
     rules::{Facts, Rights, Variant, add_variant, counting},
@@ -119,6 +119,13 @@ pub(crate) fn take(
 /// Whether an entry says what is stored of the message under its id, and nothing else ever came under that. Of what is gone nobody can tell.
 fn is_same_content(tx: &Tx<'_>, known: &MessageRecord, bytes: &[u8]) -> Result<bool, ClientError> {
     let Some(stored) = &known.content else { return Ok(true) };
+    // What was seen once has lost its key here.
+    if let Some(Body::Attachment(attachment)) = Content::parse(stored)?.body
+        && attachment.view_once
+        && attachment.key.is_empty()
+    {
+        return Ok(true);
+    }
     Ok(Content::said(stored) == Content::said(bytes) && tx.variants(known.conversation, known.message)?.is_empty())
 }
 
