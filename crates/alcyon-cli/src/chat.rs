@@ -8,6 +8,7 @@ mod dialog;
 mod dialogs;
 mod draw;
 mod finding;
+mod graphics;
 mod input;
 mod layout;
 mod panels;
@@ -78,6 +79,7 @@ async fn converse(client: &Native, room: &FolderRoom, look: Look) -> Result<(), 
         work: FuturesUnordered::new(),
         shown: Vec::new(),
     };
+    session.chat.graphics = screen.graphics();
     if session.chat.me.is_some() {
         session.refresh()?;
     }
