@@ -8,6 +8,7 @@ mod dialog;
 mod dialogs;
 mod draw;
 mod finding;
+mod graphics;
 mod input;
 mod layout;
 mod panels;
@@ -81,6 +82,7 @@ async fn converse(client: &Native, room: &FolderRoom, look: Look) -> Result<(), 
         shown: Vec::new(),
         kept: HashMap::new(),
     };
+    session.chat.graphics = screen.graphics();
     if session.chat.me.is_some() {
         session.refresh()?;
         session.take_up_drafts();

@@ -8,6 +8,7 @@ use std::{
 };
 
 use alcyon_client::{ClientError, ConversationId, MessageId, Patience, TransferState, TransferView};
+use alcyon_image::Pixels;
 use alcyon_net::FolderRoom;
 use clap::Subcommand;
 
@@ -122,6 +123,47 @@ pub(crate) async fn attach(conversation: ConversationId, path: &Path, client: &N
     Ok(prepared.attach(conversation, client, room).await?.name)
 }
 
+/// Larger ones are not taken into memory to be shown.
+const SHOWN: u64 = 64 * 1024 * 1024;
+/// What a screen has use for, pixels an edge.
+const SCREEN: u32 = 1600;
+
+/// Fetches an image and decodes it for the screen: its name, and its pixels. One to be seen once is gone then.
+pub(crate) async fn see(id: MessageId, client: &Native, room: &FolderRoom) -> Result<(String, Pixels), Failure> {
+    let view = client.fetch_file(id)?;
+    let name = view.name;
+    let none = |name: &str| Failure::NoPicture { path: name.to_owned(), limit: "that is no image that can be shown here" };
+    if view.size > SHOWN {
+        client.cancel_transfer(id, room)?;
+        return Err(none(&name));
+    }
+    client.settled(id).await?;
+    is_here(id, client, room)?;
+    let mut bytes = Vec::new();
+    client.save_file(id, room, &mut bytes).await?;
+    let decode = move || {
+        let look = alcyon_image::Look::at(io::Cursor::new(&bytes)).ok().flatten()?;
+        Pixels::of_image(&look, io::Cursor::new(&bytes), SCREEN).ok()
+    };
+    let pixels = tokio::task::spawn_blocking(decode).await.ok().flatten().ok_or_else(|| none(&name))?;
+    client.drop_fetched(id, room)?;
+    Ok((name, pixels))
+}
+
+/// A fetched file, or why it is none.
+fn is_here(id: MessageId, client: &Native, room: &FolderRoom) -> Result<TransferView, Failure> {
+    let view = client.transfers()?.into_iter().find(|view| view.id == id).ok_or(ClientError::NotFetched)?;
+    match &view.state {
+        TransferState::Complete => Ok(view),
+        TransferState::Failed { reason } => {
+            // The next call tries anew.
+            client.cancel_transfer(id, room)?;
+            Err(Failure::NotCarried(reason.clone()))
+        }
+        _ => Err(Failure::SomeUnreachable(1)),
+    }
+}
+
 /// Writes a file that was fetched; where, and how many bytes.
 pub(crate) async fn save_fetched(
     id: MessageId,
@@ -130,16 +172,7 @@ pub(crate) async fn save_fetched(
     client: &Native,
     room: &FolderRoom,
 ) -> Result<(PathBuf, u64), Failure> {
-    let view = client.transfers()?.into_iter().find(|view| view.id == id).ok_or(ClientError::NotFetched)?;
-    match view.state {
-        TransferState::Complete => {}
-        TransferState::Failed { reason } => {
-            // The next call tries anew.
-            client.cancel_transfer(id, room)?;
-            return Err(Failure::NotCarried(reason));
-        }
-        _ => return Err(Failure::SomeUnreachable(1)),
-    }
+    let view = is_here(id, client, room)?;
     let path = if path.is_dir() { path.join(&view.name) } else { path.to_owned() };
     let saved = write_whole(&path, force, async |file| Ok(client.save_file(id, room, file).await?)).await?;
     client.drop_fetched(id, room)?;
@@ -252,12 +285,17 @@ impl Drop for Bar {
     }
 }
 
+/// How far something is, as a bar.
+pub(crate) fn bar(done: u64, total: u64, look: Look) -> String {
+    let (full, empty) = if look.unicode { ('█', '░') } else { ('#', '-') };
+    let filled = (done * WIDTH).checked_div(total).unwrap_or(WIDTH).min(WIDTH);
+    (0..WIDTH).map(|at| if at < filled { full } else { empty }).collect()
+}
+
 /// `boat.jpg  ████████░░░░░░░░  50 %  2.1 of 4.2 MB  3.0 MB/s`
 pub(crate) fn bar_line(view: &TransferView, from: u64, in_time: Duration, look: Look) -> String {
     let TransferView { name, done, total, .. } = view;
-    let (full, empty) = if look.unicode { ('█', '░') } else { ('#', '-') };
-    let filled = (done * WIDTH).checked_div(*total).unwrap_or(WIDTH).min(WIDTH);
-    let bar: String = (0..WIDTH).map(|at| if at < filled { full } else { empty }).collect();
+    let bar = bar(*done, *total, look);
     let percent = (done * 100).checked_div(*total).unwrap_or(100);
     let speed = u64::try_from(u128::from(done.saturating_sub(from)) * 1000 / in_time.as_millis().max(1)).unwrap_or(u64::MAX);
     let language = look.language;

@@ -20,6 +20,13 @@ pub struct Pixels {
 const PLACEHOLDER_EDGE: usize = 32;
 
 impl Pixels {
+    /// Of red, green, blue and opacity by rows; `None` if they are not as many as said.
+    #[must_use]
+    pub fn of_rgba(width: u32, height: u32, rgba: Vec<u8>) -> Option<Self> {
+        let fits = width > 0 && height > 0 && u64::from(width) * u64::from(height) * 4 == rgba.len() as u64;
+        fits.then_some(Self { width, height, rgba })
+    }
+
     pub(crate) fn of(image: image::RgbaImage) -> Self {
         Self { width: image.width(), height: image.height(), rgba: image.into_raw() }
     }

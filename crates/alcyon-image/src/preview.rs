@@ -5,7 +5,7 @@ use image::{
     metadata::Orientation,
 };
 
-use crate::{ImageError, Look, error::guarded};
+use crate::{ImageError, Look, Pixels, error::guarded};
 
 /// Longest edge of a thumbnail, pixels.
 pub const THUMBNAIL_EDGE: u32 = 256;
@@ -46,6 +46,15 @@ impl Preview {
         let small =
             if image.width().max(image.height()) > THUMBNAIL_EDGE { image.thumbnail(THUMBNAIL_EDGE, THUMBNAIL_EDGE) } else { image };
         Ok(Self { thumbnail: encode(&on_paper(&small), THUMBNAIL_LIMIT)?, placeholder })
+    }
+}
+
+impl Pixels {
+    /// Decodes an image to be shown, scaled down to at most so many pixels an edge. The cost is that of [`Preview::of`].
+    pub fn of_image(look: &Look, file: impl BufRead + Seek, edge: u32) -> Result<Self, ImageError> {
+        let image = decode(look, file)?;
+        let fits = image.width().max(image.height()) <= edge;
+        Ok(Self::of(if fits { image.into_rgba8() } else { image.thumbnail(edge, edge).into_rgba8() }))
     }
 }
 

@@ -252,6 +252,8 @@ fn previews_are_small_upright_and_can_be_shown() {
     assert!(preview.thumbnail.len() <= THUMBNAIL_LIMIT && preview.placeholder.len() <= PLACEHOLDER_LIMIT);
     let shown = Pixels::of_thumbnail(&preview.thumbnail).unwrap();
     assert_eq!((shown.width(), shown.height()), (THUMBNAIL_EDGE, 171));
+    let screen = Pixels::of_image(&look(&bytes), Cursor::new(&bytes), 300).unwrap();
+    assert_eq!((screen.width(), screen.height(), screen.rgba().len()), (300, 200, 300 * 200 * 4));
     let blurred = Pixels::of_placeholder(&preview.placeholder).unwrap();
     assert!(blurred.width() > blurred.height());
     let face = portrait(&look(&bytes), Cursor::new(&bytes), 64, 4_096).unwrap();

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink, Post, Telling};
+use alcyon_image::Pixels;
 use alcyon_net::{FolderRoom, SystemClock};
 
 use super::slash::{Act, TypedLink};
-use crate::{commands::Native, conversation::muted_for, failure::Failure, files};
+use crate::{attaching, commands::Native, conversation::muted_for, failure::Failure, files};
 
 /// What an act came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,11 @@ pub(super) enum Acted {
     Telling(Telling),
     /// A file of this name is on its way.
     Attached(String),
+    /// An image is here, to be shown.
+    Seen {
+        name: String,
+        pixels: Pixels,
+    },
     /// A file was written there, of so many bytes.
     Saved(PathBuf, u64),
 }
@@ -125,6 +131,14 @@ pub(super) async fn carry_out(
             client.settled(id).await?;
             let (path, size) = files::save_fetched(id, Path::new(&path), false, client, room).await?;
             Acted::Saved(path, size)
+        }
+        Act::View { id } => {
+            let (name, pixels) = files::see(id.ok_or(ClientError::NotFetched)?, client, room).await?;
+            Acted::Seen { name, pixels }
+        }
+        Act::GroupPicture(path) => {
+            let jpeg = if path == "-" { Vec::new() } else { attaching::picture(path.into()).await? };
+            client.set_picture(here?, &jpeg).await?.into()
         }
         Act::Archive(archived) => {
             client.set_archived(here?, archived)?;

@@ -132,6 +132,13 @@ impl Chat {
                     return Vec::new();
                 }
             },
+            Act::View { id: None } => match self.file_here() {
+                Some(id) => Act::View { id: Some(id) },
+                None => {
+                    self.not_acted(conversation, line, language.say_of_files(FileText::NoFileHere));
+                    return Vec::new();
+                }
+            },
             act => act,
         };
         if let Some(post) = self.post_of(&act) {
@@ -299,6 +306,10 @@ impl Chat {
             Acted::In(id) => {
                 self.focus = Focus::Main;
                 return self.choose(Choice::Conversation(id));
+            }
+            Acted::Seen { name, pixels } => {
+                self.dialog = Some(Dialog::Image { name, pixels, place: None });
+                return self.reload(conversation);
             }
             Acted::Attached(name) => language.say_of_files(FileText::Attached { name: &harmless_line(&name) }),
             Acted::Saved(path, size) => {

@@ -1,6 +1,8 @@
 //! What lies above the chat for a while.
 
 use alcyon_client::{GroupView, Handle, SafetyNumberView};
+use alcyon_image::Pixels;
+use ratatui::layout::Rect;
 use zeroize::Zeroizing;
 
 use super::{composer::Composer, finding::Finding, slash::TypedLink, state::Effect};
@@ -45,6 +47,12 @@ pub(super) enum Dialog {
     },
     /// Looking for messages.
     Search(Finding),
+    /// An image that was fetched, and where on the screen it lies.
+    Image {
+        name: String,
+        pixels: Pixels,
+        place: Option<Rect>,
+    },
     Links {
         links: Vec<TypedLink>,
         scroll: u16,

@@ -1,6 +1,7 @@
 //! Drawing of what lies above the chat.
 
 use alcyon_client::SafetyNumberView;
+use alcyon_image::Pixels;
 use crossterm::event::KeyCode;
 use ratatui::{
     Frame,
@@ -15,15 +16,18 @@ use super::{
     dialog::{Dialog, Form, Words},
     draw::{columns, draw_text},
     finding,
+    graphics::Graphics,
     layout::Target,
     panels,
+    rows::drawn_within,
     state::Chat,
     theme::Theme,
 };
 use crate::{
-    qr,
+    harmless::harmless_line,
+    picture, qr,
     report::{delivery_mark, digit_rows},
-    text::{Text, slash::SlashText},
+    text::{Text, files::FileText, slash::SlashText},
     wrap::{cut, width, wrapped},
 };
 
@@ -60,6 +64,7 @@ pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
         Dialog::Group { view, scroll } => panels::draw_group(chat, view.as_deref(), scroll, frame),
         Dialog::Links { links, scroll } => panels::draw_links(chat, links, scroll, frame),
         Dialog::Search(finding) => finding::draw(chat, finding, frame),
+        Dialog::Image { name, pixels, place } => *place = draw_image(chat, name, pixels, frame),
         Dialog::Safety { who, number } => draw_safety(chat, who, number.as_ref(), frame),
     }
     chat.dialog = Some(dialog);
@@ -247,6 +252,29 @@ pub(super) fn scrolled(chat: &mut Chat, title: &str, lines: Vec<Line<'static>>, 
             frame.buffer_mut().set_string(area.right(), y, mark, theme.notice());
         }
     }
+}
+
+/// An image as large as there is room. Where it is drawn by the terminal itself, its place is left empty.
+fn draw_image(chat: &mut Chat, name: &str, pixels: &Pixels, frame: &mut Frame<'_>) -> Option<Rect> {
+    let theme = Theme::new(chat.look);
+    let name = harmless_line(name);
+    let (most, rows) = (room(frame, u16::MAX), frame.area().height.saturating_sub(2));
+    if !chat.look.unicode || !chat.look.colours {
+        const KEYS: Buttons = &[(Text::CloseKey, KeyCode::Esc)];
+        draw_question(chat, &name, &chat.look.language.say_of_files(FileText::NoImages), KEYS, frame);
+        return None;
+    }
+    if chat.graphics != Graphics::Blocks {
+        let (columns, rows) = picture::fitted(pixels, u32::from(most), u32::from(rows));
+        let area = window(chat, &name, (u16::try_from(columns).unwrap_or(most), u16::try_from(rows).unwrap_or(1)), frame);
+        return Some(area);
+    }
+    let lines = drawn_within(pixels, u32::from(most), u32::from(rows));
+    let width = lines.first().map_or(1, |line| u16::try_from(line.spans.len()).unwrap_or(most));
+    // A name needs some columns too.
+    let area = window(chat, &name, (width.max(12).min(most), u16::try_from(lines.len()).unwrap_or(rows)), frame);
+    Paragraph::new(lines).style(theme.dim()).render(area, frame.buffer_mut());
+    None
 }
 
 fn draw_safety(chat: &mut Chat, who: &str, number: Option<&SafetyNumberView>, frame: &mut Frame<'_>) {

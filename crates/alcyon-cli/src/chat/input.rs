@@ -252,7 +252,7 @@ impl Chat {
                 KeyCode::PageDown => *scroll = scroll.saturating_add(10),
                 _ => self.dialog = None,
             },
-            Dialog::Safety { .. } | Dialog::Problem(_) | Dialog::Told(_) => self.dialog = None,
+            Dialog::Safety { .. } | Dialog::Problem(_) | Dialog::Told(_) | Dialog::Image { .. } => self.dialog = None,
             Dialog::Block { handle } if yes || key.code == KeyCode::Char('b') => {
                 let effect = Effect::Block(handle.clone());
                 self.dialog = None;

@@ -72,7 +72,11 @@ pub(super) fn drawn(pixels: &Pixels, columns: usize, look: Look) -> Vec<Line<'st
         return Vec::new();
     }
     let (most, rows) = PICTURE;
-    let columns = u32::try_from(columns).unwrap_or(most).min(most);
+    drawn_within(pixels, u32::try_from(columns).unwrap_or(most).min(most), rows)
+}
+
+/// The same of at most so many columns and rows.
+pub(super) fn drawn_within(pixels: &Pixels, columns: u32, rows: u32) -> Vec<Line<'static>> {
     let line = |row: Vec<Cell>| {
         let cell = |(upper, lower): Cell| Span::styled(HALF.to_string(), Style::new().fg(Color::Indexed(upper)).bg(Color::Indexed(lower)));
         Line::from(row.into_iter().map(cell).collect::<Vec<_>>())

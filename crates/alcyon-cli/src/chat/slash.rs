@@ -56,6 +56,8 @@ pub(crate) enum Name {
     UnpinMessage,
     File,
     Save,
+    View,
+    GroupPicture,
 }
 
 /// What stands in an argument's place.
@@ -155,6 +157,8 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::EndPoll, "end-poll", Place::Conversation, &[]),
     row(Name::File, "file", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::Save, "save", Place::Conversation, &[(Takes::Text, Need::Once)]),
+    row(Name::View, "view", Place::Conversation, &[]),
+    row(Name::GroupPicture, "picture", Place::Group, &[(Takes::Text, Need::Once)]),
     row(Name::PinMessage, "pin-message", Place::Conversation, &[]),
     row(Name::UnpinMessage, "unpin-message", Place::Conversation, &[]),
 ];
@@ -169,6 +173,12 @@ pub(super) enum Act {
         path: String,
         id: Option<MessageId>,
     },
+    /// Shows the image of a message: of that which is chosen, or the newest there is.
+    View {
+        id: Option<MessageId>,
+    },
+    /// The picture of the group out of this file; `-` for none.
+    GroupPicture(String),
     Help,
     Create(String),
     Join(TypedLink),
@@ -428,6 +438,8 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
         Name::EndPoll => Act::EndPoll,
         Name::File => Act::File(first.to_owned()),
         Name::Save => Act::Save { path: first.to_owned(), id: None },
+        Name::View => Act::View { id: None },
+        Name::GroupPicture => Act::GroupPicture(first.to_owned()),
         Name::PinMessage => Act::PinMessage(true),
         Name::UnpinMessage => Act::PinMessage(false),
     })
@@ -597,6 +609,8 @@ mod tests {
             ("/delete", Act::Delete),
             ("/forward ben@x.example", Act::Forward(handle("ben@x.example"))),
             ("/file my boat.jpg", Act::File("my boat.jpg".to_owned())),
+            ("/view", Act::View { id: None }),
+            ("/picture boat.jpg", Act::GroupPicture("boat.jpg".to_owned())),
             ("/save .", Act::Save { path: ".".to_owned(), id: None }),
             (
                 "/poll When? | today |tomorrow",

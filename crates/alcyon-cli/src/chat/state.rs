@@ -12,11 +12,12 @@ use super::{
     acts::Acted,
     composer::Composer,
     dialog::{Dialog, Form, Words},
+    graphics::Graphics,
     layout::Layout,
     rows::Pictures,
     slash::{Act, escaped},
 };
-use crate::{harmless::harmless_line, look::Look, moments::Zone, report::files::transfer_text, text::devices::DeviceText};
+use crate::{files::bar, harmless::harmless_line, look::Look, moments::Zone, report::files::transfer_text, text::devices::DeviceText};
 
 /// What the interface asks of the world outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,6 +188,8 @@ pub(super) struct Rows {
 #[derive(Debug)]
 pub(super) struct Chat {
     pub(super) look: Look,
+    /// How the terminal shows images.
+    pub(super) graphics: Graphics,
     pub(super) zone: Zone,
     pub(super) now_ms: u64,
     /// The own handle, once there is an account.
@@ -220,6 +223,7 @@ impl Chat {
         let dialog = if me.is_none() { Some(Dialog::Welcome(Form::default())) } else { None };
         Self {
             look,
+            graphics: Graphics::Blocks,
             zone,
             now_ms,
             me,
@@ -375,7 +379,9 @@ impl Chat {
             }
             Event::Changed(changed) => self.arrived(changed.message, false),
             Event::Transfer(view) => {
-                self.notice = Some(transfer_text(&view, self.look));
+                let text = transfer_text(&view, self.look);
+                let going = view.state == TransferState::Going;
+                self.notice = Some(if going { format!("{} {text}", bar(view.done, view.total, self.look)) } else { text });
                 let complete = view.state == TransferState::Complete;
                 self.reload(complete.then_some(view.conversation))
             }

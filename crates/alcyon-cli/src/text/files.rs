@@ -20,6 +20,7 @@ pub(crate) enum FileText<'a> {
     Sticker,
     Once,
     Gone,
+    NoImages,
     Attached { name: &'a str },
 }
 
@@ -49,6 +50,7 @@ fn english(text: FileText<'_>) -> String {
         FileText::Sticker => "sticker",
         FileText::Once => "to be seen once",
         FileText::Gone => "seen, and gone",
+        FileText::NoImages => "This terminal shows no images. /save writes it.",
         FileText::Attached { name } => return format!("{name} is on its way."),
     }
     .to_owned()
@@ -71,6 +73,7 @@ fn french(text: FileText<'_>) -> String {
         FileText::Sticker => "autocollant",
         FileText::Once => "à voir une fois",
         FileText::Gone => "vu, et disparu",
+        FileText::NoImages => "Ce terminal ne montre pas d'images. /save l'enregistre.",
         FileText::Attached { name } => return format!("{name} est en route."),
     }
     .to_owned()

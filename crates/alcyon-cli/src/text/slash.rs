@@ -171,6 +171,8 @@ fn english_what(name: Name) -> &'static str {
         Name::EndPoll => "end an own poll",
         Name::File => "send a file: its path",
         Name::Save => "save a file: where to (Ctrl+Up chooses a message)",
+        Name::View => "show an image (Ctrl+Up chooses a message)",
+        Name::GroupPicture => "set the picture of the group out of an image; - for none",
         Name::PinMessage => "pin a message for everybody; at most five are",
         Name::UnpinMessage => "take a message's pin off",
     }
@@ -282,6 +284,8 @@ fn french_what(name: Name) -> &'static str {
         Name::EndPoll => "terminer un de vos sondages",
         Name::File => "envoyer un fichier : son chemin",
         Name::Save => "enregistrer un fichier : où (Ctrl+Haut choisit un message)",
+        Name::View => "montrer une image (Ctrl+Haut choisit un message)",
+        Name::GroupPicture => "choisir l'image du groupe, d'un fichier ; - pour aucune",
         Name::PinMessage => "épingler un message pour tous ; cinq au plus",
         Name::UnpinMessage => "retirer l'épingle d'un message",
     }
