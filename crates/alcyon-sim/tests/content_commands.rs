@@ -176,7 +176,7 @@ fn timers_receipts_and_marks_have_commands() -> anyhow::Result<()> {
     ensure!(set["event"] == "timer-set" && set["timer_s"] == 5, "{set}");
     let secret = ann.send(to_ben, "five seconds")?.id().to_owned();
     let news = settle(&ann, &ben)?;
-    ensure!(news.iter().any(|line| line["line"] == "timer" || line["event"] == "line" || line["seconds"] == 5), "{news:?}");
+    ensure!(news.iter().any(|line| line["what"] == "timer" && line["value"] == 5), "{news:?}");
     ensure!(one(&ben, &["timer", to_ann])?["timer_s"] == 5, "both know");
     let with_ben = shown(&ben, &ann, &secret)?;
     ensure!(with_ben["timer_s"] == 5 && with_ben["goes_at"].is_null(), "not read yet: {with_ben}");
