@@ -509,6 +509,9 @@ pub(crate) fn judged(
         Standing::Open | Standing::Left => false,
     };
     if came_in {
+        if conversation.standing == Standing::Asked {
+            tx.set_accepted(conversation.conversation, subject.header.time_ms)?;
+        }
         conversation.standing = Standing::Open;
         tx.put_conversation(&conversation)?;
         crate::contacts::give_pass(tx, local, term, subject.now_ms)?;

@@ -65,7 +65,7 @@ fn apply(tx: &Tx<'_>, local: &Local, entry: &proto::Entry, now_ms: u64) -> Resul
     if header.kind == EntryKind::Knock && !trimmed && tx.chain_of_entry(log, header.entry_id)?.is_none() {
         // Anybody can put anything here: what is no good knock is passed over, and nobody is alarmed.
         if let Ok(knock) = Knock::open(local, payload) {
-            step.events.extend(receive(tx, local, knock, header.sequence, now_ms)?);
+            step.events.extend(receive(tx, local, knock, &header, now_ms)?);
         }
     }
     let running_hash = account.inbox_hash.next(header_bytes, &hash);
@@ -125,7 +125,8 @@ pub(crate) fn signed_knock(inbox: LogId, content: &[u8]) -> Vec<u8> {
     [b"alcyon knock v1".as_slice(), inbox.as_bytes(), content].concat()
 }
 
-fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64) -> Result<Vec<Event>, ClientError> {
+fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, header: &HeaderFacts, now_ms: u64) -> Result<Vec<Event>, ClientError> {
+    let sequence = header.sequence;
     let Knock { manifest, handle, sent_at_ms, body } = knock;
     let account = manifest.account();
     let offer = match body {
@@ -187,6 +188,16 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, sequence: u64, now_ms: u64)
             move_towards(tx, own.conversation, &offer, now_ms)?;
         }
         return Ok(Vec::new());
+    }
+    // Both had knocked, and the other side has read ours first and come in: what it had asked before that is answered. It was told
+    // by another connection than that of the inbox, and both by one server's clock.
+    if let Some(own) = tx.conversation_with(account)?
+        && own.standing == Standing::Open
+        && tx.accepted_ms(own.conversation)?.is_some_and(|accepted| header.time_ms <= accepted)
+        && tx.term_of(own.conversation)?.is_some_and(|term| term.server == local.manifest.inbox().server)
+    {
+        (request.state, request.shown) = (RequestState::Superseded, true);
+        return Ok(tx.put_request(&request).map(|()| Vec::new())?);
     }
     put_new(tx, local, request, now_ms)?;
     // The event follows once the handle's directory was asked.

@@ -187,7 +187,8 @@ fn both_knock_at_the_same_moment() -> anyhow::Result<()> {
     }
     // Who has asked need not be asked: there is nothing left to accept, and one conversation.
     for person in [&ann, &ben] {
-        ensure!(person.requests()?.is_empty(), "an open request");
+        let requests = person.requests()?;
+        ensure!(requests.is_empty(), "{} still has {requests:?}; what was sent: {sent:?}", person.handle);
         let conversations = person.profile.run(["conversations"])?.all()?;
         ensure!(conversations.len() == 1, "{conversations:?}");
     }

@@ -176,3 +176,28 @@ fn a_full_disk_delays_and_loses_nothing() {
     })
     .unwrap();
 }
+
+/// Both have knocked, one has accepted the other's and come in, and that is heard before the own inbox is read.
+#[test]
+fn both_knock_and_an_inbox_is_slow() {
+    for point in 0..8 {
+        simulate(async {
+            let world = World::new(point)?;
+            let sea = world.server("sea.example").await?;
+            let (ann, ben) = (world.person("ann", &sea).await?, world.person("ben", &sea).await?);
+            ann.knock(&ben, "ann was first").await?;
+            ben.knock(&ann, "ben was first").await?;
+            for peer in [&ann, &ben, &ann, &ben, &ann, &ben] {
+                peer.faults.at(peer.faults.points() + point, Fault::Delay(Duration::from_secs(5)));
+                peer.sync(None).await?;
+            }
+            settle(&[&ann, &ben]).await?;
+            for peer in [&ann, &ben] {
+                let requests = peer.with(async |client| Ok(client.requests()?)).await?;
+                ensure!(requests.is_empty(), "{point}: {} has {requests:?}", peer.handle.to_text());
+            }
+            check(&ann, &ben).await
+        })
+        .unwrap();
+    }
+}

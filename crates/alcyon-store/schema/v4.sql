@@ -133,3 +133,6 @@ CREATE TABLE device_notes (
 
 -- 1: came from a sibling's history and was read there; it does not count as unread, whatever its number.
 ALTER TABLE messages ADD COLUMN read_elsewhere INTEGER NOT NULL DEFAULT 0;
+
+-- Header time of the entry by which the other side came in; 0 until then, or it was the other side that had asked.
+ALTER TABLE conversations ADD COLUMN accepted_ms INTEGER NOT NULL DEFAULT 0;

@@ -255,6 +255,23 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The other side came in by an entry of this header time: it has accepted.
+    pub fn set_accepted(&self, conversation: ConversationId, at_ms: u64) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE conversations SET accepted_ms = ?2 WHERE conversation = ?1")?
+            .execute(params![conversation.as_bytes(), to_sql(at_ms)])?;
+        Ok(())
+    }
+
+    /// When the other side came in, if it was this one that had asked.
+    pub fn accepted_ms(&self, conversation: ConversationId) -> Result<Option<u64>, StoreError> {
+        self.sql
+            .prepare_cached("SELECT accepted_ms FROM conversations WHERE conversation = ?1 AND accepted_ms > 0")?
+            .query_row([conversation.as_bytes()], |row| number(row, 0))
+            .optional()
+            .map_err(Into::into)
+    }
+
     /// Removes a conversation that never began.
     pub fn remove_conversation(&self, conversation: ConversationId) -> Result<(), StoreError> {
         for table in ["conversations", "messages", "outbox", "terms", "receipts", "variants"] {
