@@ -9,7 +9,8 @@ use crate::{commands::Native, failure::Failure, harmless::harmless_line, moments
 pub(crate) fn run<W: Write>(query: &str, limit: u32, client: &Native, report: &mut Report<W>) -> Result<(), Failure> {
     let search = Search::parse(query, |year, month, day| Zone::System.day_begins(year, month, day))?;
     let found = client.search(&search, limit)?;
-    let titles: HashMap<_, _> = client.conversations()?.into_iter().map(|one| (one.conversation, harmless_line(&one.title))).collect();
+    let conversations = crate::device::conversations(client, report.look().language)?;
+    let titles: HashMap<_, _> = conversations.into_iter().map(|one| (one.conversation, harmless_line(&one.title))).collect();
     for message in &found {
         report.found(message, titles.get(&message.conversation).map(String::as_str).unwrap_or_default())?;
     }
