@@ -104,7 +104,8 @@ fn act(random: &mut StdRng, size: Size) -> Act {
         850..885 => Act::Role { whom, admin: random.random_ratio(2, 3) },
         885..905 => Act::Title,
         905..910 => Act::Description,
-        910..915 => Act::Timer(random.random_range(0..100)),
+        // Longer than any run: what was written is still looked for at the end.
+        910..915 => Act::Timer(7 * 24 * 60 * 60 + random.random_range(0..100)),
         915..930 => {
             let all = [GroupPermission::Invite, GroupPermission::Edit, GroupPermission::Write];
             Act::Permission { permission: all[which % all.len()], members: yes }
