@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alcyon_client::{ConversationId, FileDetails, NewFile, TransferView};
+use alcyon_client::{ConversationId, FileDetails, NewFile, TransferView, Voice};
 use alcyon_files::VoiceNote;
 use alcyon_image::{Look, Preview, portrait};
 use alcyon_net::FolderRoom;
@@ -91,7 +91,7 @@ fn prepare(path: &Path, how: How) -> Result<Prepared, Failure> {
     if is == As::Voice {
         let looked = VoiceNote::look(&mut BufReader::new(&prepared.file)).map_err(|error| Failure::File { path: shown(), error })?;
         let note = looked.ok_or_else(|| Failure::NoVoice(shown()))?;
-        prepared.details.voice_ms = Some(note.ms());
+        prepared.details.voice = Some(Voice { ms: note.ms(), waveform: note.waveform().to_vec() });
         prepared.media_type = Some("audio/ogg");
     } else {
         let look = match Look::at(&prepared.file) {

@@ -75,7 +75,7 @@ pub use event::{
 };
 pub use extras::{ContactCard, GeoPoint, LinkPreview, NoPoint};
 pub use files::{
-    AttachmentView, Carried, FileDetails, FileRoom, FileView, NewFile, Patience, Saved, TransferState, TransferView, TransferWay,
+    AttachmentView, Carried, FileDetails, FileRoom, FileView, NewFile, Patience, Saved, TransferState, TransferView, TransferWay, Voice,
 };
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
 pub use join_link::{JoinLink, OpenedLink};

@@ -153,11 +153,11 @@ fn voice_note() -> Vec<u8> {
         page
     };
     let head = b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0";
-    [page(2, 0, 0, head), page(0, 0, 1, b"OpusTags\0\0\0\0\0\0\0\0"), page(4, 48_312, 2, &[1; 90])].concat()
+    [page(2, 0, 0, head), page(0, 0, 1, b"OpusTags\0\0\0\0\0\0\0\0"), page(0, 24_000, 2, &[1; 18]), page(4, 48_312, 3, &[1; 90])].concat()
 }
 
 #[test]
-fn voice_notes_say_how_long_they_last() -> anyhow::Result<()> {
+fn voice_notes_say_how_long_they_last_and_how_loud_they_are() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let server = ServerSetup::new(&folder.path().join("data")).start()?;
     let (ann, ben) = pair(folder.path(), &server)?;
@@ -167,6 +167,7 @@ fn voice_notes_say_how_long_they_last() -> anyhow::Result<()> {
     let news = ben.sync_all()?;
     let [note] = &news[..] else { bail!("{news:?}") };
     ensure!(note["file"]["voice_ms"] == 1_000 && note["file"]["media_type"] == "audio/ogg", "{note}");
+    ensure!(note["file"]["waveform"] == serde_json::json!([51, 255]), "{note}");
     let target = folder.path().join("saved.ogg").display().to_string();
     ben.profile.run(["save", &text(&sent, "id")?, &target])?.one()?;
     ensure!(fs::read(&target)? == voice_note());

@@ -290,7 +290,7 @@ fn what_is_to_be_seen_once_is_seen_once() {
             placeholder: vec![2; 25],
             view_once: true,
             sticker: false,
-            voice_ms: None,
+            voice: None,
         };
         let sent = NewFile { media_type: Some("image/jpeg"), details: details.clone(), ..new("secret", &file) };
         let id = ann.with(async |client| Ok(client.attach(talk, &sent, &mut &*file, &ann_room).await?.id)).await?;
@@ -314,6 +314,55 @@ fn what_is_to_be_seen_once_is_seen_once() {
         let again = ben.with(async |client| Ok(client.fetch_file(id)?)).await.unwrap_err();
         ensure!(matches!(again.downcast_ref(), Some(ClientError::NotAllowed { .. })), "{again:?}");
         ensure!(ben_room.names()?.is_empty());
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// One device shows it, and on the other it can't be opened any more: not where it was fetched already, and not where the message
+/// comes after that word.
+#[test]
+fn what_is_seen_once_is_seen_on_one_device() {
+    simulate(async {
+        let Pair { world, server, ann, ben, ann_room, ben_room, talk } = pair(8).await?;
+        let tablet = world.device(&ben, "tablet", &server).await?;
+        let tablet_room = MemoryRoom::default();
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            settle(&[&ann, &ben, &tablet]).await?;
+        }
+        let file = pattern(10_000);
+        let details = FileDetails { view_once: true, ..FileDetails::default() };
+        let mut sent = Vec::new();
+        for name in ["first", "second"] {
+            let new = NewFile { details: details.clone(), ..new(name, &file) };
+            sent.push(ann.with(async |client| Ok(client.attach(talk, &new, &mut &*file, &ann_room).await?.id)).await?);
+            carry(&ann, &ann_room, |_| ()).await?;
+            settle(&[&ann, &ben]).await?;
+            if name == "first" {
+                settle(&[&tablet]).await?;
+                tablet.with(async |client| Ok(client.fetch_file(sent[0])?)).await?;
+                carry(&tablet, &tablet_room, |_| ()).await?;
+            }
+        }
+        for id in &sent {
+            ben.with(async |client| Ok(client.fetch_file(*id)?)).await?;
+            carry(&ben, &ben_room, |_| ()).await?;
+            ensure!(save(&ben, *id, &ben_room).await? == file);
+        }
+        settle(&[&ann, &ben, &tablet]).await?;
+        for peer in [&ben, &tablet] {
+            let files = peer.with(async |client| Ok(client.files(talk)?)).await?;
+            ensure!(files.len() == 2 && files.iter().all(|file| file.attachment.gone), "{}: {files:?}", peer.handle.to_text());
+        }
+        for id in &sent {
+            let again = tablet.with(async |client| Ok(client.fetch_file(*id)?)).await.unwrap_err();
+            ensure!(matches!(again.downcast_ref(), Some(ClientError::NotAllowed { .. })), "{again:?}");
+            let opened = tablet.with(async |client| Ok(client.save_file(*id, &tablet_room, &mut Vec::new()).await?)).await;
+            ensure!(opened.is_err(), "what was fetched before is gone");
+        }
+        carry(&tablet, &tablet_room, |_| ()).await?;
+        ensure!(tablet_room.names()?.is_empty(), "and its bytes leave");
         Ok(())
     })
     .unwrap();

@@ -27,6 +27,8 @@ stored_enum! {
         Removal = 8,
         /// From which commit count on a term is read on a seat that a sibling has lent. About the term's log.
         Lent = 9,
+        /// A file that was to be seen once and that a sibling has shown, before its message came here. About the message.
+        SeenOnce = 10,
     }
 }
 

@@ -28,6 +28,8 @@ pub const BLOB: u64 = (1 << 32) + (1 << 26) + 16 * 66_560;
 pub const THUMBNAIL: usize = 16 * 1024;
 /// The placeholder of an image (ThumbHash) in a message.
 pub const PLACEHOLDER: usize = 25;
+/// Bars of a voice note's waveform in a message.
+pub const WAVEFORM: usize = 64;
 /// The picture of a group.
 pub const PICTURE: usize = 4 * 1024;
 /// Devices of an account.

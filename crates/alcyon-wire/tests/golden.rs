@@ -314,6 +314,7 @@ fn sealed() -> Vec<Vector> {
         view_once: true,
         sticker: true,
         voice_ms: 300,
+        waveform: bytes(0x5a, 3),
     };
     let set_timer = proto::SetTimer { seconds: 3600 };
     let read_up_to = proto::ReadUpTo { term: 2, sequence: 299 };
@@ -551,6 +552,7 @@ fn devices() -> Vec<Vector> {
         muted_until_ms: 1_700_000_000_000,
         archived: true,
         pinned: 3,
+        seen_once: vec![bytes(0x17, 16)],
     };
     let request = proto::SharedRequest {
         conversation: bytes(0x44, 16),

@@ -7,7 +7,7 @@ use std::{
 
 use alcyon_client::{
     AttachmentView, ChangeKind, ChangedView, ConversationId, FileDetails, LinkPreview, MarkStyle, Message, MessageId, Person, PollView,
-    Position, ReactionView, SendOutcome, TextFormat, marked_spans,
+    Position, ReactionView, SendOutcome, TextFormat, Voice, marked_spans,
 };
 use serde::Serialize;
 
@@ -99,6 +99,8 @@ pub(super) struct FileLine<'a> {
     height: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     voice_ms: Option<u32>,
+    #[serde(skip_serializing_if = "<[u8]>::is_empty")]
+    waveform: &'a [u8],
     #[serde(skip_serializing_if = "is_not")]
     view_once: bool,
     #[serde(skip_serializing_if = "is_not")]
@@ -111,14 +113,15 @@ pub(super) struct FileLine<'a> {
 impl<'a> FileLine<'a> {
     pub(super) fn of(attachment: &'a AttachmentView) -> Self {
         let AttachmentView { name, media_type, size, details, gone } = attachment;
-        let FileDetails { pixels, thumbnail: _, placeholder: _, view_once, sticker, voice_ms } = details;
+        let FileDetails { pixels, thumbnail: _, placeholder: _, view_once, sticker, voice } = details;
         Self {
             name,
             size: *size,
             media_type,
             width: pixels.map(|(width, _)| width),
             height: pixels.map(|(_, height)| height),
-            voice_ms: *voice_ms,
+            voice_ms: voice.as_ref().map(|voice| voice.ms),
+            waveform: voice.as_ref().map_or(&[], |voice| &voice.waveform),
             view_once: *view_once,
             sticker: *sticker,
             gone: *gone,
@@ -277,10 +280,11 @@ fn attachment_text(file: &AttachmentView, look: Look) -> String {
     let size = size_text(*size, look.language);
     let what = match details {
         FileDetails { sticker: true, .. } => look.language.say_of_files(FileText::Sticker),
-        FileDetails { voice_ms: Some(ms), .. } => {
+        FileDetails { voice: Some(Voice { ms, waveform }), .. } => {
             let seconds = ms.div_ceil(1000);
             let length = format!("{}:{:02}", seconds / 60, seconds % 60);
-            look.language.say_of_files(FileText::Voice { length: &length, size: &size })
+            let said = look.language.say_of_files(FileText::Voice { length: &length, size: &size });
+            if look.unicode && !waveform.is_empty() { format!("{} {said}", bars(waveform)) } else { said }
         }
         FileDetails { pixels: Some((width, height)), .. } => {
             look.language.say_of_files(FileText::Image { width: *width, height: *height, size: &size })
@@ -292,6 +296,19 @@ fn attachment_text(file: &AttachmentView, look: Look) -> String {
         (false, true) => format!("{what}, {}", look.language.say_of_files(FileText::Once)),
         (false, false) => what,
     }
+}
+
+/// A waveform as blocks of eight heights, as many as there is room for in any terminal.
+fn bars(waveform: &[u8]) -> String {
+    const HEIGHTS: [char; 8] = ['\u{2581}', '\u{2582}', '\u{2583}', '\u{2584}', '\u{2585}', '\u{2586}', '\u{2587}', '\u{2588}'];
+    let columns = waveform.len().min(16);
+    (0..columns)
+        .filter_map(|column| {
+            let part = &waveform[column * waveform.len() / columns..(column + 1) * waveform.len() / columns];
+            let mean = part.iter().map(|bar| usize::from(*bar)).sum::<usize>() / part.len().max(1);
+            HEIGHTS.get(mean * HEIGHTS.len() / 256)
+        })
+        .collect()
 }
 
 /// The marks behind a text: forwarded, edited, pinned.

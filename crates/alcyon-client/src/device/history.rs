@@ -9,7 +9,7 @@ use prost::Message;
 use proto::content::Body;
 
 use super::share;
-use crate::{ClientError, local::Local, message::incoming::settle, vanish};
+use crate::{ClientError, files, local::Local, message::incoming::settle, vanish};
 
 /// Bytes of a part, about.
 const PART: usize = 192 * 1024;
@@ -128,7 +128,10 @@ pub(crate) fn take(tx: &Tx<'_>, local: &Local, part: proto::HistoryPart) -> Resu
     let Some(record) = tx.conversation(conversation)? else { return Ok(()) };
     for message in messages {
         let (read, timer_s, goes_ms) = (!message.unread, message.timer_s, message.goes_ms);
-        let Some(message) = message_of(local, record.conversation, message)? else { continue };
+        let Some(mut message) = message_of(local, record.conversation, message)? else { continue };
+        if let Some(content) = message.content.take() {
+            message.content = Some(files::kept(tx, message.conversation, message.message, content)?);
+        }
         if tx.add_message(&message)? {
             if read {
                 tx.set_read_elsewhere(message.conversation, message.message)?;

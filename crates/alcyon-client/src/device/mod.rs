@@ -25,7 +25,7 @@ use crate::{Client, ClientError, Clock, Transport, local::Local};
 pub use add::DeviceToAdd;
 pub use code::DeviceCode;
 pub use link::LinkNumber;
-pub(crate) use marks::{tell as tell_marks, tell_read};
+pub(crate) use marks::{tell as tell_marks, tell_read, tell_seen_once};
 
 /// Bytes of a device's name at most.
 pub(crate) const NAME: usize = 64;

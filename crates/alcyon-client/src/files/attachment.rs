@@ -32,8 +32,17 @@ pub struct FileDetails {
     pub view_once: bool,
     /// A small image that stands by itself.
     pub sticker: bool,
-    /// A voice note, and how long it lasts.
-    pub voice_ms: Option<u32>,
+    /// A voice note, and what is shown of it.
+    pub voice: Option<Voice>,
+}
+
+/// What is shown of a voice note before it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// How long it lasts, milliseconds, at least 1.
+    pub ms: u32,
+    /// How loud it is: at most [`limits::WAVEFORM`] bars, evenly spread over its length, 255 the highest; empty if that is not known.
+    pub waveform: Vec<u8>,
 }
 
 /// A file of a conversation.
@@ -109,6 +118,7 @@ pub(crate) fn view(attachment: &proto::Attachment) -> AttachmentView {
         view_once,
         sticker,
         voice_ms,
+        waveform,
     } = attachment;
     // What is too long is none: nobody has asked for it.
     let within = |bytes: &[u8], limit: usize| if bytes.len() <= limit { bytes.to_vec() } else { Vec::new() };
@@ -122,7 +132,7 @@ pub(crate) fn view(attachment: &proto::Attachment) -> AttachmentView {
             placeholder: within(placeholder, limits::PLACEHOLDER),
             view_once: *view_once,
             sticker: *sticker,
-            voice_ms: (*voice_ms > 0).then_some(*voice_ms),
+            voice: (*voice_ms > 0).then(|| Voice { ms: *voice_ms, waveform: within(waveform, limits::WAVEFORM) }),
         },
         gone: *view_once && key.is_empty(),
     }

@@ -12,7 +12,7 @@ mod transfer;
 mod tus;
 mod upload;
 
-pub use attachment::{AttachmentView, FileDetails, FileView};
+pub use attachment::{AttachmentView, FileDetails, FileView, Voice};
 pub use carry::{Carried, Patience};
 pub use room::FileRoom;
 pub use save::Saved;
@@ -20,3 +20,4 @@ pub use transfer::{TransferState, TransferView, TransferWay};
 pub use upload::NewFile;
 
 pub(crate) use attachment::{check, view as attachment_view};
+pub(crate) use save::{kept, seen_elsewhere};

@@ -1,16 +1,17 @@
 use std::io::Write;
 
 use alcyon_files::{FileError, Opener};
-use alcyon_store::{TransferState, Tx};
-use alcyon_wire::{MessageId, proto};
+use alcyon_store::{DeviceNoteKind, TransferState, Tx};
+use alcyon_wire::{ConversationId, MessageId, proto};
 use prost::Message as _;
+use proto::content::Body;
 
 use super::{
     FileRoom, attachment,
     room::{AT_A_TIME, InRoom, let_others},
     transfer::unknown,
 };
-use crate::{AttachmentView, Client, ClientError, Clock, Transport};
+use crate::{AttachmentView, Client, ClientError, Clock, Transport, device::tell_seen_once};
 
 /// A file that was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,30 +54,62 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// The sealed bytes of a fetched file are not needed any more. Of one that was to be seen once nothing is left on this device
     /// with which it could be opened again.
     pub fn drop_fetched(&self, id: MessageId, room: &impl FileRoom) -> Result<(), ClientError> {
+        let (local, now_ms) = (self.core.local()?, self.clock.now_ms());
         let dropped = self.core.store.transaction(|tx| {
             let Some(record) = tx.transfer(id)? else { return Ok(None) };
             tx.remove_transfer(id)?;
-            if record.state == TransferState::Here {
-                spend(tx, id)?;
+            if record.state == TransferState::Here
+                && let Some(conversation) = spend(tx, id)?
+            {
+                tell_seen_once(tx, &local, conversation, id, now_ms)?;
             }
             Ok::<_, ClientError>(Some(record))
         })?;
         if let Some(record) = dropped {
             room.remove(&record.room).map_err(ClientError::Room)?;
+            self.core.work.poke();
         }
         Ok(())
     }
 }
 
-/// Takes the key out of a message whose file was to be seen once.
-fn spend(tx: &Tx<'_>, id: MessageId) -> Result<(), ClientError> {
-    let Some(record) = tx.message_anywhere(id)? else { return Ok(()) };
-    let Some(mut content) = record.content.as_deref().and_then(|bytes| proto::Content::decode(bytes).ok()) else { return Ok(()) };
-    let Some(proto::content::Body::Attachment(found)) =
-        content.body.take_if(|body| matches!(body, proto::content::Body::Attachment(found) if found.view_once))
-    else {
-        return Ok(());
-    };
-    content.body = Some(proto::content::Body::Attachment(attachment::spent(found)));
-    Ok(tx.set_content(record.conversation, id, &content.encode_to_vec())?)
+/// Takes the key out of a message whose file was to be seen once; the conversation it is in comes back, if it is such a one.
+fn spend(tx: &Tx<'_>, id: MessageId) -> Result<Option<ConversationId>, ClientError> {
+    let Some(record) = tx.message_anywhere(id)? else { return Ok(None) };
+    let Some(spent) = record.content.as_deref().and_then(without_key) else { return Ok(None) };
+    tx.set_content(record.conversation, id, &spent)?;
+    Ok(Some(record.conversation))
+}
+
+/// What is kept of a content whose file was to be seen once and was; `None` if it is no such one.
+fn without_key(content: &[u8]) -> Option<Vec<u8>> {
+    let mut content = proto::Content::decode(content).ok()?;
+    let found = content.body.take_if(|body| matches!(body, Body::Attachment(found) if found.view_once))?;
+    if let Body::Attachment(found) = found {
+        content.body = Some(Body::Attachment(attachment::spent(found)));
+    }
+    Some(content.encode_to_vec())
+}
+
+/// Another device of this account has shown the file that was to be seen once. Its message may come here after that word.
+pub(crate) fn seen_elsewhere(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -> Result<(), ClientError> {
+    match tx.message_anywhere(id)? {
+        None => tx.put_device_note(DeviceNoteKind::SeenOnce, id.as_bytes(), conversation.as_bytes())?,
+        Some(record) if record.conversation == conversation && !record.own => {
+            if spend(tx, id)?.is_some() {
+                tx.remove_transfer(id)?;
+            }
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+/// What is to be kept of a content that has come: without its key, if a sibling has said that it was seen.
+pub(crate) fn kept(tx: &Tx<'_>, conversation: ConversationId, id: MessageId, content: Vec<u8>) -> Result<Vec<u8>, ClientError> {
+    if tx.device_note(DeviceNoteKind::SeenOnce, id.as_bytes())?.as_deref() != Some(conversation.as_bytes()) {
+        return Ok(content);
+    }
+    tx.remove_device_note(DeviceNoteKind::SeenOnce, id.as_bytes())?;
+    Ok(without_key(&content).unwrap_or(content))
 }

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use prost::Message as _;
 
 use super::{
-    FileDetails, FileRoom, TransferView,
+    FileDetails, FileRoom, TransferView, Voice,
     carry::{Ended, Pace, Stuck},
     room::{AT_A_TIME, InRoom, let_others},
     transfer::{self, unknown, view},
@@ -43,7 +43,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         room: &impl FileRoom,
     ) -> Result<TransferView, ClientError> {
         let NewFile { name, size, media_type, details } = new;
-        let FileDetails { pixels, thumbnail, placeholder, view_once, sticker, voice_ms } = details;
+        let FileDetails { pixels, thumbnail, placeholder, view_once, sticker, voice } = details;
         let local = self.core.local()?;
         let conversation = self.core.store.transaction(|tx| writable(tx, &local, conversation))?.conversation;
         let in_room = HEXLOWER.encode(&random::<16, [u8; 16]>());
@@ -86,7 +86,12 @@ impl<T: Transport, C: Clock> Client<T, C> {
             placeholder: if placeholder.len() > limits::PLACEHOLDER { bytes::Bytes::new() } else { placeholder.clone().into() },
             view_once: *view_once,
             sticker: *sticker,
-            voice_ms: voice_ms.unwrap_or_default(),
+            voice_ms: voice.as_ref().map_or(0, |voice| voice.ms),
+            // Of what is to be heard once nothing is seen before.
+            waveform: match voice {
+                Some(Voice { waveform, .. }) if !view_once && waveform.len() <= limits::WAVEFORM => waveform.clone().into(),
+                _ => bytes::Bytes::new(),
+            },
         };
         let record = TransferRecord {
             number: 0,

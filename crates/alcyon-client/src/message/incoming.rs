@@ -75,7 +75,7 @@ pub(crate) fn take(
         line: None,
         kind,
         target,
-        content: Some(bytes.clone()),
+        content: Some(crate::files::kept(tx, term.conversation, *id, bytes.clone())?),
         at_ms: facts.at_ms,
         rights: facts.rights.number(),
     };
