@@ -4,6 +4,7 @@ use alcyon_wire::{ConversationId, Handle, MessageId};
 use crate::{
     Alarm, ClientError, Clock, ConversationSummary, KnockRequest, Me, Message, Muted, Position, Standing, Transport,
     core::{Core, alarm_view, message_view, request_view},
+    send::conversation_now,
     shelf::Place,
     vanish::timer_of,
 };
@@ -126,7 +127,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.let_go()?;
         let local = self.core.local()?;
         self.core.store.transaction(|tx| {
-            let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
+            let conversation = conversation_now(tx, conversation)?;
             let before = before.map(|Position { term, sequence }| (term, sequence));
             tx.history(conversation, before, limit)?.into_iter().map(|message| message_view(tx, &local, message)).collect()
         })

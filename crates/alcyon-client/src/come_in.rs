@@ -1,12 +1,12 @@
 //! Coming into a group by a door: read what happened since the stored tree, check it, and commit oneself in.
 
 use alcyon_mls::{
-    DoorKeys, Entry, GroupHandshake, GroupId, HandshakeKey, How, LeaveProof, Payload, Replay, Seen, StoredTree, Suite, Verdict,
+    DoorKeys, Entry, Ground, GroupHandshake, GroupId, HandshakeKey, How, LeaveProof, Payload, Replay, Seen, StoredTree, Suite, Verdict,
     adopt_rejoin, open_join_secret, prepare_join,
 };
 use alcyon_store::{OutboxItem, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    DoorKey, EntryKind, HeaderFacts, JoinSecret, LogId, MessageId, RunningHash, Seat, SeatChanges, payload_hash,
+    DoorKey, EntryKind, HeaderFacts, JoinSecret, LogId, RunningHash, Seat, SeatChanges, payload_hash,
     proto::{self, client_frame::Body},
 };
 use bytes::Bytes;
@@ -14,12 +14,10 @@ use prost::Message;
 
 use crate::{
     ClientError, Event,
-    content::Content,
+    contacts::tell_manifest,
     core::{Core, handshake_key},
     entry::{Step, Subject},
     local::Local,
-    outbox::queue_content,
-    random::random,
     rejoin::FetchedTree,
 };
 
@@ -33,6 +31,15 @@ pub(crate) struct TreeBox {
     /// The words of members who have left and whose leaves are still in.
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub(crate) leaves: Vec<Vec<u8>>,
+}
+
+impl TreeBox {
+    /// The tree, and the words of leavers that are true. `None`: it is none.
+    pub(crate) fn read(bytes: &[u8], log: LogId) -> Option<(StoredTree, Vec<LeaveProof>)> {
+        let Self { tree, group_info, leaves } = Self::decode(bytes).ok()?;
+        let leaves = leaves.iter().filter_map(|proof| LeaveProof::decode(proof).ok()).filter(|proof| proof.holds(log));
+        Some((StoredTree { tree, group_info }, leaves.collect()))
+    }
 }
 
 /// What was read at the door, from the commit that opened it to the head.
@@ -119,8 +126,7 @@ fn make(
     if rules.conversation != term.conversation || rules.log != term.log || rules.term != term.term {
         return Err(ClientError::Unbelievable("the group belongs to another conversation"));
     }
-    // On the ground of a GroupInfo from before one would come into a group that the others have left behind. But a commit may lack
-    // its GroupInfo for good: who commits so must not keep others out.
+    // A commit may lack its GroupInfo: then the next one shows where the group is, and there is nothing to be asked for at once.
     if known < commit_count && tree.group_infos.iter().all(|stored| stored.commit_count < commit_count) {
         return Ok(AtDoor::Overtaken(commit_count));
     }
@@ -129,7 +135,7 @@ fn make(
         for secret in secrets.iter().rev() {
             let key = HandshakeKey::derive(secret, term.log)?;
             let Ok(group_info) = key.open_group_info(&stored.payload) else { continue };
-            let Some(ground) = replay.ground(&group_info).ok().filter(|ground| !ground.is_outlived()) else { continue };
+            let Some(ground) = replay.ground(&group_info).ok().filter(Ground::is_newest) else { continue };
             let seat = local.replaced_seat(term.log, item.entry_id);
             let seen = Seen { sequence: history.cursor, running_hash };
             let prepared = prepare_join(tx, &local.mls()?, ground, seat.seat_id(term.log), seen, How::Door(keys.id))?;
@@ -195,9 +201,9 @@ impl Followed<'_> {
         for secret in self.secrets.iter().rev() {
             let key = HandshakeKey::derive(secret, self.log)?;
             let Ok(bytes) = key.open_tree(&tree.chunks, tree.commit_count) else { continue };
-            let Ok(TreeBox { tree, group_info, leaves }) = TreeBox::decode(bytes.as_slice()) else { continue };
-            self.replay = Some(Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info })?);
-            self.leaves.extend(leaves.iter().filter_map(|proof| LeaveProof::decode(proof).ok()).filter(|proof| proof.holds(self.log)));
+            let Some((stored, leaves)) = TreeBox::read(&bytes, self.log) else { continue };
+            self.replay = Some(Replay::from_tree(Suite::PRODUCT, &stored)?);
+            self.leaves.extend(leaves);
             return Ok(true);
         }
         Ok(false)
@@ -286,11 +292,8 @@ pub(crate) fn own_echo(
     conversation.standing = Standing::Open;
     tx.put_conversation(&conversation)?;
     crate::group::tell(tx, local, term, subject, &summary, None, step)?;
-    // The others learn by which handle this account goes.
-    let id: MessageId = random();
-    let news = proto::ManifestNews { signed_manifest: local.manifest.to_bytes().to_vec().into() };
-    let draft = Content::draft(id, subject.now_ms, proto::content::Body::ManifestNews(news));
-    queue_content(tx, alcyon_store::OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
+    crate::group::renew_tree(tx, term, subject, &summary)?;
+    tell_manifest(tx, local, term, subject.now_ms)?;
     step.events.push(Event::Accepted { conversation: conversation.conversation });
     Ok(())
 }

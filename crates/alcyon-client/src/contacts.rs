@@ -3,17 +3,16 @@
 use alcyon_identity::{Manifest, SafetyNumber};
 use alcyon_store::{ContactRecord, NewOutboxItem, OutboxKind, RequestState, TermRecord, Tx};
 use alcyon_wire::{
-    AccountId, Handle, MessageId, Pass, SeatKey,
+    AccountId, Handle, Pass, SeatKey,
     proto::{self, client_frame::Body},
 };
 
 use crate::{
     AlarmKind, Client, ClientError, Clock, Event, SafetyNumberView, Transport,
-    content::Content,
     core::raise,
     directory,
     local::Local,
-    outbox::{encode, queue_content},
+    outbox::{encode, say},
     random::random,
 };
 
@@ -83,6 +82,12 @@ pub(crate) fn mark_changed_handles(
     Ok(events)
 }
 
+/// Tells those in a term by which handle this account goes, and which devices it has.
+pub(crate) fn tell_manifest(tx: &Tx<'_>, local: &Local, term: &TermRecord, now_ms: u64) -> Result<(), ClientError> {
+    let news = proto::ManifestNews { signed_manifest: local.manifest.to_bytes().to_vec().into() };
+    say(tx, term, proto::content::Body::ManifestNews(news), now_ms)
+}
+
 /// Gives the other side of a conversation a pass to the own inbox, once.
 pub(crate) fn give_pass(tx: &Tx<'_>, local: &Local, term: &TermRecord, now_ms: u64) -> Result<(), ClientError> {
     let Some(peer) = tx.conversation(term.conversation)?.and_then(|conversation| conversation.peer) else { return Ok(()) };
@@ -92,9 +97,7 @@ pub(crate) fn give_pass(tx: &Tx<'_>, local: &Local, term: &TermRecord, now_ms: u
     }
     let pass: Pass = random();
     set_passes(tx, local, vec![pass.hash(local.inbox.log).to_field()], Vec::new())?;
-    let id: MessageId = random();
-    let draft = Content::draft(id, now_ms, proto::content::Body::Acquaintance(proto::Acquaintance { pass: pass.to_field() }));
-    queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
+    say(tx, term, proto::content::Body::Acquaintance(proto::Acquaintance { pass: pass.to_field() }), now_ms)?;
     contact.pass_given = Some(pass);
     tx.put_contact(&contact)?;
     crate::device::share::tell_contact(tx, local, peer, now_ms)

@@ -8,7 +8,7 @@ use alcyon_mls::{
 };
 use alcyon_store::{ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    AccountId, ConversationId, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret, limits,
+    AccountId, ConversationId, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret,
     proto::{self, client_frame::Body},
 };
 use prost::Message;
@@ -22,7 +22,7 @@ use crate::{
     entry::{Step, Subject, load_group},
     line::{NewLine, Place, add_line},
     local::Local,
-    outbox::{add, encode, queue_content},
+    outbox::{add, encode, say},
     random::random,
 };
 
@@ -481,12 +481,12 @@ pub(crate) fn tell(
 }
 
 /// After a valid commit: whether this device is to store the tree. Whoever changed the join secret does, whoever invites after
-/// that and has not done so yet, and now and then whoever commits.
+/// that and has not done so yet, and now and then whoever commits or comes in: newcomers read all commits since.
 pub(crate) fn renew_tree(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'_>, summary: &CommitSummary) -> Result<(), ClientError> {
     term.tree_stale |= summary.starts_join_secret;
     let opens = summary.changes.iter().any(|change| matches!(change, GroupChange::OpenDoor(_)));
     let due = summary.starts_join_secret || (opens && term.tree_stale) || (subject.header.commit_count + 1).is_multiple_of(TREE_EVERY);
-    if summary.own && !summary.joined && due {
+    if summary.own && due {
         term.tree_stale = false;
         queue_tree(tx, term)?;
     }
@@ -533,9 +533,5 @@ fn send_roster(tx: &Tx<'_>, local: &Local, term: &TermRecord, now_ms: u64) -> Re
             signed_manifests.push(contact.manifest.into());
         }
     }
-    let id: MessageId = random();
-    let draft = Content::draft(id, now_ms, proto::content::Body::Roster(proto::Roster { signed_manifests }));
-    debug_assert!(draft.len() <= limits::ENTRY, "a roster fits an entry");
-    queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
-    Ok(())
+    say(tx, term, proto::content::Body::Roster(proto::Roster { signed_manifests }), now_ms)
 }

@@ -172,9 +172,8 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, header: &HeaderFacts, now_m
         return Ok(Vec::new());
     }
     // Both have knocked: the log with the lower id stays, the same for both, and the other's texts move there.
-    if let Some(own) = tx.conversation_with(account)?
-        && own.standing == Standing::Asked
-    {
+    let own = tx.conversation_with(account)?;
+    if let Some(own) = own.as_ref().filter(|own| own.standing == Standing::Asked) {
         let lane = tx.term_of(own.conversation)?.map(|term| term.log);
         let mine_stays = lane.is_some_and(|mine| mine < offer.log);
         request.shown = true;
@@ -191,8 +190,7 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, header: &HeaderFacts, now_m
     }
     // Both had knocked, and the other side has read ours first and come in: what it had asked before that is answered. It was told
     // by another connection than that of the inbox, and both by one server's clock.
-    if let Some(own) = tx.conversation_with(account)?
-        && own.standing == Standing::Open
+    if let Some(own) = own.filter(|own| own.standing == Standing::Open)
         && tx.accepted_ms(own.conversation)?.is_some_and(|accepted| header.time_ms <= accepted)
         && tx.term_of(own.conversation)?.is_some_and(|term| term.server == local.manifest.inbox().server)
     {

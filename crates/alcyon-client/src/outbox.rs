@@ -3,7 +3,8 @@
 use alcyon_mls::{Lost, MlsError, Payload, Seen, pad};
 use alcyon_store::{DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    ConversationId, EntryId, LogId, MessageId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, payload_hash,
+    ConversationId, EntryId, LogId, MessageId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, limits,
+    payload_hash,
     proto::{self, client_frame::Body},
 };
 use bytes::Bytes;
@@ -411,6 +412,15 @@ pub(crate) fn add(
 /// The bytes of a frame as the outbox keeps it: without a request number.
 pub(crate) fn encode(body: Body) -> Vec<u8> {
     proto::ClientFrame { request: 0, body: Some(body) }.encode_to_vec()
+}
+
+/// Tells those in a term something that is no message, under an id of its own.
+pub(crate) fn say(tx: &Tx<'_>, term: &TermRecord, body: proto::content::Body, now_ms: u64) -> Result<(), ClientError> {
+    let id: MessageId = random();
+    let draft = Content::draft(id, now_ms, body);
+    debug_assert!(draft.len() <= limits::ENTRY, "what is told fits an entry");
+    queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
+    Ok(())
 }
 
 /// Puts a message's content at the end of a log's queue; the log need not exist yet.

@@ -5,14 +5,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use alcyon_store::{ConversationKind, ConversationRecord, OutboxKind, Receipt, Setting, Standing, TermRecord, TermState, Told, Tx};
-use alcyon_wire::{AccountId, ConversationId, MessageId, limits, proto};
+use alcyon_store::{ConversationKind, ConversationRecord, Receipt, Setting, Standing, TermRecord, TermState, Told, Tx};
+use alcyon_wire::{AccountId, ConversationId, limits, proto};
 use futures::FutureExt;
 use proto::content::Body;
 
 use crate::{
     Client, ClientError, Clock, Event, Person, Position, Transport, content::Content, core::handle_of, entry::Subject, group::the_group,
-    local::Local, outbox::queue_content, random::random, vanish::read_elsewhere,
+    local::Local, outbox::say, random::random, send::conversation_now, vanish::read_elsewhere,
 };
 
 /// How long a receipt waits at most for more to be read, between two and in a group.
@@ -176,7 +176,7 @@ pub(crate) fn telling_place(tx: &Tx<'_>, conversation: ConversationId) -> Result
 
 /// Notes that others are to be told, unless they know or are not told. Whether there is something to wait for.
 fn plan_receipt(tx: &Tx<'_>, conversation: ConversationId, now_ms: u64) -> Result<bool, ClientError> {
-    let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
+    let conversation = conversation_now(tx, conversation)?;
     let told = tx.told(conversation)?;
     let further = tx.read_up_to(conversation)?.is_some_and(|read| read > told.position);
     if !further || told.tell_ms.is_some() || !tells(tx, Some(conversation), Tells::Read)? {
@@ -204,9 +204,7 @@ fn queue_receipt(tx: &Tx<'_>, conversation: ConversationId, now_ms: u64) -> Resu
             tx.remove_outbox(number)?;
         }
     }
-    let id: MessageId = random();
-    let draft = Content::draft(id, now_ms, Body::ReadUpTo(proto::ReadUpTo { term: position.0, sequence: position.1 }));
-    queue_content(tx, OutboxKind::Append, conversation, &term.server, term.log, id.into(), &draft)?;
+    say(tx, &term, Body::ReadUpTo(proto::ReadUpTo { term: position.0, sequence: position.1 }), now_ms)?;
     tx.put_told(conversation, Told { position, tell_ms: None })?;
     Ok(true)
 }

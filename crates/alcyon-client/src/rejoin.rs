@@ -2,7 +2,7 @@
 //! path that could not be opened, or when commits were missed.
 
 use alcyon_identity::Manifest;
-use alcyon_mls::{Entry, GroupId, HandshakeKey, LeaveProof, Payload, RejoinReason, Replay, Role, Seen, StoredTree, Suite, prepare_rejoin};
+use alcyon_mls::{Entry, GroupId, HandshakeKey, Payload, RejoinReason, Replay, Role, Seen, StoredTree, Suite, prepare_rejoin};
 use alcyon_store::{OutboxItem, OutboxKind, TermRecord, TermState, Tx};
 use alcyon_wire::{HeaderFacts, LogId, payload_hash, proto};
 use prost::Message;
@@ -65,11 +65,7 @@ pub(crate) fn make_frame(
     let replay = if lost && is_group {
         // The commits since the stored tree were kept for everybody: they came after the gap.
         let Ok(bytes) = key.open_tree(&fetched.chunks, fetched.commit_count) else { return Ok(None) };
-        let Ok(TreeBox { tree, group_info: of_tree, leaves }) = TreeBox::decode(bytes.as_slice()) else { return Ok(None) };
-        for proof in leaves.iter().filter_map(|proof| LeaveProof::decode(proof).ok()).filter(|proof| proof.holds(term.log)) {
-            tx.put_leaving(term.log, proof.account(), &proof.encode())?;
-        }
-        let mut replay = Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info: of_tree })?;
+        let Some(mut replay) = replay_of_tree(tx, term.log, &bytes)? else { return Ok(None) };
         follow(tx, term, &key, &mut replay, fetched.sequence)?;
         if replay.ground(&group_info).is_err() {
             // Commits after the tree were among those that are gone.
@@ -101,6 +97,15 @@ pub(crate) fn make_frame(
     let prepared = prepare_rejoin(tx, &local.mls()?, replay.ground(&group_info)?, seat.seat_id(term.log), seen, reason)?;
     let frame = CommitFrame { message: &prepared.message, group_info: &prepared.group_info, seat };
     commit_frame(tx, local, term, item, frame).map(|frame| Some(frame.encode_to_vec()))
+}
+
+/// Begins at a group's stored tree, once opened, and keeps the words of leavers that lie beside it. `None`: it is none.
+pub(crate) fn replay_of_tree(tx: &Tx<'_>, log: LogId, bytes: &[u8]) -> Result<Option<Replay>, ClientError> {
+    let Some((stored, leaves)) = TreeBox::read(bytes, log) else { return Ok(None) };
+    for proof in leaves {
+        tx.put_leaving(log, proof.account(), &proof.encode())?;
+    }
+    Ok(Some(Replay::from_tree(Suite::PRODUCT, &stored)?))
 }
 
 /// Asks members who may open a door to be let in again. They do so by themselves: the account is in the group.

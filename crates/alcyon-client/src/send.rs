@@ -41,7 +41,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 }
 
 /// The id under which a conversation goes on.
-fn conversation_now(tx: &Tx<'_>, conversation: ConversationId) -> Result<ConversationId, ClientError> {
+pub(crate) fn conversation_now(tx: &Tx<'_>, conversation: ConversationId) -> Result<ConversationId, ClientError> {
     Ok(tx.conversation(conversation)?.map_or(conversation, |record| record.conversation))
 }
 

@@ -60,23 +60,22 @@ pub struct Ground<'a> {
     pub(crate) tree: RatchetTreeIn,
     pub(crate) state: State,
     after: usize,
-    outlived: bool,
     _replay: &'a Replay,
 }
 
 impl Ground<'_> {
     /// Commits replayed that stand on this state, or on none that is confirmed. If there are any, this GroupInfo is
-    /// old, or they were not valid: look for a newer GroupInfo first.
+    /// old, or they were not valid, and from outside nobody can tell: look for a newer GroupInfo first.
     #[must_use]
     pub fn commits_after(&self) -> usize {
         self.after
     }
 
-    /// Somebody who is in it on this state is gone after one of the commits since. Coming in here would let them read along if
-    /// that commit was valid, and a server can make it look as if it was not by keeping GroupInfos back: don't.
+    /// No commit is known that may have led on from here. Whoever comes in on another state may come into a group that the others
+    /// have left behind, and with who was removed since: a server that keeps GroupInfos back could lead newcomers there.
     #[must_use]
-    pub fn is_outlived(&self) -> bool {
-        self.outlived
+    pub fn is_newest(&self) -> bool {
+        self.after == 0
     }
 }
 
@@ -197,10 +196,7 @@ impl Replay {
             let bytes = public.export_ratchet_tree().tls_serialize_detached();
             let tree = read_tree(&bytes.map_err(|error| MlsError::Internal { doing: "exporting a tree", fault: Fault::of(&error) })?)?;
             let state = public_state(&public, &mut step.roster.clone(), step.last_valid)?;
-            let stays =
-                |later: &Step| state.leaves.values().all(|leaf| later.roster.members().any(|member| member.chain.device() == leaf.device));
-            let outlived = !self.steps.iter().rev().take(after).all(stays);
-            return Ok(Ground { suite: self.suite, info, tree, state, after, outlived, _replay: self });
+            return Ok(Ground { suite: self.suite, info, tree, state, after, _replay: self });
         }
         Err(MlsError::OtherState("another group context"))
     }

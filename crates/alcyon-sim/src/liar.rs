@@ -33,6 +33,22 @@ pub enum Lie {
     Withhold,
     /// Says that the log ends before what the client has read, at the next subscription.
     OldCopy,
+    /// Gives out trees without the GroupInfos that confirm them, each time until [`Liar::become_honest`].
+    Unconfirmed,
+    /// Gives out trees with the oldest GroupInfo alone, each time until [`Liar::become_honest`].
+    Outdated,
+    /// Takes the GroupInfo off the client's next commit: so commits a member who wants to keep others out.
+    SilentCommit,
+}
+
+impl Lie {
+    /// Whether it is about the entries of a page.
+    fn is_about_entries(self) -> bool {
+        match self {
+            Self::Drop | Self::Swap | Self::Repeat | Self::Header | Self::Payload | Self::Withhold => true,
+            Self::OldCopy | Self::Unconfirmed | Self::Outdated | Self::SilentCommit => false,
+        }
+    }
 }
 
 /// What one client is told. Clones are handles to the same.
@@ -44,6 +60,8 @@ struct State {
     clever: bool,
     armed: Option<Lie>,
     told: u64,
+    /// The head of the log when the tree was stored that was given out last.
+    tree_from: Option<u64>,
     logs: BTreeMap<LogId, Story>,
     /// The logs of requests under way, to number receipts anew.
     requests: BTreeMap<u64, LogId>,
@@ -76,6 +94,17 @@ impl Liar {
     /// The next chance is taken.
     pub fn tell(&self, lie: Lie) {
         self.0.borrow_mut().armed = Some(lie);
+    }
+
+    /// Ends a lie that is told again and again.
+    pub fn become_honest(&self) {
+        self.0.borrow_mut().armed = None;
+    }
+
+    /// Where its log stood when the tree was stored that this client got last.
+    #[must_use]
+    pub fn tree_from(&self) -> Option<u64> {
+        self.0.borrow().tree_from
     }
 
     /// How many lies were told.
@@ -157,6 +186,11 @@ impl State {
             Body::Ack(proto::Ack { seat: Some(seat), sequence }) => {
                 *sequence = self.story(&seat.log).map_or(*sequence, |story| story.truth(*sequence))
             }
+            Body::Commit(commit) if self.armed == Some(Lie::SilentCommit) => {
+                self.armed = None;
+                self.told += 1;
+                commit.group_info = Bytes::new();
+            }
             Body::Subscribe(proto::Subscribe { logs }) => {
                 if let Some((log, after)) = logs.iter().find_map(|one| Some((one.seat.as_ref()?.log.clone(), one.after)))
                     && self.armed == Some(Lie::OldCopy)
@@ -206,6 +240,15 @@ impl State {
                     }
                 }
             }
+            Body::Tree(tree) => {
+                self.tree_from = Some(tree.sequence);
+                if let Some(Lie::Unconfirmed | Lie::Outdated) = self.armed
+                    && !tree.group_infos.is_empty()
+                {
+                    tree.group_infos.truncate(usize::from(self.armed == Some(Lie::Outdated)));
+                    self.told += 1;
+                }
+            }
             Body::Entries(entries) => {
                 let log = LogId::parse(&entries.log, "log").ok()?;
                 if !self.alter(log, entries) {
@@ -219,7 +262,7 @@ impl State {
 
     /// Alters a page; false if nothing is to be said at all.
     fn alter(&mut self, log: LogId, page: &mut proto::Entries) -> bool {
-        let Self { clever, armed, told, logs, requests: _ } = self;
+        let Self { clever, armed, told, tree_from: _, logs, requests: _ } = self;
         let story = logs.entry(log).or_insert_with(|| Story::new(log));
         if let Some(gap) = &page.gap
             && let Ok(hash) = RunningHash::parse(&gap.running_hash, "gap.running_hash")
@@ -252,7 +295,7 @@ impl State {
                 }
                 continue;
             }
-            if facts.kind != EntryKind::Application || armed.is_none() || *armed == Some(Lie::OldCopy) {
+            if facts.kind != EntryKind::Application || !armed.is_some_and(Lie::is_about_entries) {
                 out.push(entry);
                 continue;
             }
@@ -289,7 +332,7 @@ impl State {
                     story.waiting = Some(entry);
                 }
                 Some(Lie::Withhold) => story.withheld = true,
-                Some(Lie::OldCopy) | None => out.push(entry),
+                Some(Lie::OldCopy | Lie::Unconfirmed | Lie::Outdated | Lie::SilentCommit) | None => out.push(entry),
             }
         }
         if story.withheld {

@@ -4,32 +4,31 @@
 //! yet), follows them from the stored tree, and commits itself onto a seat of its own.
 
 use alcyon_mls::{
-    DoorKeys, Entry, GroupHandshake, GroupId, HandshakeKey, How, LeaveProof, MlsError, Payload, Replay, Seen, StoredTree, Suite, Verdict,
+    DoorKeys, Entry, Ground, GroupHandshake, GroupId, HandshakeKey, How, MlsError, Payload, Replay, Seen, StoredTree, Suite, Verdict,
     adopt_rejoin, forget_group, prepare_join,
 };
 use alcyon_store::{
     ConversationKind, ConversationRecord, DeviceNoteKind, LinkRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx,
 };
 use alcyon_wire::{
-    AccountId, ConversationId, EntryKind, JoinSecret, LogId, MessageId, RefusalCode, RunningHash, Seat, SeatChanges, SeatKey, SeatSecret,
+    AccountId, ConversationId, EntryKind, JoinSecret, LogId, RefusalCode, RunningHash, Seat, SeatChanges, SeatKey, SeatSecret,
     Verdict as Refused, payload_hash,
     proto::{self, client_frame::Body},
 };
 use bytes::Bytes;
-use prost::Message;
 
 use super::share;
 use crate::{
     ClientError,
-    come_in::{TreeBox, is_word_of_leaver},
-    content::Content,
+    come_in::is_word_of_leaver,
+    contacts::tell_manifest,
     core::handshake_key,
     entry::{REPLAY, Step, Subject, judged, overtaken},
     group::is_group,
     local::Local,
-    outbox::{add, encode, queue_content, queue_rejoin},
+    outbox::{add, encode, queue_rejoin},
     random::random,
-    rejoin::{FetchedTree, follow, forget_replay},
+    rejoin::{FetchedTree, follow, forget_replay, replay_of_tree},
 };
 
 /// The reason in a term's record: this device is not in yet, and sits on a seat that a sibling has lent it.
@@ -211,11 +210,7 @@ fn own_echo(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subject
         return Ok(());
     }
     // The others learn that there is one more device to write to.
-    let id: MessageId = random();
-    let news = proto::ManifestNews { signed_manifest: local.manifest.to_bytes().to_vec().into() };
-    let draft = Content::draft(id, subject.now_ms, proto::content::Body::ManifestNews(news));
-    queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
-    Ok(())
+    tell_manifest(tx, local, term, subject.now_ms)
 }
 
 /// Makes the commit by which this device comes in. `None`: the tree at the log is not new enough yet.
@@ -242,7 +237,7 @@ pub(crate) fn make_frame(
     }
     for info in fetched.group_infos.iter().rev() {
         let Ok(group_info) = key.open_group_info(&info.payload) else { continue };
-        let Some(ground) = replay.ground(&group_info).ok().filter(|ground| !ground.is_outlived()) else { continue };
+        let Some(ground) = replay.ground(&group_info).ok().filter(Ground::is_newest) else { continue };
         let seat = local.replaced_seat(term.log, item.entry_id);
         let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
         let prepared = match prepare_join(tx, &local.mls()?, ground, seat.seat_id(term.log), seen, How::Sibling) {
@@ -286,11 +281,7 @@ fn rights(local: &Local, replay: &Replay, item: &OutboxItem) -> Result<(bool, bo
 fn begin_replay(tx: &Tx<'_>, term: &TermRecord, key: &HandshakeKey, fetched: &FetchedTree) -> Result<Option<Replay>, ClientError> {
     let Ok(tree) = key.open_tree(&fetched.chunks, fetched.commit_count) else { return Ok(None) };
     if is_group(tx, term.conversation)? {
-        let Ok(TreeBox { tree, group_info, leaves }) = TreeBox::decode(tree.as_slice()) else { return Ok(None) };
-        for proof in leaves.iter().filter_map(|proof| LeaveProof::decode(proof).ok()).filter(|proof| proof.holds(term.log)) {
-            tx.put_leaving(term.log, proof.account(), &proof.encode())?;
-        }
-        return Ok(Some(Replay::from_tree(Suite::PRODUCT, &StoredTree { tree, group_info })?));
+        return replay_of_tree(tx, term.log, &tree);
     }
     // A pair's tree lies apart from its GroupInfo.
     let infos = fetched.group_infos.iter().rev().filter(|info| info.commit_count == fetched.commit_count);

@@ -6,7 +6,7 @@
 use alcyon_mls::{CommitSummary, HandshakeKey, Payload, Seen};
 use alcyon_store::{DeviceNoteKind, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
-    DeviceId, EntryId, MessageId, Seat, SeatChanges, SeatId, SeatKey, payload_hash,
+    DeviceId, EntryId, Seat, SeatChanges, SeatId, SeatKey, payload_hash,
     proto::{self, client_frame::Body},
 };
 use bytes::Bytes;
@@ -14,12 +14,12 @@ use bytes::Bytes;
 use super::share;
 use crate::{
     Client, ClientError, Clock, Transport,
-    content::Content,
+    contacts::tell_manifest,
     core::handshake_key,
     entry::load_group,
     inbox::has_begun,
     local::Local,
-    outbox::{add, encode, own_rights, queue_content},
+    outbox::{add, encode, own_rights},
     random::random,
 };
 
@@ -47,7 +47,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 drop_inbox_seat(tx, &local, seat)?;
             }
             take_out_removed(tx, &local, now_ms)?;
-            tell_manifest(tx, &local, now_ms)?;
+            tell_everybody(tx, &local, now_ms)?;
             share::tell_devices(tx, &local, now_ms)
         })?;
         self.core.work.poke();
@@ -81,14 +81,11 @@ fn drop_inbox_seat(tx: &Tx<'_>, local: &Local, seat: SeatId) -> Result<(), Clien
 }
 
 /// Those one talks with learn which devices are left.
-fn tell_manifest(tx: &Tx<'_>, local: &Local, now_ms: u64) -> Result<(), ClientError> {
+fn tell_everybody(tx: &Tx<'_>, local: &Local, now_ms: u64) -> Result<(), ClientError> {
     let own = tx.own_conversation()?;
     for record in tx.conversations()?.into_iter().filter(|record| record.standing == Standing::Open) {
         let Some(term) = tx.term_of(record.conversation)?.filter(|term| Some(term.conversation) != own) else { continue };
-        let id: MessageId = random();
-        let news = proto::ManifestNews { signed_manifest: local.manifest.to_bytes().to_vec().into() };
-        let draft = Content::draft(id, now_ms, proto::content::Body::ManifestNews(news));
-        queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
+        tell_manifest(tx, local, &term, now_ms)?;
     }
     Ok(())
 }

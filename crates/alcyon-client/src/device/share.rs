@@ -2,9 +2,9 @@
 
 use alcyon_mls::CommitSummary;
 use alcyon_store::{
-    ContactRecord, ConversationKind, ConversationRecord, DeviceNoteKind, OutboxKind, RequestRecord, Standing, TermRecord, TermState, Tx,
+    ContactRecord, ConversationKind, ConversationRecord, DeviceNoteKind, RequestRecord, Standing, TermRecord, TermState, Tx,
 };
-use alcyon_wire::{AccountId, ConversationId, DeviceId, MessageId, proto};
+use alcyon_wire::{AccountId, ConversationId, DeviceId, LogId, proto};
 use bytes::Bytes;
 use prost::Message;
 use proto::content::Body;
@@ -12,8 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{come_in, has_siblings, history, remove};
 use crate::{
-    Client, ClientError, Clock, Transport, content::Content, core::handshake_key, entry::load_group, group::queue_tree, inbox::has_begun,
-    invite::knock, local::Local, outbox::queue_content, random::random,
+    Client, ClientError, Clock, Transport, entry::load_group, group::queue_tree, inbox::has_begun, invite::knock, local::Local, outbox::say,
 };
 
 /// Contacts told in one entry, bytes.
@@ -41,16 +40,24 @@ struct Shared {
     lent: bool,
 }
 
+impl Shared {
+    fn noted(tx: &Tx<'_>, log: LogId) -> Result<Option<Self>, ClientError> {
+        let note = tx.device_note(DeviceNoteKind::Shared, log.as_bytes())?;
+        Ok(note.and_then(|note| Self::decode(note.as_slice()).ok()))
+    }
+
+    fn note(&self, tx: &Tx<'_>, log: LogId) -> Result<(), ClientError> {
+        Ok(tx.put_device_note(DeviceNoteKind::Shared, log.as_bytes(), &self.encode_to_vec())?)
+    }
+}
+
 /// Puts something into the conversation of this account's devices. An account with one device tells nobody.
 pub(crate) fn tell(tx: &Tx<'_>, local: &Local, body: Body, now_ms: u64) -> Result<(), ClientError> {
     if !has_siblings(local) {
         return Ok(());
     }
     let Some(term) = tx.own_conversation()?.map(|own| tx.term_of(own)).transpose()?.flatten() else { return Ok(()) };
-    let id: MessageId = random();
-    let draft = Content::draft(id, now_ms, body);
-    queue_content(tx, OutboxKind::Append, term.conversation, &term.server, term.log, id.into(), &draft)?;
-    Ok(())
+    say(tx, &term, body, now_ms)
 }
 
 /// Who the devices are.
@@ -182,10 +189,8 @@ pub(crate) fn shared_conversation(
 
 /// Somebody has to be told again where a term is: its secrets, or the seat that was lent, have changed.
 pub(crate) fn share_again(tx: &Tx<'_>, term: &TermRecord) -> Result<(), ClientError> {
-    let note = tx.device_note(DeviceNoteKind::Shared, term.log.as_bytes())?;
-    let Some(note) = note.and_then(|note| Shared::decode(note.as_slice()).ok()) else { return Ok(()) };
-    let again = Shared { done: false, ..note };
-    Ok(tx.put_device_note(DeviceNoteKind::Shared, term.log.as_bytes(), &again.encode_to_vec())?)
+    let Some(note) = Shared::noted(tx, term.log)? else { return Ok(()) };
+    Shared { done: false, ..note }.note(tx, term.log)
 }
 
 /// A sibling asks for a conversation; empty, for all that there is.
@@ -198,10 +203,8 @@ pub(crate) fn asked(tx: &Tx<'_>, local: &Local, conversation: Option<Conversatio
         }
     };
     for term in terms {
-        let known = tx.device_note(DeviceNoteKind::Shared, term.log.as_bytes())?;
-        let known = known.and_then(|note| Shared::decode(note.as_slice()).ok()).unwrap_or_default();
-        let asked = Shared { asked: true, ..known };
-        tx.put_device_note(DeviceNoteKind::Shared, term.log.as_bytes(), &asked.encode_to_vec())?;
+        let known = Shared::noted(tx, term.log)?.unwrap_or_default();
+        Shared { asked: true, ..known }.note(tx, term.log)?;
     }
     Ok(())
 }
@@ -216,8 +219,7 @@ pub(crate) fn share_what_is_missing(tx: &Tx<'_>, local: &Local, now_ms: u64) -> 
     }
     let version = fingerprint(&listening);
     for term in tx.open_terms(None)? {
-        let note = tx.device_note(DeviceNoteKind::Shared, term.log.as_bytes())?;
-        let mut note = note.and_then(|note| Shared::decode(note.as_slice()).ok()).unwrap_or_default();
+        let mut note = Shared::noted(tx, term.log)?.unwrap_or_default();
         if note.version == version && note.done && !note.asked {
             continue;
         }
@@ -233,7 +235,7 @@ pub(crate) fn share_what_is_missing(tx: &Tx<'_>, local: &Local, now_ms: u64) -> 
             Course::Done => note.done = true,
             Course::Wait => {}
         }
-        tx.put_device_note(DeviceNoteKind::Shared, term.log.as_bytes(), &note.encode_to_vec())?;
+        note.note(tx, term.log)?;
     }
     Ok(())
 }
@@ -263,8 +265,7 @@ fn fingerprint(devices: &[DeviceId]) -> u64 {
 
 /// Whether this device has lent somebody its seat in a term.
 pub(crate) fn has_lent(tx: &Tx<'_>, term: &TermRecord) -> Result<bool, ClientError> {
-    let note = tx.device_note(DeviceNoteKind::Shared, term.log.as_bytes())?;
-    Ok(note.and_then(|note| Shared::decode(note.as_slice()).ok()).is_some_and(|note| note.lent))
+    Ok(Shared::noted(tx, term.log)?.is_some_and(|note| note.lent))
 }
 
 /// Whether a term is to be shared now.
@@ -311,7 +312,6 @@ fn share(tx: &Tx<'_>, local: &Local, record: &ConversationRecord, term: &TermRec
     tell_contacts(tx, local, contacts.into_iter().flatten(), now_ms)?;
     // The tree at the log may be older than what a newcomer is told.
     queue_tree(tx, term)?;
-    handshake_key(term)?;
     tell(tx, local, Body::SharedConversation(shared_conversation(tx, record, term)?), now_ms)?;
     super::marks::tell(tx, local, record.conversation, now_ms)
 }

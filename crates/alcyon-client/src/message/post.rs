@@ -19,7 +19,7 @@ use crate::{
     local::Local,
     outbox::queue_content,
     random::random,
-    send::{ADMINS_WRITE, HANDLE_CHECK_MS, check_text},
+    send::{ADMINS_WRITE, HANDLE_CHECK_MS, check_text, conversation_now},
     vanish::{check_timer, timer_of},
 };
 
@@ -86,7 +86,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     pub fn earlier_texts(&self, conversation: ConversationId, id: MessageId) -> Result<Vec<EarlierText>, ClientError> {
         self.let_go()?;
         self.core.store.transaction(|tx| {
-            let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
+            let conversation = conversation_now(tx, conversation)?;
             Ok(Whole::load(tx, the_message(tx, conversation, id)?)?.earlier())
         })
     }
@@ -96,7 +96,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.let_go()?;
         let local = self.core.local()?;
         self.core.store.transaction(|tx| {
-            let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
+            let conversation = conversation_now(tx, conversation)?;
             message_view(tx, &local, the_message(tx, conversation, id)?)
         })
     }
@@ -106,7 +106,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.let_go()?;
         let local = self.core.local()?;
         self.core.store.transaction(|tx| {
-            let conversation = tx.conversation(conversation)?.map_or(conversation, |record| record.conversation);
+            let conversation = conversation_now(tx, conversation)?;
             let pinned = pinned_in(tx, conversation)?.into_iter();
             pinned.map(|id| message_view(tx, &local, the_message(tx, conversation, id)?)).collect()
         })
@@ -129,10 +129,7 @@ fn check(post: &Post) -> Result<(), ClientError> {
             preview.check(text).map_err(not_allowed)
         }
         Post::Location(_) | Post::Contact { .. } => Ok(()),
-        Post::Poll { .. } => match post_poll(post) {
-            Some(poll) => check_poll(&poll).map_err(not_allowed),
-            None => Ok(()),
-        },
+        Post::Poll { question, options, several } => check_poll(&poll_field(question, options, *several)).map_err(not_allowed),
         Post::SetTimer { seconds } => check_timer(*seconds),
         Post::React { emoji, .. } if !is_emoji(emoji) => Err(not_allowed(NO_EMOJI)),
         Post::React { .. } | Post::Forward { .. } | Post::Delete { .. } | Post::Vote { .. } | Post::EndPoll { .. } | Post::Pin { .. } => {
@@ -141,13 +138,8 @@ fn check(post: &Post) -> Result<(), ClientError> {
     }
 }
 
-fn post_poll(post: &Post) -> Option<proto::Poll> {
-    match post {
-        Post::Poll { question, options, several } => {
-            Some(proto::Poll { question: question.clone(), options: options.clone(), several: *several })
-        }
-        _ => None,
-    }
+fn poll_field(question: &str, options: &[String], several: bool) -> proto::Poll {
+    proto::Poll { question: question.to_owned(), options: options.to_vec(), several }
 }
 
 /// The conversation, if something can be written there.
@@ -288,13 +280,11 @@ fn body_of(
             Body::Contact(proto::ContactCard { handle: handle.to_text(), account: account.to_field() })
         }
         Post::Forward { from, id } => {
-            let from = tx.conversation(*from)?.map_or(*from, |record| record.conversation);
+            let from = conversation_now(tx, *from)?;
             let whole = Whole::load(tx, the_message(tx, from, *id)?)?;
             return Ok((whole.body_to_forward().ok_or_else(|| not_allowed(NOT_TO_FORWARD))?, None, true));
         }
-        Post::Poll { question, options, several } => {
-            Body::Poll(proto::Poll { question: question.clone(), options: options.clone(), several: *several })
-        }
+        Post::Poll { question, options, several } => Body::Poll(poll_field(question, options, *several)),
         Post::React { target, emoji, back } => {
             Body::Reaction(proto::Reaction { target: target.to_field(), emoji: emoji.clone(), back: *back })
         }
