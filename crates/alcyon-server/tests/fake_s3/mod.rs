@@ -212,10 +212,11 @@ fn of_bucket(state: &State, query: &BTreeMap<String, String>) -> Response<Body> 
         let after = query.get("upload-id-marker").map_or("", String::as_str);
         let matching = || state.uploads.iter().filter(|(id, (key, _))| key.starts_with(prefix) && ***id > *after);
         for (id, (key, _)) in matching().take(PAGE) {
-            write!(xml, "<Upload><Key>{key}</Key><UploadId>{id}</UploadId></Upload>").unwrap();
+            write!(xml, "<Upload><Key>{key}</Key><UploadId>{}</UploadId></Upload>", id.replace('&', "&amp;")).unwrap();
         }
         let truncated = matching().count() > PAGE;
         if let Some((id, (key, _))) = matching().nth(PAGE - 1).filter(|_| truncated) {
+            let id = id.replace('&', "&amp;");
             write!(xml, "<NextKeyMarker>{key}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>").unwrap();
         }
         write!(xml, "<IsTruncated>{truncated}</IsTruncated>").unwrap();
