@@ -246,7 +246,13 @@ impl RunningServer {
         event!(INFO, "draining");
         let deadline = Instant::now() + self.drain_time;
         self.lifecycle.advance(Phase::Draining);
-        let emptied = self.lifecycle.emptied_within(self.drain_time).await;
+        // Those who wait for another machine, for the place of files, wait for half of the time: then they are told to come back.
+        let half = self.drain_time / 2;
+        let mut emptied = self.lifecycle.emptied_within(half).await;
+        if !emptied {
+            self.blobs.give_up();
+            emptied = self.lifecycle.emptied_within(self.drain_time - half).await;
+        }
         let written = match self.logs.take() {
             Some(logs) => tokio::time::timeout_at(deadline, logs.drain()).await.is_ok(),
             None => true,

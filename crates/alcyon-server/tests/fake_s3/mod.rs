@@ -47,13 +47,16 @@ pub enum Fault {
     Silent,
 }
 
+/// ETags and bytes, by number.
+type Parts = BTreeMap<u32, (String, Vec<u8>)>;
+
 type Plan = Box<dyn FnMut(&Method, &str) -> Option<Fault> + Send>;
 
 #[derive(Default)]
 pub struct State {
     pub objects: BTreeMap<String, Vec<u8>>,
     /// Key and parts, by upload id.
-    pub uploads: BTreeMap<String, (String, BTreeMap<u32, (String, Vec<u8>)>)>,
+    pub uploads: BTreeMap<String, (String, Parts)>,
     /// Looks at method and `key?query`.
     plan: Option<Plan>,
     /// What was asked, in order.
