@@ -54,7 +54,8 @@ const LIST: usize = 4 * 1024 * 1024;
 const BLOBS: &str = "blobs/";
 const DAYS: &str = "days/";
 
-/// Blobs in a bucket; uploads under way on this machine's disk. See the [module](self).
+/// Blobs in a bucket of any service that speaks S3, as `PREFIXblobs/ID`; uploads under way, as far as the bucket does not have them,
+/// on this machine's disk. Calls that can't reach the bucket end in [`BlobError::Away`].
 pub struct S3Blobs {
     client: Client,
     spool: Spool,
