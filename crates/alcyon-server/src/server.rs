@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     any_store::AnyStore,
-    blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs, S3Blobs, S3Settings, SecretSource},
+    blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs, MovedBlobs, S3Blobs, S3Settings, SecretSource},
     config::{BlobPlace, Config, MetricsListen, StoreKind},
     directory::{Directory, DirectorySettings},
     edge::{
@@ -324,7 +324,13 @@ fn open_blobs(config: &Config) -> Result<Arc<dyn BlobStore>, StartError> {
             })?;
             let path = config.data.join(UPLOADS_FOLDER);
             let settings = S3Settings { secret_key: SecretSource::Here(secret), ..settings.clone() };
-            Ok(Arc::new(S3Blobs::open(&path, settings).map_err(unusable(&path))?))
+            let bucket = S3Blobs::open(&path, settings).map_err(unusable(&path))?;
+            let before = config.data.join(BLOBS_FOLDER);
+            if !before.exists() {
+                return Ok(Arc::new(bucket));
+            }
+            let before = LocalBlobs::open(&before).map_err(unusable(&before))?;
+            Ok(Arc::new(MovedBlobs::new(bucket, before)))
         }
     }
 }

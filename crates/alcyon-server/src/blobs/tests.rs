@@ -23,7 +23,35 @@ fn with_each(test: impl Fn(&dyn BlobStore)) {
     test(&MemoryBlobs::default());
     let folder = tempfile::tempdir().unwrap();
     test(&LocalBlobs::open(folder.path()).unwrap());
-    test(&S3Place::new().open());
+    let place = S3Place::new();
+    test(&place.open());
+    let folder = tempfile::tempdir().unwrap();
+    let place = S3Place::new();
+    test(&MovedBlobs::new(place.open(), LocalBlobs::open(folder.path()).unwrap()));
+}
+
+#[test]
+fn what_was_in_a_directory_stays_there_when_files_move_to_a_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = LocalBlobs::open(folder.path()).unwrap();
+    for (n, to) in [(1, 6), (2, 4), (3, 6)] {
+        old.create(id(n), 6, NOW).unwrap();
+        old.write(id(n), 0, b"abcdef").unwrap();
+        old.advance(id(n), 0, to, NOW).unwrap();
+    }
+    let place = S3Place::new();
+    let store = MovedBlobs::new(place.open(), old);
+    store.create(id(4), 3, NOW + 2 * DAY_MS).unwrap();
+    store.write(id(4), 0, b"new").unwrap();
+    store.advance(id(4), 0, 3, NOW + 2 * DAY_MS).unwrap();
+    store.write(id(2), 4, b"EF").unwrap();
+    assert!(store.advance(id(2), 4, 6, NOW).unwrap().is_complete(), "an upload goes on where it began");
+    let read = [1, 2, 4].map(|n| store.read(id(n), 0, 3).unwrap());
+    assert_eq!((read, store.read(id(2), 3, 3).unwrap()), (["abc".into(), "abc".into(), "new".into()], "dEF".into()));
+    assert_eq!((store.used_bytes().unwrap(), store.remove(id(3)).unwrap(), store.used_bytes().unwrap()), (21, 6, 15));
+    assert_eq!((place.open().used_bytes().unwrap(), LocalBlobs::open(folder.path()).unwrap().used_bytes().unwrap()), (3, 12));
+    assert_eq!(store.sweep(NOW + DAY_MS, 0).unwrap(), Swept { blobs: 2, bytes: 12 });
+    assert_eq!([1, 2, 3, 4].map(|n| store.state(id(n)).unwrap().is_some()), [false, false, false, true]);
 }
 
 #[test]

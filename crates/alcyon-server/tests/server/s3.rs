@@ -120,6 +120,25 @@ async fn while_the_bucket_is_away_messages_go_on_and_files_wait() {
 }
 
 #[tokio::test]
+async fn files_from_before_the_bucket_are_still_read() {
+    let (directory, s3) = (tempfile::tempdir().unwrap(), FakeS3::start());
+    let server = Process::start(directory.path(), &[]);
+    let (old, new) = (begun(server.address, 3).await, begun(server.address, 6).await);
+    assert_eq!(patch(server.address, &old, 0, b"old").await.status, 204);
+    assert_eq!(patch(server.address, &new, 0, b"beg").await.status, 204);
+    server.kill();
+    let server = start(&directory, &s3);
+    assert_eq!(patch(server.address, &new, 3, b"un!").await.status, 204);
+    let third = begun(server.address, 5).await;
+    assert_eq!(patch(server.address, &third, 0, b"third").await.status, 204);
+    for (upload, text) in [(old, "old"), (new, "begun!"), (third, "third")] {
+        assert_eq!(get(server.address, &blob_of(&upload)).await.text, text);
+    }
+    assert_eq!(s3.state().objects.len(), 2, "a blob and its day");
+    server.kill();
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_not_there_stops_nothing_and_a_wrong_setting_does() {
     let directory = tempfile::tempdir().unwrap();
     let s3 = FakeS3::start();
