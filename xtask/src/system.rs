@@ -45,7 +45,7 @@ const WASM_STD: Need = Need {
     packages: &["rustc-web", "cargo-web", "rust-web-src"],
 };
 const PYTHON: Need = Need {
-    what: "Python with its virtual environments (for the tus client)",
+    what: "Python with its virtual environments (for the tus client and the S3 server of the tests)",
     is_there: || succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
     packages: &["python3-venv"],
 };

@@ -28,10 +28,12 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Resul
     let web = wasm::build(workspace, steps, false, Command::new(workspace.built(false, "xtask-wasm")))?;
     steps.run("documentation tests", &mut workspace.cargo(["test", "--doc", "--workspace", "--features", FEATURES]))?;
 
+    // Somebody else's S3 for the tests: it is fetched from its registry the first time.
+    steps.run("an S3 server", Command::new(workspace.root.join("scripts/s3-server")).arg("--install"))?;
     let mut tests = if nextest { workspace.cargo(["nextest", "run"]) } else { workspace.cargo(["test"]) };
     let rounds = env::var("ALCYON_KILL_ROUNDS").unwrap_or_else(|_| if options.full { "200" } else { "20" }.to_owned());
     tests.args(all).env("ALCYON_KILL_ROUNDS", rounds).env("ALCYON_WEB", web).env("ALCYON_BIN_DIR", workspace.target.join("debug"));
-    tests.env("CHROMIUM", system::chromium()?);
+    tests.env("CHROMIUM", system::chromium()?).env("ALCYON_S3_SERVER", "required");
     steps.run("tests", &mut tests)?;
     // Somebody else's program against our server: it is fetched from its registry the first time.
     let mut tus = Command::new(workspace.root.join("scripts/tus-client"));

@@ -18,8 +18,8 @@ use tokio::{
 
 use crate::{
     any_store::AnyStore,
-    blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs},
-    config::{Config, MetricsListen, StoreKind},
+    blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs, MovedBlobs, S3Blobs, S3Settings, SecretSource},
+    config::{BlobPlace, Config, MetricsListen, StoreKind},
     directory::{Directory, DirectorySettings},
     edge::{
         accept::{Acceptor, Served},
@@ -79,6 +79,14 @@ pub enum StartError {
         /// What is wrong with it.
         source: BlobError,
     },
+    /// The file with the secret key of the bucket can't be read.
+    #[error("`blobs.s3.secret_key_file`: {path}: {source}", path = path.display())]
+    SecretKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
     PublicUrl,
@@ -99,6 +107,7 @@ pub struct RunningServer {
     served: Option<Served>,
     store_let_go: oneshot::Receiver<()>,
     drain_time: Duration,
+    blobs: Arc<Blobs>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -108,7 +117,7 @@ impl Server {
         let (store, blobs): (Arc<dyn Store>, Arc<dyn BlobStore>) = match config.store {
             StoreKind::Memory => (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default())),
             // The store first: it tells whether the directory is ours.
-            StoreKind::Embedded => (Arc::new(open_embedded(&config.data)?), Arc::new(open_blobs(&config.data.join(BLOBS_FOLDER))?)),
+            StoreKind::Embedded => (Arc::new(open_embedded(&config.data)?), open_blobs(&config)?),
         };
         Self::start_on(config, store, blobs, Arc::new(SystemClock)).await
     }
@@ -135,7 +144,7 @@ impl Server {
         let directory = Directory::new(logs.clone(), settings);
         let metrics = Arc::new(Metrics::new());
         let lifecycle = Lifecycle::new(metrics.clone());
-        let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone());
+        let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone()).await;
         let blobs = Arc::new(blobs.map_err(|source| StartError::Blobs { path: config.data.join(BLOBS_FOLDER), source })?);
         let sessions =
             Arc::new(Sessions { logs: logs.clone(), clock, metrics: metrics.clone(), lifecycle: lifecycle.clone(), limits: config.limits });
@@ -177,7 +186,7 @@ impl Server {
         tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
-        tasks.push(tokio::spawn(sweep_blobs(blobs, lifecycle.clone())));
+        tasks.push(tokio::spawn(sweep_blobs(blobs.clone(), lifecycle.clone())));
         if address.ip().is_unspecified() && config.name.is_none() {
             event!(WARN, "the server has no public name: set `name`, handles carry it");
         }
@@ -191,6 +200,7 @@ impl Server {
             served: Some(served),
             store_let_go,
             drain_time: config.drain_time,
+            blobs,
             tasks,
         })
     }
@@ -236,7 +246,13 @@ impl RunningServer {
         event!(INFO, "draining");
         let deadline = Instant::now() + self.drain_time;
         self.lifecycle.advance(Phase::Draining);
-        let emptied = self.lifecycle.emptied_within(self.drain_time).await;
+        // Those who wait for another machine, for the place of files, wait for half of the time: then they are told to come back.
+        let half = self.drain_time / 2;
+        let mut emptied = self.lifecycle.emptied_within(half).await;
+        if !emptied {
+            self.blobs.give_up();
+            emptied = self.lifecycle.emptied_within(self.drain_time - half).await;
+        }
         let written = match self.logs.take() {
             Some(logs) => tokio::time::timeout_at(deadline, logs.drain()).await.is_ok(),
             None => true,
@@ -260,6 +276,7 @@ impl RunningServer {
 impl Drop for RunningServer {
     fn drop(&mut self) {
         self.lifecycle.advance(Phase::Ended);
+        self.blobs.give_up();
     }
 }
 
@@ -287,8 +304,35 @@ fn open_embedded(path: &Path) -> Result<EmbeddedStore, StartError> {
 /// Below the data directory.
 const BLOBS_FOLDER: &str = "blobs";
 
-fn open_blobs(path: &Path) -> Result<LocalBlobs, StartError> {
-    LocalBlobs::open(path).map_err(|source| StartError::Data { path: path.to_owned(), source })
+/// Of files that go to a bucket: those parts that it does not have yet. Below the data directory.
+const UPLOADS_FOLDER: &str = "uploads";
+
+fn open_blobs(config: &Config) -> Result<Arc<dyn BlobStore>, StartError> {
+    let unusable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StartError::Data { path, source }
+    };
+    match &config.blob_place {
+        BlobPlace::Directory => {
+            let path = config.data.join(BLOBS_FOLDER);
+            Ok(Arc::new(LocalBlobs::open(&path).map_err(unusable(&path))?))
+        }
+        BlobPlace::S3(settings) => {
+            let secret = settings.secret_key.read().map_err(|source| match &settings.secret_key {
+                SecretSource::File(path) => StartError::SecretKey { path: path.clone(), source },
+                SecretSource::Here(_) => StartError::Data { path: config.data.clone(), source },
+            })?;
+            let path = config.data.join(UPLOADS_FOLDER);
+            let settings = S3Settings { secret_key: SecretSource::Here(secret), ..settings.clone() };
+            let bucket = S3Blobs::open(&path, settings).map_err(unusable(&path))?;
+            let before = config.data.join(BLOBS_FOLDER);
+            if !before.exists() {
+                return Ok(Arc::new(bucket));
+            }
+            let before = LocalBlobs::open(&before).map_err(unusable(&before))?;
+            Ok(Arc::new(MovedBlobs::new(bucket, before)))
+        }
+    }
 }
 
 const SWEEP: Duration = Duration::from_secs(60);
@@ -309,6 +353,8 @@ async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
 
 /// Blobs are looked at seldom: it goes through all of them.
 const SWEEP_BLOBS: Duration = Duration::from_secs(60 * 60);
+/// While they could not be counted no upload begins: that does not wait for an hour.
+const COUNT_BLOBS: Duration = Duration::from_secs(10);
 
 async fn sweep_blobs(blobs: Arc<Blobs>, lifecycle: Arc<Lifecycle>) {
     let mut ticks = tokio::time::interval(SWEEP_BLOBS);
@@ -319,7 +365,11 @@ async fn sweep_blobs(blobs: Arc<Blobs>, lifecycle: Arc<Lifecycle>) {
             _ = ticks.tick() => {}
         }
         if blobs.sweep().await.is_err() {
-            event!(WARN, "the blobs could not be swept; it is tried again in an hour");
+            if blobs.is_counted() {
+                event!(WARN, "the blobs could not be swept; it is tried again in an hour");
+            } else {
+                ticks.reset_after(COUNT_BLOBS);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -41,6 +41,10 @@ const LEAST_CHARGE: u64 = 4096;
 const AT_ONCE: usize = 16;
 /// Bands remembered before those that are full again are let go.
 const BANDS: usize = 10_000;
+/// How long a start waits for the blobs to be counted.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What is told to those who come before the blobs are counted.
+const COUNT_AGAIN_MS: u64 = 5_000;
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
 /// All blobs of a server.
@@ -49,24 +53,70 @@ pub struct Blobs {
     settings: BlobSettings,
     clock: Arc<dyn ServerClock>,
     metrics: Arc<Metrics>,
-    /// Bytes promised to all blobs.
+    /// Bytes promised to all blobs, once they are [`Self::is_counted`].
     used: AtomicU64,
+    counted: AtomicBool,
     bands: Mutex<HashMap<AddressBand, Bucket>>,
     at_once: Arc<Semaphore>,
 }
 
 impl Blobs {
-    /// Looks at what there is.
-    pub fn open(
+    /// Looks at what there is. If that is out of reach, or takes longer than 5 seconds, nothing begins and nothing is removed until a
+    /// later [`Self::sweep`] has counted it; uploads under way go on and what there is can be read.
+    pub async fn open(
         store: Arc<dyn BlobStore>,
         settings: BlobSettings,
         clock: Arc<dyn ServerClock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, BlobError> {
-        let used = AtomicU64::new(store.used_bytes()?);
-        let blobs = Self { store, settings, clock, metrics, used, bands: Mutex::default(), at_once: Arc::new(Semaphore::new(AT_ONCE)) };
-        blobs.show_used();
+        let blobs = Self {
+            store,
+            settings,
+            clock,
+            metrics,
+            used: AtomicU64::new(0),
+            counted: AtomicBool::new(false),
+            bands: Mutex::default(),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+        };
+        let store = blobs.store.clone();
+        let counting = tokio::task::spawn_blocking(move || store.used_bytes());
+        match tokio::time::timeout(PATIENCE, counting).await {
+            Ok(Ok(Ok(used))) => blobs.count(used),
+            Ok(Ok(Err(BlobError::Away { .. }))) => event!(WARN, "the place for files can't be reached; no upload begins until it can"),
+            Ok(Ok(Err(error))) => return Err(error),
+            Ok(Err(_ended)) => return Err(BlobError::Io(std::io::ErrorKind::Interrupted.into())),
+            Err(_slow) => event!(WARN, "the files take long to count; no upload begins until they are"),
+        }
         Ok(blobs)
+    }
+
+    /// Whether it is known how much there is.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.counted.load(Ordering::Acquire)
+    }
+
+    fn count(&self, used: u64) {
+        self.used.store(used, Ordering::Release);
+        self.counted.store(true, Ordering::Release);
+        self.show_used();
+    }
+
+    /// What changes the count waits for it.
+    fn check_counted(&self) -> Result<(), Refusal> {
+        if self.is_counted() { Ok(()) } else { Err(BlobError::Away { retry_after_ms: COUNT_AGAIN_MS }.into()) }
+    }
+
+    /// The server ends; see [`BlobStore::give_up`].
+    pub fn give_up(&self) {
+        self.store.give_up();
+    }
+
+    /// How much is best read at a time, bytes.
+    #[must_use]
+    pub fn piece(&self) -> usize {
+        self.store.piece()
     }
 
     /// The largest blob, bytes.
@@ -85,10 +135,11 @@ impl Blobs {
             let refusal = Refusal::never(RefusalCode::TooLarge, format!("a blob has at most {largest} bytes"));
             return Err(Refusal { field: "upload-length".into(), ..refusal });
         }
+        self.check_counted()?;
         let now_ms = self.clock.now_ms();
         let store = self.store.clone();
         let free = self.blocking(move || store.free_bytes()).await?;
-        if free < self.settings.disk_reserve.saturating_add(length) {
+        if free < self.settings.disk_reserve.saturating_add(self.store.on_disk(length)) {
             return Err(disk_full());
         }
         // Taken first, given back if it comes to nothing: two uploads can't both have the last place.
@@ -154,6 +205,7 @@ impl Blobs {
 
     /// Removes one.
     pub async fn remove(&self, id: BlobId) -> Result<(), Refusal> {
+        self.check_counted()?;
         let store = self.store.clone();
         let length = self.blocking(move || store.remove(id)).await?;
         self.give_back(length);
@@ -161,8 +213,13 @@ impl Blobs {
         Ok(())
     }
 
-    /// Removes what is past its time.
+    /// Removes what is past its time. Counts first, if that could not be done before.
     pub async fn sweep(&self) -> Result<(), Refusal> {
+        if !self.is_counted() {
+            let store = self.store.clone();
+            let used = self.blocking(move || store.used_bytes()).await?;
+            self.count(used);
+        }
         let (store, now_ms) = (self.store.clone(), self.clock.now_ms());
         let complete_before = now_ms.saturating_sub(ms(self.settings.retention));
         let unfinished_before = now_ms.saturating_sub(ms(self.settings.unfinished));
@@ -204,7 +261,11 @@ impl Blobs {
             drop(permit);
             done
         });
-        done.await.map_err(|_| Refusal::internal())?.map_err(Refusal::from)
+        let done = done.await.map_err(|_| Refusal::internal())?;
+        if matches!(done, Err(BlobError::Away { .. })) {
+            self.metrics.blobs_away.increment(1);
+        }
+        done.map_err(Refusal::from)
     }
 }
 
@@ -218,6 +279,7 @@ impl From<BlobError> for Refusal {
             }
             BlobError::TooLong { .. } => Self { field: "body".into(), ..Self::never(RefusalCode::TooLarge, message) },
             BlobError::Full => disk_full(),
+            BlobError::Away { retry_after_ms } => Self::later(RefusalCode::Internal, message, retry_after_ms),
             BlobError::Io(error) => {
                 event!(ERROR, "a blob could not be read or written", reason = error.kind());
                 Self::internal()

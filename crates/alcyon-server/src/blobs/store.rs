@@ -56,8 +56,21 @@ pub trait BlobStore: Send + Sync + 'static {
     /// Bytes promised to all blobs that are here.
     fn used_bytes(&self) -> Result<u64, BlobError>;
 
-    /// Bytes that may still be written before there is no space left.
+    /// Bytes that may still be written on this machine's disk before there is no space left.
     fn free_bytes(&self) -> Result<u64, BlobError>;
+
+    /// How much of that disk an upload of a length takes at most.
+    fn on_disk(&self, length: u64) -> u64 {
+        length
+    }
+
+    /// How much is best read at a time, bytes.
+    fn piece(&self) -> usize {
+        128 * 1024
+    }
+
+    /// The server ends: calls that wait for another machine end at once, without an answer, and none begins.
+    fn give_up(&self) {}
 }
 
 /// Why a blob store did not do what it was asked.
@@ -78,6 +91,12 @@ pub enum BlobError {
     TooLong {
         /// What it was promised.
         length: u64,
+    },
+    /// Where the blobs lie can't be reached just now, or refuses. Nothing that was durable is lost; come back.
+    #[error("the place for files can't be reached")]
+    Away {
+        /// After this many milliseconds.
+        retry_after_ms: u64,
     },
     /// No space is left. Try again when there is.
     #[error("no space is left for blobs")]

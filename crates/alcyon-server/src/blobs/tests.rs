@@ -1,11 +1,11 @@
-//! One contract for both stores, and the rules above them.
+//! One contract for all stores, and the rules above them.
 
 use std::{sync::Arc, time::Duration};
 
 use alcyon_wire::{BlobId, RefusalCode, UploadSecret};
 use proptest::prelude::*;
 
-use super::*;
+use super::{s3::tests::Place as S3Place, *};
 use crate::{
     config::Config,
     logs::{AddressBand, ManualClock, Rate},
@@ -19,53 +19,86 @@ fn id(n: u8) -> BlobId {
     UploadSecret::from([n; 32]).blob()
 }
 
-fn with_both(test: impl Fn(&dyn BlobStore)) {
+fn with_each(test: impl Fn(&dyn BlobStore)) {
     test(&MemoryBlobs::default());
     let folder = tempfile::tempdir().unwrap();
     test(&LocalBlobs::open(folder.path()).unwrap());
+    let place = S3Place::new();
+    test(&place.open());
+    let folder = tempfile::tempdir().unwrap();
+    let place = S3Place::new();
+    test(&MovedBlobs::new(place.open(), LocalBlobs::open(folder.path()).unwrap()));
+}
+
+#[test]
+fn what_was_in_a_directory_stays_there_when_files_move_to_a_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = LocalBlobs::open(folder.path()).unwrap();
+    for (n, to) in [(1, 6), (2, 4), (3, 6)] {
+        old.create(id(n), 6, NOW).unwrap();
+        old.write(id(n), 0, b"abcdef").unwrap();
+        old.advance(id(n), 0, to, NOW).unwrap();
+    }
+    let place = S3Place::new();
+    let store = MovedBlobs::new(place.open(), old);
+    store.create(id(4), 3, NOW + 2 * DAY_MS).unwrap();
+    store.write(id(4), 0, b"new").unwrap();
+    store.advance(id(4), 0, 3, NOW + 2 * DAY_MS).unwrap();
+    store.write(id(2), 4, b"EF").unwrap();
+    assert!(store.advance(id(2), 4, 6, NOW).unwrap().is_complete(), "an upload goes on where it began");
+    let read = [1, 2, 4].map(|n| store.read(id(n), 0, 3).unwrap());
+    assert_eq!((read, store.read(id(2), 3, 3).unwrap()), (["abc".into(), "abc".into(), "new".into()], "dEF".into()));
+    assert_eq!((store.used_bytes().unwrap(), store.remove(id(3)).unwrap(), store.used_bytes().unwrap()), (21, 6, 15));
+    assert_eq!((place.open().used_bytes().unwrap(), LocalBlobs::open(folder.path()).unwrap().used_bytes().unwrap()), (3, 12));
+    assert_eq!(store.sweep(NOW + DAY_MS, 0).unwrap(), Swept { blobs: 2, bytes: 12 });
+    assert_eq!([1, 2, 3, 4].map(|n| store.state(id(n)).unwrap().is_some()), [false, false, false, true]);
 }
 
 #[test]
 fn a_blob_grows_becomes_readable_and_goes() {
-    with_both(|store| {
-        assert_eq!(store.state(id(1)).unwrap(), None);
-        store.create(id(1), 10, NOW).unwrap();
-        assert_eq!(store.used_bytes().unwrap(), 10);
-        store.write(id(1), 0, b"abcd").unwrap();
-        assert_eq!(store.state(id(1)).unwrap(), Some(BlobState { length: 10, offset: 0 }), "written is not durable");
-        store.write(id(1), 4, b"ef").unwrap();
-        store.advance(id(1), 0, 6, NOW).unwrap();
-        assert!(matches!(store.read(id(1), 0, 1), Err(BlobError::Unknown)), "not before it is complete");
-        assert!(matches!(store.write(id(1), 5, b"x"), Err(BlobError::Offset { offset: 6 })), "what counts is not written over");
-        assert!(matches!(store.write(id(1), 6, b"ghijk"), Err(BlobError::TooLong { length: 10 })));
-        assert!(matches!(store.advance(id(1), 0, 6, NOW), Err(BlobError::Offset { offset: 6 })));
-        assert!(matches!(store.advance(id(1), 6, 8, NOW), Err(BlobError::Offset { offset: 6 })), "nothing was written there");
-        store.write(id(1), 6, b"ghij").unwrap();
-        assert!(store.advance(id(1), 6, 10, NOW).unwrap().is_complete());
-        assert_eq!(store.read(id(1), 3, 4).unwrap(), "defg");
-        assert!(store.read(id(1), 8, 3).is_err());
-        assert!(matches!(store.write(id(1), 10, b""), Err(BlobError::Offset { .. } | BlobError::Unknown) | Ok(())));
-        assert_eq!(store.state(id(1)).unwrap(), Some(BlobState { length: 10, offset: 10 }));
-        assert_eq!(store.remove(id(1)).unwrap(), 10);
-        assert!(matches!(store.remove(id(1)), Err(BlobError::Unknown)));
-        assert_eq!((store.state(id(1)).unwrap(), store.used_bytes().unwrap()), (None, 0));
-    });
+    with_each(a_blob_grows);
+}
+
+pub(crate) fn a_blob_grows(store: &dyn BlobStore) {
+    assert_eq!(store.state(id(1)).unwrap(), None);
+    store.create(id(1), 10, NOW).unwrap();
+    assert_eq!(store.used_bytes().unwrap(), 10);
+    store.write(id(1), 0, b"abcd").unwrap();
+    assert_eq!(store.state(id(1)).unwrap(), Some(BlobState { length: 10, offset: 0 }), "written is not durable");
+    store.write(id(1), 4, b"ef").unwrap();
+    store.advance(id(1), 0, 6, NOW).unwrap();
+    assert!(matches!(store.read(id(1), 0, 1), Err(BlobError::Unknown)), "not before it is complete");
+    assert!(matches!(store.write(id(1), 5, b"x"), Err(BlobError::Offset { offset: 6 })), "what counts is not written over");
+    assert!(matches!(store.write(id(1), 6, b"ghijk"), Err(BlobError::TooLong { length: 10 })));
+    assert!(matches!(store.advance(id(1), 0, 6, NOW), Err(BlobError::Offset { offset: 6 })));
+    assert!(matches!(store.advance(id(1), 6, 8, NOW), Err(BlobError::Offset { offset: 6 })), "nothing was written there");
+    store.write(id(1), 6, b"ghij").unwrap();
+    assert!(store.advance(id(1), 6, 10, NOW).unwrap().is_complete());
+    assert_eq!(store.read(id(1), 3, 4).unwrap(), "defg");
+    assert!(store.read(id(1), 8, 3).is_err());
+    assert!(matches!(store.write(id(1), 10, b""), Err(BlobError::Offset { .. } | BlobError::Unknown) | Ok(())));
+    assert_eq!(store.state(id(1)).unwrap(), Some(BlobState { length: 10, offset: 10 }));
+    assert_eq!(store.remove(id(1)).unwrap(), 10);
+    assert!(matches!(store.remove(id(1)), Err(BlobError::Unknown)));
+    assert_eq!((store.state(id(1)).unwrap(), store.used_bytes().unwrap()), (None, 0));
 }
 
 #[test]
 fn what_is_past_its_time_goes_and_nothing_else() {
-    with_both(|store| {
-        for (n, time, complete) in [(1, NOW, true), (2, NOW + 2 * DAY_MS, true), (3, NOW, false), (4, NOW + 2 * DAY_MS, false)] {
-            store.create(id(n), 4, time).unwrap();
-            store.write(id(n), 0, b"abcd").unwrap();
-            store.advance(id(n), 0, if complete { 4 } else { 3 }, time).unwrap();
-        }
-        assert_eq!(store.sweep(NOW - DAY_MS, NOW - DAY_MS).unwrap(), Swept::default());
-        assert_eq!(store.sweep(NOW + DAY_MS, NOW - DAY_MS).unwrap(), Swept { blobs: 1, bytes: 4 });
-        assert_eq!(store.sweep(NOW - DAY_MS, NOW + DAY_MS).unwrap(), Swept { blobs: 1, bytes: 4 });
-        let left = [1, 2, 3, 4].map(|n| store.state(id(n)).unwrap().is_some());
-        assert_eq!(left, [false, true, false, true]);
-    });
+    with_each(times_are_kept);
+}
+
+pub(crate) fn times_are_kept(store: &dyn BlobStore) {
+    for (n, time, complete) in [(1, NOW, true), (2, NOW + 2 * DAY_MS, true), (3, NOW, false), (4, NOW + 2 * DAY_MS, false)] {
+        store.create(id(n), 4, time).unwrap();
+        store.write(id(n), 0, b"abcd").unwrap();
+        store.advance(id(n), 0, if complete { 4 } else { 3 }, time).unwrap();
+    }
+    assert_eq!(store.sweep(NOW - DAY_MS, NOW - DAY_MS).unwrap(), Swept::default());
+    assert_eq!(store.sweep(NOW + DAY_MS, NOW - DAY_MS).unwrap(), Swept { blobs: 1, bytes: 4 });
+    assert_eq!(store.sweep(NOW - DAY_MS, NOW + DAY_MS).unwrap(), Swept { blobs: 1, bytes: 4 });
+    let left = [1, 2, 3, 4].map(|n| store.state(id(n)).unwrap().is_some());
+    assert_eq!(left, [false, true, false, true]);
 }
 
 #[test]
@@ -95,12 +128,14 @@ fn a_directory_is_found_as_it_was_left() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Whatever is written and advanced, in whatever order: both stores say the same, and what is complete is what counted.
+    /// Whatever is written and advanced, in whatever order: all stores say the same, and what is complete is what counted.
     #[test]
-    fn both_stores_agree(length in 1..40_u64, acts in proptest::collection::vec((0..45_u64, 0..12_usize, any::<bool>()), 0..40)) {
+    fn all_stores_agree(length in 1..40_u64, acts in proptest::collection::vec((0..45_u64, 0..12_usize, any::<bool>()), 0..40)) {
         let folder = tempfile::tempdir().unwrap();
         let (local, memory) = (LocalBlobs::open(folder.path()).unwrap(), MemoryBlobs::default());
-        let stores: [&dyn BlobStore; 2] = [&local, &memory];
+        let place = S3Place::new();
+        let s3 = place.open();
+        let stores: [&dyn BlobStore; 3] = [&local, &memory, &s3];
         let mut counted = Vec::new();
         for store in stores {
             store.create(id(1), length, NOW).unwrap();
@@ -112,19 +147,20 @@ proptest! {
             }
             let at = if follow { offset } else { at };
             let bytes = vec![u8::try_from(number).unwrap(); size];
-            let [one, other] = stores.map(|store| {
+            let [one, other, third] = stores.map(|store| {
                 store.write(id(1), at, &bytes)?;
                 store.advance(id(1), at, at + size as u64, NOW)
             });
             // A file may have a hole where memory has not; it never counts.
-            match (one, other) {
-                (Ok(one), Ok(other)) => {
-                    prop_assert_eq!(one, other);
+            match (one, other, third) {
+                (Ok(one), Ok(other), Ok(third)) => {
+                    prop_assert_eq!((one, third), (other, other));
                     counted.extend(bytes);
                 }
-                (Err(_), Err(_)) => {}
-                (one, other) => prop_assert!(false, "{:?} {:?}", one, other),
+                (Err(_), Err(_), Err(_)) => {}
+                different => prop_assert!(false, "{:?}", different),
             }
+            prop_assert_eq!(s3.state(id(1)).unwrap(), memory.state(id(1)).unwrap());
             prop_assert_eq!(local.state(id(1)).unwrap(), memory.state(id(1)).unwrap());
             prop_assert_eq!(local.state(id(1)).unwrap().unwrap().offset, counted.len() as u64);
         }
@@ -136,12 +172,12 @@ proptest! {
     }
 }
 
-fn blobs(change: impl FnOnce(&mut BlobSettings)) -> (Blobs, Arc<ManualClock>) {
+async fn blobs(change: impl FnOnce(&mut BlobSettings)) -> (Blobs, Arc<ManualClock>) {
     let mut settings = Config::default().blobs;
     change(&mut settings);
     let clock = Arc::new(ManualClock::new(NOW));
     let store = Arc::new(MemoryBlobs::default());
-    (Blobs::open(store, settings, clock.clone(), Arc::new(Metrics::new())).unwrap(), clock)
+    (Blobs::open(store, settings, clock.clone(), Arc::new(Metrics::new())).await.unwrap(), clock)
 }
 
 fn band(n: u8) -> AddressBand {
@@ -153,7 +189,8 @@ async fn quotas_are_per_band_and_in_all_and_come_back() {
     let (blobs, clock) = blobs(|settings| {
         settings.bytes_per_band = Rate { burst: 10_000.0, per_second: 1_000.0 };
         settings.total = 25_000;
-    });
+    })
+    .await;
     blobs.create(10_000, band(1)).await.unwrap();
     let refusal = blobs.create(5_000, band(1)).await.unwrap_err();
     assert_eq!((refusal.code, refusal.retry_after_ms), (RefusalCode::Quota, 5_000));
@@ -168,18 +205,18 @@ async fn quotas_are_per_band_and_in_all_and_come_back() {
 
 #[tokio::test]
 async fn nothing_too_large_or_empty_begins_and_a_full_disk_takes_nothing() {
-    let (all, _) = blobs(|_| ());
+    let (all, _) = blobs(|_| ()).await;
     assert_eq!(all.create(0, band(1)).await.unwrap_err().code, RefusalCode::Malformed);
     let refusal = all.create(all.largest() + 1, band(1)).await.unwrap_err();
     assert_eq!((refusal.code, &*refusal.field), (RefusalCode::TooLarge, "upload-length"));
     all.create(all.largest(), band(1)).await.unwrap();
-    let (full, _) = blobs(|settings| settings.disk_reserve = u64::MAX);
+    let (full, _) = blobs(|settings| settings.disk_reserve = u64::MAX).await;
     assert_eq!(full.create(1, band(1)).await.unwrap_err().code, RefusalCode::DiskFull);
 }
 
 #[tokio::test]
 async fn the_sweep_keeps_to_the_retention() {
-    let (blobs, clock) = blobs(|settings| settings.retention = Duration::from_secs(30 * 24 * 60 * 60));
+    let (blobs, clock) = blobs(|settings| settings.retention = Duration::from_secs(30 * 24 * 60 * 60)).await;
     let id = blobs.create(3, band(1)).await.unwrap().blob();
     blobs.write(id, 0, "abc".into()).await.unwrap();
     blobs.advance(id, 0, 3).await.unwrap();

@@ -34,13 +34,27 @@ pub fn command() -> Command {
     Command::new("alcyon-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("The Alcyon server: keeps sealed logs, hands them to those who hold a seat, and knows no more")
-        .after_help(
+        .after_help(format!(
             "Settings come from the file, the environment and flags; what comes later in this list wins.\n\
-             The only line on stdout is `alcyon-server listening on URL`; the log is on stderr.",
-        )
+             The only line on stdout is `alcyon-server listening on URL`; the log is on stderr.\n\n\
+             Secrets have no flag:\n{}",
+            secrets()
+        ))
         .arg(config)
-        .args(SETTINGS.iter().map(argument))
+        .args(flags().map(argument))
         .args([completions, man])
+}
+
+/// The settings that are flags too.
+fn flags() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(|setting| setting.kind != Kind::Secret)
+}
+
+fn secrets() -> String {
+    let lines = SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret);
+    lines
+        .map(|setting| format!("  {}; {} [env: {}] [file: {}]\n", setting.help, setting.allowed, setting.variable(), setting.key))
+        .collect()
 }
 
 fn argument(setting: &'static Setting) -> Arg {
@@ -55,7 +69,7 @@ fn argument(setting: &'static Setting) -> Arg {
     let argument = Arg::new(setting.key).long(setting.flag).value_name(setting.value_name).help(help);
     match setting.kind {
         Kind::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Kind::Text | Kind::Number => argument,
+        Kind::Text | Kind::Number | Kind::Secret => argument,
     }
 }
 
@@ -86,7 +100,7 @@ pub fn interpret(matches: &ArgMatches, environment: impl Fn(&str) -> Option<OsSt
             values.set(setting, value.to_string_lossy().into_owned(), Origin::Environment { variable });
         }
     }
-    for setting in SETTINGS {
+    for setting in flags() {
         if matches.value_source(setting.key) == Some(ValueSource::CommandLine)
             && let Some(value) = matches.get_one::<String>(setting.key)
         {

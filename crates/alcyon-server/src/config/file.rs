@@ -56,11 +56,11 @@ fn scalar(
     };
     let origin = Origin::File { path, line: line(source.text, value.span().start) };
     let text = match (setting.kind, value.get_ref()) {
-        (Kind::Text, DeValue::String(text)) => text.to_string(),
+        (Kind::Text | Kind::Secret, DeValue::String(text)) => text.to_string(),
         (Kind::Number, DeValue::Integer(number)) if number.radix() == 10 => number.as_str().to_owned(),
         (Kind::Switch, DeValue::Boolean(on)) => on.to_string(),
         (_, other) => {
-            let written = source.text.get(value.span()).unwrap_or(other.type_str());
+            let written = source.text.get(value.span()).filter(|_| setting.kind != Kind::Secret).unwrap_or(other.type_str());
             return Err(ConfigError::NotAllowed { origin, key: setting.key, value: written.to_owned(), allowed: setting.allowed });
         }
     };

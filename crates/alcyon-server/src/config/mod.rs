@@ -14,7 +14,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
-use crate::{blobs::BlobSettings, logs::LogSettings};
+use crate::{
+    blobs::{BlobSettings, S3Settings},
+    logs::LogSettings,
+};
 
 pub use command::{Invocation, command, from_process, interpret};
 pub use setting::{Kind, SETTINGS, Setting};
@@ -49,6 +52,17 @@ pub struct Config {
     pub logs: LogSettings,
     /// Quotas and retention of blobs.
     pub blobs: BlobSettings,
+    /// Where blobs lie.
+    pub blob_place: BlobPlace,
+}
+
+/// Where blobs lie.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BlobPlace {
+    /// With everything else: a directory below the data directory, or memory.
+    Directory,
+    /// A bucket; uploads under way below the data directory.
+    S3(S3Settings),
 }
 
 /// What the data is kept in.

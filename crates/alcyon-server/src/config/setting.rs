@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use super::{Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
+use super::{BlobPlace, Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
 use crate::{
-    blobs::BlobSettings,
+    blobs::{BlobSettings, Endpoint, S3Settings, Secret, SecretSource},
     logs::{LogSettings, Rate},
 };
 
@@ -34,6 +34,8 @@ pub enum Kind {
     Number,
     /// `true` or `false`; the flag needs no value.
     Switch,
+    /// A string that is never shown. There is no flag: everybody on the machine can read command lines.
+    Secret,
 }
 
 impl Setting {
@@ -348,6 +350,96 @@ pub const SETTINGS: &[Setting] = &[
         allowed: RATE,
         help: "Bytes that may be uploaded from one address band (IPv4 /24, IPv6 /48)",
     },
+    Setting {
+        key: "blobs.store",
+        flag: "blobs-store",
+        value_name: "STORE",
+        default: Some("directory"),
+        kind: Kind::Text,
+        allowed: "directory or s3",
+        help: "Where uploaded files lie: a directory below the data directory, or a bucket of any service that speaks S3",
+    },
+    Setting {
+        key: "blobs.s3.endpoint",
+        flag: "blobs-s3-endpoint",
+        value_name: "URL",
+        default: None,
+        kind: Kind::Text,
+        allowed: "https://HOST[:PORT], or http://",
+        help: "Where the S3 service is; without it Amazon's of the region",
+    },
+    Setting {
+        key: "blobs.s3.region",
+        flag: "blobs-s3-region",
+        value_name: "REGION",
+        default: Some("us-east-1"),
+        kind: Kind::Text,
+        allowed: "letters, digits and dashes",
+        help: "Region of the bucket; services without regions take the default or `auto`",
+    },
+    Setting {
+        key: "blobs.s3.bucket",
+        flag: "blobs-s3-bucket",
+        value_name: "BUCKET",
+        default: None,
+        kind: Kind::Text,
+        allowed: "3 to 63 lower-case letters, digits, dots and dashes",
+        help: "The bucket; it must exist",
+    },
+    Setting {
+        key: "blobs.s3.prefix",
+        flag: "blobs-s3-prefix",
+        value_name: "PREFIX",
+        default: None,
+        kind: Kind::Text,
+        allowed: "letters, digits, dots, dashes, underscores and slashes, such as alcyon/",
+        help: "Before every name in the bucket; no two servers may share one",
+    },
+    Setting {
+        key: "blobs.s3.path_style",
+        flag: "blobs-s3-path-style",
+        value_name: "BOOL",
+        default: Some("true"),
+        kind: Kind::Switch,
+        allowed: "true or false",
+        help: "The bucket is named in the path, which nearly all services take; else before the endpoint's name",
+    },
+    Setting {
+        key: "blobs.s3.insecure_http",
+        flag: "blobs-s3-insecure-http",
+        value_name: "BOOL",
+        default: Some("false"),
+        kind: Kind::Switch,
+        allowed: "true or false",
+        help: "Allow an http:// endpoint that is not this machine's own, say in a network of your own",
+    },
+    Setting {
+        key: "blobs.s3.access_key",
+        flag: "blobs-s3-access-key",
+        value_name: "KEY",
+        default: None,
+        kind: Kind::Text,
+        allowed: "the id of a key: letters, digits, dashes and underscores",
+        help: "The access key, its id",
+    },
+    Setting {
+        key: "blobs.s3.secret_key",
+        flag: "blobs-s3-secret-key",
+        value_name: "SECRET",
+        default: None,
+        kind: Kind::Secret,
+        allowed: "a word of printable ASCII",
+        help: "The access key, its secret",
+    },
+    Setting {
+        key: "blobs.s3.secret_key_file",
+        flag: "blobs-s3-secret-key-file",
+        value_name: "FILE",
+        default: None,
+        kind: Kind::Text,
+        allowed: "a file",
+        help: "A file that holds the secret of the access key and nothing else",
+    },
 ];
 
 impl Config {
@@ -411,6 +503,7 @@ impl Config {
             },
             logs: log_settings(values)?,
             blobs: blob_settings(values)?,
+            blob_place: blob_place(values)?,
         })
     }
 }
@@ -449,6 +542,54 @@ fn blob_settings(values: &Values) -> Result<BlobSettings, ConfigError> {
         unfinished: values.required("blobs.unfinished_days", days)?,
         disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
     })
+}
+
+fn blob_place(values: &Values) -> Result<BlobPlace, ConfigError> {
+    let of = |text: &str, most: usize, allowed: &str| {
+        let fits = (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || allowed.contains(c));
+        fits.then(|| text.to_owned())
+    };
+    let region = values.required("blobs.s3.region", |text| of(text, 64, "-"))?;
+    let endpoint = values.optional("blobs.s3.endpoint", |text| text.parse::<Endpoint>().ok())?;
+    let bucket = values
+        .optional("blobs.s3.bucket", |text| of(text, 63, ".-").filter(|text| text.len() >= 3 && text.to_ascii_lowercase() == *text))?;
+    let prefix = values.optional("blobs.s3.prefix", |text| of(text, 256, "._-/").filter(|text| !text.starts_with('/')))?;
+    let path_style = values.required("blobs.s3.path_style", switch)?;
+    let insecure_http = values.required("blobs.s3.insecure_http", switch)?;
+    let access_key = values.optional("blobs.s3.access_key", |text| of(text, 128, "-_"))?;
+    let secret_key = values.optional("blobs.s3.secret_key", Secret::parse)?;
+    let secret_key_file = values.optional("blobs.s3.secret_key_file", path)?;
+    let in_bucket = values.required("blobs.store", |text| match text {
+        "directory" => Some(false),
+        "s3" => Some(true),
+        _ => None,
+    })?;
+    if !in_bucket {
+        return Ok(BlobPlace::Directory);
+    }
+    if values.required("store", |text| Some(text == "memory"))? {
+        return Err(values.conflict("blobs.store", "`s3` keeps uploads under way in the data directory: it needs `store = \"embedded\"`"));
+    }
+    let bucket = bucket.ok_or_else(|| values.conflict("blobs.store", "`s3` needs `blobs.s3.bucket`"))?;
+    let access_key = access_key.ok_or_else(|| values.conflict("blobs.store", "`s3` needs `blobs.s3.access_key`"))?;
+    let secret_key = match (secret_key, secret_key_file) {
+        (Some(secret), None) => SecretSource::Here(secret),
+        (None, Some(path)) => SecretSource::File(path),
+        (None, None) => {
+            return Err(values.conflict("blobs.store", "`s3` needs `blobs.s3.secret_key` or `blobs.s3.secret_key_file`"));
+        }
+        (Some(_), Some(_)) => return Err(values.conflict("blobs.s3.secret_key", "does not go with `blobs.s3.secret_key_file`")),
+    };
+    let endpoint = match endpoint {
+        Some(endpoint) => endpoint,
+        None => Endpoint::of_region(&region).ok_or_else(|| values.conflict("blobs.s3.region", "there is no such region"))?,
+    };
+    if endpoint.is_open() && !insecure_http {
+        return Err(values.conflict("blobs.s3.endpoint", "plain HTTP is for this machine only; allow it with `blobs.s3.insecure_http`"));
+    }
+    let prefix = prefix.map_or_else(String::new, |prefix| prefix.trim_end_matches('/').to_owned() + "/");
+    let (part, patience) = (S3Settings::PART, S3Settings::PATIENCE);
+    Ok(BlobPlace::S3(S3Settings { endpoint, region, bucket, prefix, path_style, access_key, secret_key, part, patience }))
 }
 
 fn path(text: &str) -> Option<std::path::PathBuf> {

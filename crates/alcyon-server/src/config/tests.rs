@@ -52,17 +52,25 @@ fn every_setting_can_be_made_in_every_way() {
         "name" => "chat.example.org:8443",
         "public_url" => "https://chat.example.org",
         "tls.cert" | "tls.key" => "file.pem",
+        "blobs.store" => "s3",
+        "blobs.s3.endpoint" => "http://minio:9000",
+        "blobs.s3.insecure_http" => "true",
+        "blobs.s3.bucket" => "alcyon-files",
+        "blobs.s3.prefix" => "chat/",
+        "blobs.s3.access_key" => "AKIA1",
+        "blobs.s3.secret_key_file" => "/run/secret",
         "metrics.listen" => "off",
         _ => setting.default.unwrap(),
     };
     let mut file = String::new();
     let mut environment = Vec::new();
     let mut flags = Vec::new();
-    for setting in SETTINGS {
+    // It has a test of its own: there is no flag, and it does not go with the file that holds it.
+    for setting in SETTINGS.iter().filter(|setting| setting.kind != Kind::Secret) {
         assert_eq!(setting.flag, setting.key.replace(['.', '_'], "-"));
         let value = samples(setting);
         file += &match setting.kind {
-            Kind::Text => format!("{} = {value:?}\n", setting.key),
+            Kind::Text | Kind::Secret => format!("{} = {value:?}\n", setting.key),
             Kind::Number | Kind::Switch => format!("{} = {value}\n", setting.key),
         };
         environment.push((setting.variable(), value));
@@ -73,6 +81,7 @@ fn every_setting_can_be_made_in_every_way() {
     let by_file = interpret_with(&file, &[], &[]).unwrap();
     assert_eq!(by_file.name.as_deref(), Some("chat.example.org:8443"));
     assert_eq!(by_file.metrics, MetricsListen::Off);
+    assert!(matches!(&by_file.blob_place, BlobPlace::S3(s3) if s3.prefix == "chat/" && s3.path_style), "{:?}", by_file.blob_place);
     assert_eq!(interpret_with("", &environment, &[]).unwrap(), by_file);
     assert_eq!(interpret_with("", &[], &flags).unwrap(), by_file);
 }
@@ -113,4 +122,42 @@ fn values_at_their_bounds() {
             assert!(refused(flag, value), "{flag} {value}");
         }
     }
+}
+
+const S3: &str = "[blobs]\nstore = \"s3\"\n[blobs.s3]\nbucket = \"files\"\naccess_key = \"AKIA1\"\n";
+
+#[test]
+fn a_bucket_needs_what_it_needs() {
+    let secret = ("ALCYON_BLOBS_S3_SECRET_KEY", "hushhush");
+    let config = interpret_with(S3, &[secret], &[]).unwrap();
+    let BlobPlace::S3(s3) = config.blob_place else { panic!() };
+    assert_eq!((s3.endpoint, s3.prefix.as_str()), ("https://s3.us-east-1.amazonaws.com".parse().unwrap(), ""));
+    let of = |file: &str, environment: &[(&str, &str)], flags: &[&str]| interpret_with(file, environment, flags).unwrap_err().to_string();
+    assert!(of(S3, &[], &[]).contains("needs `blobs.s3.secret_key` or"));
+    assert!(of("[blobs]\nstore = \"s3\"\n", &[secret], &[]).contains("needs `blobs.s3.bucket`"));
+    assert!(of(S3, &[secret], &["--store=memory"]).contains("needs `store = \"embedded\"`"));
+    assert!(of(S3, &[secret], &["--blobs-s3-secret-key-file=x"]).contains("does not go with"));
+    assert!(of(S3, &[secret], &["--blobs-s3-endpoint=http://192.0.2.1"]).contains("plain HTTP is for this machine only"));
+    for wrong in
+        ["--blobs-store=disk", "--blobs-s3-bucket=Files", "--blobs-s3-bucket=ab", "--blobs-s3-prefix=/a", "--blobs-s3-endpoint=minio"]
+    {
+        let flag = wrong.split('=').next().unwrap();
+        assert!(of(S3, &[secret], &[wrong]).starts_with(&format!("{flag}: ")), "{wrong}");
+    }
+}
+
+#[test]
+fn a_secret_has_no_flag_and_is_never_shown() {
+    let config = interpret_with(&format!("{S3}secret_key = \"hushhush\"\n"), &[], &[]).unwrap();
+    assert!(!format!("{config:?}").contains("hush"), "{config:?}");
+    let error = interpret_with(S3, &[("ALCYON_BLOBS_S3_SECRET_KEY", "hush hush")], &[]).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("environment variable ALCYON_BLOBS_S3_SECRET_KEY: `blobs.s3.secret_key` is a secret that is not shown")
+    );
+    let error = interpret_with(&format!("{S3}secret_key = 123456789\n"), &[], &[]).unwrap_err();
+    assert!(!error.to_string().contains("123456789"), "{error}");
+    assert!(command().try_get_matches_from(["alcyon-server", "--blobs-s3-secret-key=x"]).is_err());
+    assert!(command().render_long_help().to_string().contains("ALCYON_BLOBS_S3_SECRET_KEY"));
 }

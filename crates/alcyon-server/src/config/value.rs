@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-use super::{ConfigError, SETTINGS, Setting};
+use super::{ConfigError, Kind, SETTINGS, Setting};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,8 @@ impl Values {
 }
 
 pub(super) fn not_allowed(setting: &Setting, value: &str, origin: Origin) -> ConfigError {
-    ConfigError::NotAllowed { origin, key: setting.key, value: format!("{value:?}"), allowed: setting.allowed }
+    let value = if setting.kind == Kind::Secret { "a secret that is not shown".to_owned() } else { format!("{value:?}") };
+    ConfigError::NotAllowed { origin, key: setting.key, value, allowed: setting.allowed }
 }
 
 fn setting(key: &str) -> &'static Setting {

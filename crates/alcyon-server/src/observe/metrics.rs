@@ -42,6 +42,8 @@ pub struct Metrics {
     pub blob_bytes_out: Counter,
     /// Bytes promised to all blobs.
     pub blob_bytes: Gauge,
+    /// Calls for blobs that failed because where they lie could not be reached, or refused.
+    pub blobs_away: Counter,
     /// 1 from SIGTERM on.
     pub draining: Gauge,
     handle: PrometheusHandle,
@@ -170,6 +172,7 @@ impl Metrics {
             blob_bytes_in: series.counter("alcyon_blob_bytes_received_total", None),
             blob_bytes_out: series.counter("alcyon_blob_bytes_sent_total", None),
             blob_bytes: series.gauge("alcyon_blob_bytes", "Bytes promised to all blobs"),
+            blobs_away: series.counter("alcyon_blob_store_away_total", None),
             draining: series.gauge("alcyon_draining", "1 once the server has been told to stop"),
             handle: recorder.handle(),
         }

@@ -13,21 +13,21 @@ use crate::{
 
 const RESUMABLE: (&str, &str) = ("tus-resumable", "1.0.0");
 
-async fn tus(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub async fn tus(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let headers: Vec<(&str, String)> = [RESUMABLE].iter().chain(headers).map(|(name, value)| (*name, (*value).to_owned())).collect();
     ask(address, method, path, &headers, body).await
 }
 
-async fn create(address: SocketAddr, length: usize) -> Answer {
+pub async fn create(address: SocketAddr, length: usize) -> Answer {
     tus(address, "POST", "/v1/blobs", &[("upload-length", &length.to_string())], b"").await
 }
 
-async fn patch(address: SocketAddr, upload: &str, offset: usize, body: &[u8]) -> Answer {
+pub async fn patch(address: SocketAddr, upload: &str, offset: usize, body: &[u8]) -> Answer {
     let headers = [("upload-offset", &*offset.to_string()), ("content-type", "application/offset+octet-stream")];
     tus(address, "PATCH", upload, &headers, body).await
 }
 
-fn header(answer: &Answer, name: &str) -> Option<String> {
+pub fn header(answer: &Answer, name: &str) -> Option<String> {
     answer
         .head
         .lines()
@@ -40,12 +40,12 @@ fn number(answer: &Answer, name: &str) -> usize {
 }
 
 /// Where the blob of an upload is read.
-fn blob_of(upload: &str) -> String {
+pub fn blob_of(upload: &str) -> String {
     let secret = UploadSecret::from_text(upload.rsplit('/').next().unwrap()).unwrap();
     format!("/v1/blobs/{}", secret.blob().to_text())
 }
 
-async fn offset(address: SocketAddr, upload: &str) -> usize {
+pub async fn offset(address: SocketAddr, upload: &str) -> usize {
     let answer = tus(address, "HEAD", upload, &[], b"").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     number(&answer, "upload-offset")

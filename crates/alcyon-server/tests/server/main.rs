@@ -5,10 +5,13 @@ mod blobs;
 mod client;
 mod delivery;
 mod description;
+#[path = "../fake_s3/mod.rs"]
+mod fake_s3;
 mod frames;
 mod http;
 mod limits;
 mod process;
 mod refusals;
+mod s3;
 mod silence;
 mod tls;

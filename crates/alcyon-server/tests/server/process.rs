@@ -31,8 +31,26 @@ impl Process {
         Self::run(command, directory)
     }
 
-    fn run(mut command: Command, directory: &Path) -> Self {
-        let mut child = command.current_dir(directory).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    /// With further environment variables.
+    pub fn start_with(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments);
+        Self::run_with(command, directory, environment)
+    }
+
+    fn run(command: Command, directory: &Path) -> Self {
+        Self::run_with(command, directory, &[])
+    }
+
+    fn run_with(mut command: Command, directory: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
+            .current_dir(directory)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().rsplit_once("://").map(|(_, address)| address.parse().unwrap());
@@ -43,7 +61,7 @@ impl Process {
         Self { child, address, line }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
@@ -54,7 +72,7 @@ impl Process {
     }
 
     /// Its status, and what it wrote to stderr.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub fn end(mut self) -> (Option<i32>, String) {
         let mut log = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         let mut rest = String::new();
@@ -64,11 +82,11 @@ impl Process {
     }
 }
 
-fn run(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub fn run(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(PROGRAM).args(arguments).current_dir(directory).env_clear().envs(environment.iter().copied()).output().unwrap()
 }
 
-fn refusal(output: &Output) -> String {
+pub fn refusal(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(output.stdout.is_empty());
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -25,8 +25,8 @@ use crate::{
 
 /// So much of an upload is held in memory before it is written.
 const PIECE: usize = 512 * 1024;
-/// So much of a download is read at a time.
-const READ: usize = 128 * 1024;
+/// So much of an upload is made durable at a time: what has come of a long body survives the end of this process.
+const DURABLE: u64 = 8 * 1024 * 1024;
 /// How long an upload may be silent. What has come by then is kept.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -67,16 +67,16 @@ pub(super) async fn proceed(State(app): State<Arc<App>>, Path(upload): Path<Stri
     if state.offset != from {
         return Err(elsewhere(state.offset));
     }
-    let (to, broken) = take(&app, id, state, request.into_body()).await;
-    let state = if to > from { app.blobs.advance(id, from, to).await.map_err(problem)? } else { state };
+    let (to, state, broken) = take(&app, id, state, request.into_body()).await;
+    let state = if to > state.offset { app.blobs.advance(id, state.offset, to).await.map_err(problem)? } else { state };
     match broken {
         Some(problem) => Err(problem),
         None => Ok((StatusCode::NO_CONTENT, progress_headers(&app.blobs, state)).into_response()),
     }
 }
 
-/// Writes a body as it comes. Returns how far that went, and why no further.
-async fn take(app: &App, id: BlobId, state: BlobState, mut body: Body) -> (u64, Option<Problem>) {
+/// Writes a body as it comes. Returns how far that went, how much of it is durable, and why it went no further.
+async fn take(app: &App, id: BlobId, mut state: BlobState, mut body: Body) -> (u64, BlobState, Option<Problem>) {
     let BlobState { length, mut offset } = state;
     let mut piece = BytesMut::new();
     loop {
@@ -95,18 +95,25 @@ async fn take(app: &App, id: BlobId, state: BlobState, mut body: Body) -> (u64, 
         if offset + piece.len() as u64 > length {
             // Nothing of the piece counts: whoever says one length and sends another has lost count.
             let message = format!("the blob was to have {length} bytes");
-            return (offset, Some(Problem::never(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).at("body")));
+            return (offset, state, Some(Problem::never(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).at("body")));
         }
         if piece.len() >= PIECE || broken.is_some() && !piece.is_empty() {
             let bytes: Bytes = piece.split().freeze();
             let written = bytes.len() as u64;
             if let Err(refusal) = app.blobs.write(id, offset, bytes).await {
-                return (offset, Some(problem(refusal)));
+                return (offset, state, Some(problem(refusal)));
             }
             offset += written;
         }
         if let Some(broken) = broken {
-            return (offset, broken);
+            return (offset, state, broken);
+        }
+        // The last byte waits for the end of the body: after it nothing more may come.
+        if offset - state.offset >= DURABLE && offset < length {
+            match app.blobs.advance(id, state.offset, offset).await {
+                Ok(further) => state = further,
+                Err(refusal) => return (state.offset, state, Some(problem(refusal))),
+            }
         }
     }
 }
@@ -160,11 +167,11 @@ fn streamed(app: Arc<App>, id: BlobId, range: Range<u64>) -> Body {
     let pieces = stream::try_unfold(range, move |rest| {
         let app = app.clone();
         async move {
-            let length = rest.end.saturating_sub(rest.start).min(READ as u64);
+            let length = rest.end.saturating_sub(rest.start).min(app.blobs.piece() as u64);
             if length == 0 {
                 return Ok(None);
             }
-            let length = usize::try_from(length).unwrap_or(READ);
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
             match app.blobs.read(id, rest.start, length).await {
                 Ok(bytes) => Ok(Some((bytes, rest.start + length as u64..rest.end))),
                 Err(_told_already) => Err(std::io::Error::other("the blob could not be read")),
