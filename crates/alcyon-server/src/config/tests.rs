@@ -52,7 +52,7 @@ fn every_setting_can_be_made_in_every_way() {
         "name" => "chat.example.org:8443",
         "public_url" => "https://chat.example.org",
         "tls.cert" | "tls.key" => "file.pem",
-        "metrics.listen" => "off",
+        "metrics.listen" | "status" => "off",
         _ => setting.default.unwrap(),
     };
     let mut file = String::new();
@@ -72,7 +72,7 @@ fn every_setting_can_be_made_in_every_way() {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let by_file = interpret_with(&file, &[], &[]).unwrap();
     assert_eq!(by_file.name.as_deref(), Some("chat.example.org:8443"));
-    assert_eq!(by_file.metrics, MetricsListen::Off);
+    assert_eq!((by_file.metrics, by_file.status), (MetricsListen::Off, StatusListen::Off));
     assert_eq!(interpret_with("", &environment, &[]).unwrap(), by_file);
     assert_eq!(interpret_with("", &[], &flags).unwrap(), by_file);
 }
