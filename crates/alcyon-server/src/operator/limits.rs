@@ -247,8 +247,8 @@ impl LiveLimits {
         if new.limits.connections < open {
             warnings.push(format!("{open} connections are open: they stay, and no new one comes in until fewer are"));
         }
-        let shrinks = |of: fn(&Live) -> Rate| of(new).per_second < of(old).per_second * 0.9 || of(new).burst < of(old).burst * 0.9;
-        let rates: [(fn(&Live) -> Rate, &str); 4] = [
+        let shrinks = |of: RateOf| of(new).per_second < of(old).per_second * 0.9 || of(new).burst < of(old).burst * 0.9;
+        let rates: [(RateOf, &str); 4] = [
             (|live| live.logs.seat_entries, "people who write much are refused sooner; their messages wait in their outbox"),
             (|live| live.logs.seat_bytes, "people who write much are refused sooner; their messages wait in their outbox"),
             (|live| live.logs.creates, "new conversations wait sooner"),
@@ -262,6 +262,8 @@ impl LiveLimits {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+type RateOf = fn(&Live) -> Rate;
 
 /// The keys of all limits that can be changed.
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {

@@ -2,7 +2,7 @@
 //! when they come.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     rc::Rc,
@@ -35,18 +35,27 @@ const OPENING: usize = 64;
 pub struct Log {
     pub origin: Instant,
     pub samples: RefCell<Samples>,
-    /// The latest that the generator itself was, microseconds.
+    /// How late the generator itself was each time, microseconds.
     pub lag: RefCell<Vec<u32>>,
+    /// Messages that were written.
+    written: Cell<usize>,
 }
 
 impl Log {
     pub fn new() -> Rc<Self> {
-        Rc::new(Self { origin: Instant::now(), samples: RefCell::default(), lag: RefCell::default() })
+        Rc::new(Self { origin: Instant::now(), samples: RefCell::default(), lag: RefCell::default(), written: Cell::new(0) })
     }
 
     /// Microseconds since the beginning.
     pub fn now(&self) -> u32 {
         micros(self.origin.elapsed())
+    }
+
+    fn is_all_read(&self) -> bool {
+        let samples = self.samples.borrow();
+        let messages = samples.due_between(Class::Message, 0.0, f64::INFINITY);
+        let read = samples.due_between(Class::Delivery, 0.0, f64::INFINITY).accepted;
+        messages.offered >= self.written.get() && read >= messages.accepted
     }
 
     /// Something that was due then is over now.
@@ -65,6 +74,7 @@ pub struct Crowd {
     people: Vec<UnboundedSender<Order>>,
     tasks: Vec<JoinHandle<()>>,
     conversations: usize,
+    listening: bool,
     random: StdRng,
 }
 
@@ -126,7 +136,7 @@ impl Crowd {
         };
         let opened: Vec<_> = stream::iter(0..connections).map(open).buffered(OPENING).collect().await;
         let mut crowd =
-            Self { log: log.clone(), people: Vec::new(), tasks: Vec::new(), conversations, random: StdRng::seed_from_u64(seed) };
+            Self { log: log.clone(), people: Vec::new(), tasks: Vec::new(), conversations, listening, random: StdRng::seed_from_u64(seed) };
         for (index, opened) in opened.into_iter().enumerate() {
             let (mut wire, writes) = opened?;
             let other = (index + connections / 2) % connections;
@@ -187,9 +197,13 @@ impl Crowd {
 
     /// Waits until everything is answered, or so long, and sends everybody home. What is still open counts as unanswered.
     pub async fn go_home(self, within: Duration) {
-        let Self { log: _, people, tasks, conversations: _, random: _ } = self;
-        drop(people);
+        let Self { log, people, tasks, conversations: _, listening, random: _ } = self;
         let end = tokio::time::Instant::now() + within;
+        // What was taken is read by somebody in a moment.
+        while listening && !log.is_all_read() && tokio::time::Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        drop(people);
         for mut task in tasks {
             if tokio::time::timeout_at(end, &mut task).await.is_err() {
                 // What it still waits for is counted when it is dropped.
@@ -247,7 +261,7 @@ impl Person {
                 let now = log.now();
                 if now < until {
                     while self.pending.len() < window {
-                        self.write(now, usize::try_from(self.pending.len()).unwrap_or(0));
+                        self.write(now, self.pending.len());
                     }
                 } else {
                     fast = None;
@@ -274,6 +288,7 @@ impl Person {
         let mut payload = vec![0; MESSAGE];
         payload[..4].copy_from_slice(&due.to_be_bytes());
         let request = self.wire.put(log.append(Bytes::from(payload)));
+        self.log.written.set(self.log.written.get() + 1);
         self.pending.insert(request, due);
     }
 

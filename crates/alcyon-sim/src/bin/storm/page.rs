@@ -123,7 +123,7 @@ fn nice(most: f64) -> f64 {
 
 fn short(value: f64) -> String {
     match value {
-        value if value == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         value if value.abs() >= 10_000.0 => format!("{:.0}k", value / 1000.0),
         value if value.abs() >= 100.0 => format!("{value:.0}"),
         value if value.abs() >= 1.0 => format!("{value:.1}"),

@@ -43,7 +43,7 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     for enemy in enemies {
         enemy.abort();
     }
-    crowd.go_home(Duration::from_secs(10)).await;
+    crowd.go_home(Duration::from_secs(30)).await;
     let seen = watch.end();
     let samples = log.samples.borrow();
     let before = samples.due_between(Class::Message, begin, begin + calm);
@@ -53,6 +53,13 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     #[allow(clippy::cast_precision_loss)] // counts
     let read = delivered(stormed, stormed + storm) as f64 / during.accepted.max(1) as f64;
     outcome.at_least("and read by the other one", read * 100.0, 99.9, "%");
+    outcome.notes.push(format!(
+        "Calm: {} messages taken, {} read. Beside the others: {} taken, {} read.",
+        before.accepted,
+        delivered(begin, begin + calm),
+        during.accepted,
+        delivered(stormed, stormed + storm)
+    ));
     let quiet = before.quantile(0.99).unwrap_or(0.0);
     let limit = if field.short { (20.0 * quiet).max(500.0) } else { (1.5 * quiet).max(quiet + 5.0) };
     outcome.at_most(format!("99 of 100 of them (calm: {quiet:.2} ms)"), during.quantile(0.99), limit, "ms");

@@ -66,9 +66,9 @@ fn judge(field: &Field<'_>, outcome: &mut Outcome, samples: &Samples, round: Rou
          (99 of 100).",
         due.later, due.unanswered
     ));
-    // On a machine that others use a peak measured for two seconds is no precise thing.
-    let share = field.size(90.0, 50.0);
-    outcome.at_least(format!("goodput at {factor} times, of the peak"), goodput / peak * 100.0, share, "%");
+    outcome.mark(format!("answered at {factor} times"), "all, or refused", format!("{} were not", due.unanswered), due.unanswered == 0);
+    // Where others use the machine, a peak measured for two seconds is no precise thing, and the generator may be what is slow.
+    outcome.at_least(format!("goodput at {factor} times, of the peak"), goodput / peak * 100.0, field.size(90.0, 20.0), "%");
     if !field.short {
         outcome.at_most(format!("settled at {factor} times"), settled(samples, begin, end, peak), 500.0, "ms");
         outcome.at_most(format!("95 of 100 accepted at {factor} times"), due.quantile(0.95), 50.0, "ms");
