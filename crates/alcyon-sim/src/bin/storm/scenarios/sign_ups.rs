@@ -79,7 +79,7 @@ pub async fn exodus(field: &Field<'_>) -> Result<Outcome> {
         "exodus",
         format!(
             "{people} conversations go on. Then people want to sign up at 62 and 100 times of the {CAPACITY} a second who may. A sample of them asks for a \
-             ticket, works if it has to, waits and comes in; all others ask once and are never seen again."
+             ticket, works if it has to, waits and comes in; all others ask once, come in if there is no line, and are not seen again otherwise."
         ),
     );
     let flag = format!("{FLAG}={CAPACITY}");
@@ -103,7 +103,10 @@ pub async fn exodus(field: &Field<'_>) -> Result<Outcome> {
             .map(|index| newcomer(server.process.url(), &format!("e{factor}-{index:06}"), index * every))
             .collect::<Result<Vec<_>>>()?;
         expected += newcomers.len();
-        let line = Rc::new(RefCell::new(Events::default()));
+        let passing = (0..field.size(3_000, 300))
+            .map(|index| newcomer(server.process.url(), &format!("p{factor}-{index:06}"), index))
+            .collect::<Result<Vec<_>>>()?;
+        let line = Rc::new(RefCell::new(Events { passing, ..Events::default() }));
         let messages = [Phase { per_second, seconds: storm }];
         let (stormed, ()) = tokio::join!(crowd.offer(&messages), besiege(server.address, &log, &arrivals, newcomers, every, &line));
         let line = line.borrow();
@@ -147,6 +150,8 @@ struct Events {
     other: usize,
     most_bits: u64,
     came_in: usize,
+    /// Requests of those who are not of the sample, for the moments in which the way in is open.
+    passing: Vec<Newcomer>,
     /// When somebody was told what, when they had arrived by their ticket (milliseconds), and whether they may come in.
     told: Vec<(u32, u64, bool)>,
 }
@@ -200,15 +205,17 @@ async fn besiege(
                     let fate = if matches!(came, Ok(Ok(()))) { Fate::Accepted } else { Fate::Unanswered };
                     line.borrow_mut().came_in += usize::from(fate == Fate::Accepted);
                     log.done(Class::SignUp, fate, due);
-                    true
                 }
                 None => {
                     let account = AccountId::from(random_bytes()).to_text();
                     let asked = tokio::time::timeout(PATIENCE, ask(server, source((100 + index) * BAND), &account, None)).await;
-                    if let Ok(Ok(answer)) = asked {
-                        line.borrow_mut().count(&answer);
+                    let Ok(Ok(answer)) = asked else { return };
+                    line.borrow_mut().count(&answer);
+                    // Whoever needs no ticket is in at once. (The name that asked is another's: nothing was promised to it.)
+                    let comer = if answer["state"] == "open" { line.borrow_mut().passing.pop() } else { None };
+                    if let Some(comer) = comer {
+                        let _refused_or_late = tokio::time::timeout(PATIENCE, comer.sign_up(server, None)).await;
                     }
-                    false
                 }
             }
         });
