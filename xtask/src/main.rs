@@ -7,6 +7,7 @@
 mod ci;
 mod dependencies;
 mod fuzz;
+mod group_storm;
 mod serve;
 mod steps;
 mod storm;
@@ -48,8 +49,10 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Groups in a long storm: people, servers and connections that fail, in the release build
+    /// The nights that have brought others down, against a real server; prints what held and writes a page with plots
     Storm(storm::Options),
+    /// Groups in a long storm: people, servers and connections that fail, in the release build
+    GroupStorm(group_storm::Options),
     /// Build the fuzz targets and run them
     Fuzz(fuzz::Options),
     /// Build the client for the browser into target/web
@@ -83,6 +86,7 @@ fn carry_out(chore: Chore, steps: &mut Steps) -> Result<()> {
             steps::succeed(bench.args(arguments))
         }
         Chore::Storm(options) => storm::run(&workspace, &options),
+        Chore::GroupStorm(options) => group_storm::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, steps, &options),
         Chore::Web(options) => wasm::run(&workspace, steps, &options),
         Chore::Dependencies => dependencies::check(&workspace),

@@ -1,40 +1,40 @@
-//! `cargo xtask storm`: the long run of groups (`alcyon-sim/tests/group_storm`), many steps in the release build.
+//! `cargo xtask storm`: a real server and a generator on cores of their own, and the nights that have brought others down.
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 
 use crate::{steps, workspace::Workspace};
 
-/// How long, and with which seeds.
+/// Which nights, and how long.
 #[derive(Args)]
 pub struct Options {
-    /// Acts of people in a run
-    #[arg(long, default_value_t = 10_000)]
-    steps: u64,
-    /// Runs, each with a seed of its own
-    #[arg(long, default_value_t = 1)]
-    runs: u64,
-    /// The one seed to run with; without it the seeds are 1, 2, ...
+    /// Scenarios (all without any): exodus, record-day, overload, herd, retry-storm, push-over, hostile, dark
+    scenarios: Vec<String>,
+    /// Smaller numbers, and marks that hold on a machine that others use
     #[arg(long)]
-    seed: Option<u64>,
-    /// Leave profiles and servers of a run that fails where they are, and say where
-    #[arg(long)]
-    keep: bool,
+    short: bool,
+    /// Where storm.json and index.html go (default: storm/ in the target folder)
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// More arguments of the generator (after `--`; try `-- --help`)
+    #[arg(last = true)]
+    more: Vec<String>,
 }
 
-/// Builds the programs first, so that the test does not.
+/// Builds server and generator first, so that the storm does not.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let Options { steps, runs, seed, keep } = options;
+    let Options { scenarios, short, out, more } = options;
     let packages = ["--package", "alcyon-server", "--package", "alcyon-cli", "--package", "alcyon-sim"];
     steps::succeed(workspace.cargo(["build", "--release", "--bins"]).args(packages))?;
-    let mut storm = workspace.cargo(["test", "--release", "--test", "group_storm"]);
-    storm.args(packages).args(["--", "--nocapture"]);
-    storm.env("ALCYON_STORM_STEPS", steps.to_string()).env("ALCYON_STORM_RUNS", runs.to_string());
-    if let Some(seed) = seed {
-        storm.env("ALCYON_SEED", seed.to_string());
+    let out = out.clone().unwrap_or_else(|| workspace.target.join("storm"));
+    let mut storm = std::process::Command::new(workspace.built(true, "storm"));
+    storm.args(scenarios).arg("--out").arg(&out).args(more);
+    if *short {
+        storm.arg("--short");
     }
-    if *keep {
-        storm.env("ALCYON_STORM_KEEP", "1");
-    }
-    steps::succeed(&mut storm)
+    let result = steps::succeed(&mut storm);
+    println!("the page: {}", out.join("index.html").display());
+    result
 }

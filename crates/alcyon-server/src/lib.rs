@@ -2,7 +2,8 @@
 //!
 //! [`logs`] are the server's one primitive and [`directory`] finds people; both stand on a [`store`]. Beside them lie sealed files, the [`blobs`]. Around them lies the
 //! edge: HTTP and WebSocket connections, TLS, limits, and the way from start to stop. [`config`] is what the operator
-//! decides, [`observe`] what the operator sees. The crate must not know MLS, nor anything of what entries hold.
+//! decides, [`observe`] what the operator sees, and [`operator`]
+//! how: a status page and commands that share no fate with the rest. The crate must not know MLS, nor anything of what entries hold.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -26,6 +27,7 @@ pub mod directory;
 mod edge;
 pub mod logs;
 pub mod observe;
+pub mod operator;
 mod refusal;
 mod server;
 mod session;

@@ -15,11 +15,12 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     match config::from_process() {
         Ok(Invocation::Serve(config)) => serve(*config),
+        Ok(Invocation::Admin(command, data)) => command.run(&data),
         Ok(Invocation::Completions(shell)) => {
             clap_complete::generate(shell, &mut config::command(), "alcyon-server", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
-        Ok(Invocation::Man) => match clap_mangen::Man::new(config::command()).render(&mut std::io::stdout()) {
+        Ok(Invocation::Man) => match config::man(&mut std::io::stdout()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_closed) => ExitCode::FAILURE,
         },
@@ -40,7 +41,10 @@ async fn serve(config: Config) -> ExitCode {
         Err(error) => return say(&format!("alcyon-server: {error}"), ExitCode::FAILURE),
     };
     announce(&server);
-    either(&mut terminate, &mut interrupt).await;
+    tokio::select! {
+        () = either(&mut terminate, &mut interrupt) => {}
+        () = server.drain_asked() => {}
+    }
     tokio::select! {
         in_time = server.stop() => if in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE },
         () = either(&mut terminate, &mut interrupt) => ExitCode::FAILURE,

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::{
     io::DuplexStream,
     net::TcpListener,
-    sync::oneshot,
+    sync::{Notify, oneshot},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior},
 };
@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     any_store::AnyStore,
     blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs, MovedBlobs, S3Blobs, S3Settings, SecretSource},
-    config::{BlobPlace, Config, MetricsListen, StoreKind},
+    config::{BlobPlace, Config, MetricsListen, StatusListen, StoreKind},
     directory::{Directory, DirectorySettings},
     edge::{
         accept::{Acceptor, Served},
@@ -29,6 +29,7 @@ use crate::{
     },
     logs::{Logs, ServerClock, SystemClock},
     observe::{Metrics, OwnAddress, event},
+    operator::{self, Board, LiveLimits, Operator},
     session::Sessions,
     store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
 };
@@ -87,6 +88,9 @@ pub enum StartError {
         /// What is wrong with it.
         source: std::io::Error,
     },
+    /// The status page or the admin socket can't be had: the address is taken, or the data directory can't hold a socket.
+    #[error("status page or admin socket: {0}")]
+    Operator(std::io::Error),
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
     PublicUrl,
@@ -101,6 +105,8 @@ pub struct Server;
 pub struct RunningServer {
     address: SocketAddr,
     metrics_address: Option<SocketAddr>,
+    operator: operator::Running,
+    drain: Arc<Notify>,
     tls: bool,
     lifecycle: Arc<Lifecycle>,
     logs: Option<Logs<AnyStore>>,
@@ -119,15 +125,26 @@ impl Server {
             // The store first: it tells whether the directory is ours.
             StoreKind::Embedded => (Arc::new(open_embedded(&config.data)?), open_blobs(&config)?),
         };
-        Self::start_on(config, store, blobs, Arc::new(SystemClock)).await
+        let socket = (config.store == StoreKind::Embedded).then(|| config.data.join(operator::SOCKET));
+        Self::assemble(config, store, blobs, Arc::new(SystemClock), socket).await
     }
 
-    /// The same on stores and by a clock of the caller's. `config.store` and `config.data` are not looked at.
+    /// The same on stores and by a clock of the caller's, without an admin socket. `config.store` and `config.data` are not looked at.
     pub async fn start_on(
         config: Config,
         store: Arc<dyn Store>,
         blobs: Arc<dyn BlobStore>,
         clock: Arc<dyn ServerClock>,
+    ) -> Result<RunningServer, StartError> {
+        Self::assemble(config, store, blobs, clock, None).await
+    }
+
+    async fn assemble(
+        config: Config,
+        store: Arc<dyn Store>,
+        blobs: Arc<dyn BlobStore>,
+        clock: Arc<dyn ServerClock>,
+        socket: Option<PathBuf>,
     ) -> Result<RunningServer, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let listener = bind(config.listen).await?;
@@ -138,22 +155,51 @@ impl Server {
             None => public_url(tls.is_some(), &name).ok_or(StartError::PublicUrl)?,
         };
         let (store, store_let_go) = AnyStore::new(store);
+        let pulse = store.pulse();
         let logs = Logs::open(Arc::new(store), config.logs.clone(), clock.clone())
             .map_err(|source| StartError::Store { path: config.data.clone(), source })?;
         let settings = DirectorySettings { server_name: name.clone(), server_url: url.clone() };
         let directory = Directory::new(logs.clone(), settings);
         let metrics = Arc::new(Metrics::new());
-        let lifecycle = Lifecycle::new(metrics.clone());
+        let lifecycle = Lifecycle::new(metrics.clone(), config.limits.connections);
         let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone()).await;
         let blobs = Arc::new(blobs.map_err(|source| StartError::Blobs { path: config.data.join(BLOBS_FOLDER), source })?);
-        let sessions =
-            Arc::new(Sessions { logs: logs.clone(), clock, metrics: metrics.clone(), lifecycle: lifecycle.clone(), limits: config.limits });
+        let sessions = Arc::new(Sessions {
+            logs: logs.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            lifecycle: lifecycle.clone(),
+            limits: config.limits,
+        });
         let (serves_metrics, own_metrics) = match config.metrics {
             MetricsListen::Auto if address.ip().is_loopback() => (true, None),
             MetricsListen::Auto => (false, Some(MetricsListen::OWN_ADDRESS)),
             MetricsListen::Off => (false, None),
             MetricsListen::At(own) => (false, Some(own)),
         };
+        let board = Board::new(operator::Sources {
+            name: name.clone(),
+            metrics: metrics.clone(),
+            lifecycle: lifecycle.clone(),
+            logs: logs.clone(),
+            pulse,
+            clock,
+        });
+        let status = match config.status {
+            StatusListen::Auto if address.ip().is_loopback() => None,
+            StatusListen::Auto => Some(StatusListen::OWN_ADDRESS),
+            StatusListen::Off => None,
+            StatusListen::At(own) => Some(own),
+        };
+        let drain = Arc::new(Notify::new());
+        let operator = Operator {
+            board: board.clone(),
+            lifecycle: lifecycle.clone(),
+            directory: directory.clone(),
+            limits: LiveLimits::new(lifecycle.clone(), logs.clone(), &config),
+            drain: drain.clone(),
+        };
+        let operator = operator.start(status, socket).map_err(StartError::Operator)?;
         let state = Arc::new(App {
             name,
             url,
@@ -184,6 +230,7 @@ impl Server {
         let router = app(state);
         let served = Served { router: router.clone(), limits: config.limits, lifecycle: lifecycle.clone(), metrics: metrics.clone() };
         tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
+        tasks.push(tokio::spawn(board.beat_for_ever()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep_blobs(blobs.clone(), lifecycle.clone())));
@@ -194,6 +241,8 @@ impl Server {
         Ok(RunningServer {
             address,
             metrics_address,
+            operator,
+            drain,
             tls: has_tls,
             lifecycle,
             logs: Some(logs),
@@ -217,6 +266,17 @@ impl RunningServer {
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Where the status page is, if there is one.
+    #[must_use]
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.operator.status
+    }
+
+    /// Waits until somebody asks for a drain over the admin socket; then call [`RunningServer::stop`].
+    pub async fn drain_asked(&self) {
+        self.drain.notified().await;
     }
 
     /// `http://` or `https://` and the address it listens on.
@@ -266,6 +326,7 @@ impl RunningServer {
         }
         // So that the data directory can be opened again at once.
         self.served = None;
+        self.operator.join();
         let _let_go = tokio::time::timeout(LET_GO, &mut self.store_let_go).await;
         let in_time = emptied && written;
         event!(INFO, "stopped", in_time = in_time);

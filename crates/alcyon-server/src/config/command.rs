@@ -2,6 +2,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, parser::ValueSource};
 
+use crate::operator::command::{self as admin, AdminCommand};
+
 use super::{Config, ConfigError, Kind, Origin, SETTINGS, Setting, Values, file};
 
 /// What the command line asks for.
@@ -9,6 +11,8 @@ use super::{Config, ConfigError, Kind, Origin, SETTINGS, Setting, Values, file};
 pub enum Invocation {
     /// Run with this configuration.
     Serve(Box<Config>),
+    /// Ask a running server. The folder is its data directory.
+    Admin(Box<AdminCommand>, PathBuf),
     /// Print a completion script for this shell.
     Completions(clap_complete::Shell),
     /// Print the man page.
@@ -43,6 +47,29 @@ pub fn command() -> Command {
         .arg(config)
         .args(flags().map(argument))
         .args([completions, man])
+        .subcommand(admin::subcommand())
+}
+
+/// The manual page: the server's own, and a section for each command of `admin`.
+pub fn man(page: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let mut command = command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(page)?;
+    match command.find_subcommand("admin") {
+        Some(admin) => man_of(admin, "alcyon-server admin", page),
+        None => Ok(()),
+    }
+}
+
+fn man_of(command: &Command, name: &str, page: &mut dyn std::io::Write) -> std::io::Result<()> {
+    writeln!(page, ".SH {}", name.to_uppercase())?;
+    let man = clap_mangen::Man::new(command.clone());
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+        man_of(inner, &format!("{name} {}", inner.get_name()), page)?;
+    }
+    Ok(())
 }
 
 /// The settings that are flags too.
@@ -90,7 +117,9 @@ pub fn interpret(matches: &ArgMatches, environment: impl Fn(&str) -> Option<OsSt
     }
     let environment = |variable: &str| environment(variable).filter(|value| !value.is_empty());
     let mut values = Values::default();
-    let config = matches.get_one::<PathBuf>("config").cloned().or_else(|| environment("ALCYON_CONFIG").map(Into::into));
+    let admin = matches.subcommand_matches("admin").map(admin::parse);
+    let config = admin.as_ref().and_then(|admin| admin.config.clone());
+    let config = config.or_else(|| matches.get_one::<PathBuf>("config").cloned()).or_else(|| environment("ALCYON_CONFIG").map(Into::into));
     if let Some(path) = config {
         file::read(&path, &mut values)?;
     }
@@ -106,6 +135,13 @@ pub fn interpret(matches: &ArgMatches, environment: impl Fn(&str) -> Option<OsSt
         {
             values.set(setting, value.clone(), Origin::Flag { flag: setting.flag });
         }
+    }
+    if let Some(admin) = admin {
+        let data = match &admin.data {
+            Some(data) => data.clone(),
+            None => values.required("data", |text| Some(PathBuf::from(text)))?,
+        };
+        return Ok(Invocation::Admin(Box::new(admin), data));
     }
     Ok(Invocation::Serve(Box::new(Config::from_values(&values)?)))
 }

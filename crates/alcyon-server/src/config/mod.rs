@@ -19,7 +19,8 @@ use crate::{
     logs::LogSettings,
 };
 
-pub use command::{Invocation, command, from_process, interpret};
+pub use command::{Invocation, command, from_process, interpret, man};
+pub(crate) use setting::time;
 pub use setting::{Kind, SETTINGS, Setting};
 pub use value::{Origin, Values};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub drain_time: Duration,
     /// Where metrics are served.
     pub metrics: MetricsListen,
+    /// Where the status page is served.
+    pub status: StatusListen,
     /// What the program writes on stderr. Only the binary reads it.
     pub log: LogOutput,
     /// Limits of the edge.
@@ -97,6 +100,22 @@ pub enum MetricsListen {
 impl MetricsListen {
     /// The address of its own that `auto` takes.
     pub const OWN_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9464);
+}
+
+/// Where the status page is served: always by a listener and a thread of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusListen {
+    /// Nowhere while the server itself is on loopback only, else at [`StatusListen::OWN_ADDRESS`].
+    Auto,
+    /// Nowhere.
+    Off,
+    /// At this address, plain HTTP.
+    At(SocketAddr),
+}
+
+impl StatusListen {
+    /// The address that `auto` takes.
+    pub const OWN_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9465);
 }
 
 /// What is written on stderr.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{BlobPlace, Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
+use super::{BlobPlace, Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StatusListen, StoreKind, TlsFiles, Values};
 use crate::{
     blobs::{BlobSettings, Endpoint, S3Settings, Secret, SecretSource},
     logs::{LogSettings, Rate},
@@ -160,6 +160,15 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Text,
         allowed: "auto, off, or an IP address and port such as 127.0.0.1:9464",
         help: "Where /metrics is served in plain HTTP; `auto`: with everything else while that is loopback, else 127.0.0.1:9464",
+    },
+    Setting {
+        key: "status",
+        flag: "status",
+        value_name: "ADDR",
+        default: Some("auto"),
+        kind: Kind::Text,
+        allowed: "auto, off, or an IP address and port such as 127.0.0.1:9465",
+        help: "Where the status page is, in plain HTTP by a thread of its own; `auto`: off while the server is on loopback only, else 127.0.0.1:9465",
     },
     Setting {
         key: "limits.connections",
@@ -480,6 +489,11 @@ impl Config {
                 "off" => Some(MetricsListen::Off),
                 address => address.parse().ok().map(MetricsListen::At),
             })?,
+            status: values.required("status", |text| match text {
+                "auto" => Some(StatusListen::Auto),
+                "off" => Some(StatusListen::Off),
+                address => address.parse().ok().map(StatusListen::At),
+            })?,
             log: LogOutput {
                 format: values.required("log.format", |text| match text {
                     "human" => Some(LogFormat::Human),
@@ -615,7 +629,8 @@ fn rate(text: &str) -> Option<Rate> {
     (sensible(rate.burst, 1.0) && sensible(rate.per_second, 0.0)).then_some(rate)
 }
 
-fn time(text: &str) -> Option<Duration> {
+/// `500ms`, `10s`, `5m` or `1h`, from 1 ms to 1 h.
+pub(crate) fn time(text: &str) -> Option<Duration> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let amount: u64 = text[..text.len() - unit.len()].parse().ok()?;
     let scale = match unit {

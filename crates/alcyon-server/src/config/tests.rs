@@ -59,7 +59,7 @@ fn every_setting_can_be_made_in_every_way() {
         "blobs.s3.prefix" => "chat/",
         "blobs.s3.access_key" => "AKIA1",
         "blobs.s3.secret_key_file" => "/run/secret",
-        "metrics.listen" => "off",
+        "metrics.listen" | "status" => "off",
         _ => setting.default.unwrap(),
     };
     let mut file = String::new();
@@ -80,7 +80,7 @@ fn every_setting_can_be_made_in_every_way() {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let by_file = interpret_with(&file, &[], &[]).unwrap();
     assert_eq!(by_file.name.as_deref(), Some("chat.example.org:8443"));
-    assert_eq!(by_file.metrics, MetricsListen::Off);
+    assert_eq!((by_file.metrics, by_file.status), (MetricsListen::Off, StatusListen::Off));
     assert!(matches!(&by_file.blob_place, BlobPlace::S3(s3) if s3.prefix == "chat/" && s3.path_style), "{:?}", by_file.blob_place);
     assert_eq!(interpret_with("", &environment, &[]).unwrap(), by_file);
     assert_eq!(interpret_with("", &[], &flags).unwrap(), by_file);

@@ -22,6 +22,8 @@ pub enum Origin {
         /// The flag, without dashes before it.
         flag: &'static str,
     },
+    /// The operator, while the server runs.
+    Operator,
     /// Nobody set it.
     Default,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Origin {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
             Self::Flag { flag } => write!(f, "--{flag}"),
+            Self::Operator => f.write_str("the command"),
             Self::Default => f.write_str("default"),
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    ClaimedKeyPackage, DirectoryError, DirectoryJob, KeyPackageCount,
+    ClaimedKeyPackage, DirectoryError, DirectoryJob, KeyPackageCount, Moderation,
     records::{
         AccountRecord, ClaimedRecord, HandleRecord, KeyPackageKind, KeyPackageRecord, account_key, claimed_key, handle_key,
         key_package_key, key_packages_prefix,
@@ -46,6 +46,10 @@ impl<S: Store> Engine<S> {
                 let result = self.put_key_packages(account, device, last_resort, one_time);
                 self.settle(reply, result);
             }
+            DirectoryJob::Moderate { account, act, reply } => {
+                let result = self.moderate(account, act);
+                self.settle(reply, result);
+            }
             DirectoryJob::ClaimKeyPackages { account, reply } => {
                 let result = self.claim_key_packages(account);
                 self.settle(reply, result);
@@ -69,8 +73,12 @@ impl<S: Store> Engine<S> {
             self.begin_inbox(manifest, seats)?;
         }
         let signed_up_ms = self.now_ms;
-        let record =
-            AccountRecord { manifest: Bytes::copy_from_slice(manifest.to_bytes()), handle: Bytes::copy_from_slice(&handle), signed_up_ms };
+        let record = AccountRecord {
+            manifest: Bytes::copy_from_slice(manifest.to_bytes()),
+            handle: Bytes::copy_from_slice(&handle),
+            signed_up_ms,
+            suspended_ms: 0,
+        };
         self.put_row(Table::Accounts, &account_key(account), &record);
         self.put_row(Table::Handles, &handle, &HandleRecord { account: account.to_field() });
         Ok(())
@@ -91,7 +99,7 @@ impl<S: Store> Engine<S> {
 
     fn put_manifest(&mut self, handles: &[RowKey], manifest: &Manifest, inbox: Option<Vec<Seat>>) -> Result<()> {
         let account = manifest.account();
-        let record = self.account(account)?.ok_or(DirectoryError::UnknownAccount)?;
+        let record = self.active(account)?;
         let known = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
         let newer = manifest.order() > known.order();
         if !newer && manifest.to_bytes() != known.to_bytes() {
@@ -134,6 +142,34 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
+    /// What an operator does with an account. The name of a deleted one stays taken: nobody else must pass for it.
+    fn moderate(&mut self, account: AccountId, act: Moderation) -> Result<()> {
+        let record = self.account(account)?.ok_or(DirectoryError::UnknownAccount)?;
+        let suspended_ms = match act {
+            Moderation::Suspend if record.suspended_ms != 0 => return Ok(()),
+            Moderation::Suspend => self.now_ms.max(1),
+            Moderation::Restore => 0,
+            Moderation::Delete => return self.delete_account(account, &record),
+        };
+        self.put_row(Table::Accounts, &account_key(account), &AccountRecord { suspended_ms, ..record });
+        Ok(())
+    }
+
+    fn delete_account(&mut self, account: AccountId, record: &AccountRecord) -> Result<()> {
+        let manifest = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
+        for device in manifest.devices() {
+            self.forget_device(account, device)?;
+        }
+        // A log of this id that is no inbox was made by somebody else, while the account's own inbox is on another server.
+        if let Some(at) = self.find(manifest.inbox().log)?
+            && self.staged[at].state.head.inbox
+        {
+            self.remove_log(at).map_err(|error| read_failed(&error))?;
+        }
+        self.remove_row(Table::Accounts, &account_key(account));
+        Ok(())
+    }
+
     fn forget_device(&mut self, account: AccountId, device: DeviceId) -> Result<()> {
         let prefix = RowKey::of(&[account.as_bytes(), device.as_bytes()]);
         for table in [Table::KeyPackages, Table::ClaimedPackages] {
@@ -151,7 +187,7 @@ impl<S: Store> Engine<S> {
         last_resort: Bytes,
         one_time: Vec<Bytes>,
     ) -> Result<KeyPackageCount> {
-        let record = self.account(account)?.ok_or(DirectoryError::UnknownAccount)?;
+        let record = self.active(account)?;
         let manifest = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
         if !manifest.has_device(device) {
             return Err(DirectoryError::UnknownDevice);
@@ -184,7 +220,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn claim_key_packages(&mut self, account: AccountId) -> Result<Vec<ClaimedKeyPackage>> {
-        let record = self.account(account)?.ok_or(DirectoryError::UnknownAccount)?;
+        let record = self.active(account)?;
         let manifest = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
         let mut claimed = Vec::new();
         for device in manifest.devices() {
@@ -221,6 +257,12 @@ impl<S: Store> Engine<S> {
             Some(row) => Ok(Some(row?.0)),
             None => Ok(None),
         }
+    }
+
+    /// The record of an account that may change something.
+    fn active(&self, account: AccountId) -> Result<AccountRecord> {
+        let record = self.account(account)?.ok_or(DirectoryError::UnknownAccount)?;
+        if record.suspended_ms == 0 { Ok(record) } else { Err(DirectoryError::Suspended) }
     }
 
     fn account(&self, account: AccountId) -> Result<Option<AccountRecord>> {

@@ -44,6 +44,9 @@ pub enum DirectoryError {
         /// Bytes.
         limit: usize,
     },
+    /// The operator has suspended the account. Ask them.
+    #[error("the operator of this server has suspended this account")]
+    Suspended,
     /// The server can't now: nothing has changed; come back when the refusal says.
     #[error("{}", .0.message)]
     Later(Refusal),

@@ -4,7 +4,7 @@ use alcyon_identity::Manifest;
 use alcyon_wire::{AccountId, DeviceId, HandleName, Seat};
 use bytes::Bytes;
 
-use super::{ClaimedKeyPackage, DirectoryError, KeyPackageCount};
+use super::{ClaimedKeyPackage, DirectoryError, KeyPackageCount, Moderation};
 use crate::{
     Refusal,
     logs::requests::Reply,
@@ -33,6 +33,11 @@ pub(crate) enum DirectoryJob {
         one_time: Vec<Bytes>,
         reply: Reply<KeyPackageCount, DirectoryError>,
     },
+    Moderate {
+        account: AccountId,
+        act: Moderation,
+        reply: Reply<(), DirectoryError>,
+    },
     ClaimKeyPackages {
         account: AccountId,
         reply: Reply<Vec<ClaimedKeyPackage>, DirectoryError>,
@@ -46,7 +51,7 @@ impl DirectoryJob {
             let _ = reply.send(Err(refusal.clone().into()));
         }
         match self {
-            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } => send(reply, refusal),
+            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } | Self::Moderate { reply, .. } => send(reply, refusal),
             Self::PutKeyPackages { reply, .. } => send(reply, refusal),
             Self::ClaimKeyPackages { reply, .. } => send(reply, refusal),
         }

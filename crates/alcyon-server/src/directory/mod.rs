@@ -69,6 +69,28 @@ pub struct ClaimedKeyPackage {
     pub key_package: Bytes,
 }
 
+/// What an operator may see of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountFacts {
+    /// Devices in its manifest.
+    pub devices: usize,
+    /// Unix milliseconds.
+    pub signed_up_ms: u64,
+    /// Unix milliseconds, if it is suspended.
+    pub suspended_ms: Option<u64>,
+}
+
+/// What an operator may do with an account. Its conversations go on in any case: the server does not know which they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moderation {
+    /// It is found no more, nobody new can begin a conversation with it, it can't change its manifest or KeyPackages.
+    Suspend,
+    /// Takes that back.
+    Restore,
+    /// Manifest, KeyPackages and inbox go; its name stays taken.
+    Delete,
+}
+
 impl<S: Store> Directory<S> {
     /// The directory that lies in the same store as the logs and is written in the same groups.
     #[must_use]
@@ -92,13 +114,10 @@ impl<S: Store> Directory<S> {
 
     /// The bytes of the signed manifest behind a handle here.
     pub fn manifest_by_handle(&self, name: &HandleName) -> Result<Option<Bytes>, DirectoryError> {
-        let failed = |error: StoreError| read_failed(&error);
-        let Some(row) = self.logs.store().get(Table::Handles, &handle_key(name)).map_err(failed)? else {
-            return Ok(None);
-        };
-        let HandleRecord { account } = decode(Table::Handles, row).map_err(failed)?;
-        let account = AccountId::parse(&account, "handle").map_err(|_| failed(corrupt(Table::Handles)))?;
-        self.manifest_by_account(account)
+        match self.account_of_name(name)? {
+            Some(account) => self.manifest_by_account(account),
+            None => Ok(None),
+        }
     }
 
     /// The bytes of the signed manifest of an account that has signed up here.
@@ -107,8 +126,48 @@ impl<S: Store> Directory<S> {
         let Some(row) = self.logs.store().get(Table::Accounts, &account_key(account)).map_err(failed)? else {
             return Ok(None);
         };
-        let AccountRecord { manifest, handle: _, signed_up_ms: _ } = decode(Table::Accounts, row).map_err(failed)?;
-        Ok(Some(manifest))
+        let AccountRecord { manifest, handle: _, signed_up_ms: _, suspended_ms } = decode(Table::Accounts, row).map_err(failed)?;
+        if suspended_ms == 0 { Ok(Some(manifest)) } else { Err(DirectoryError::Suspended) }
+    }
+
+    /// What an operator may see of an account: nothing that the directory does not show to everybody, and its times.
+    pub fn account(&self, account: AccountId) -> Result<Option<AccountFacts>, DirectoryError> {
+        let failed = |error: StoreError| read_failed(&error);
+        let Some(row) = self.logs.store().get(Table::Accounts, &account_key(account)).map_err(failed)? else {
+            return Ok(None);
+        };
+        let AccountRecord { manifest, handle: _, signed_up_ms, suspended_ms } = decode(Table::Accounts, row).map_err(failed)?;
+        let manifest = Manifest::decode(&manifest).map_err(|_| failed(corrupt(Table::Accounts)))?;
+        let devices = manifest.devices().count();
+        Ok(Some(AccountFacts { devices, signed_up_ms, suspended_ms: (suspended_ms != 0).then_some(suspended_ms) }))
+    }
+
+    /// The account behind a name, suspended or not.
+    pub fn account_of_name(&self, name: &HandleName) -> Result<Option<AccountId>, DirectoryError> {
+        let failed = |error: StoreError| read_failed(&error);
+        let Some(row) = self.logs.store().get(Table::Handles, &handle_key(name)).map_err(failed)? else {
+            return Ok(None);
+        };
+        let HandleRecord { account } = decode(Table::Handles, row).map_err(failed)?;
+        Ok(Some(AccountId::parse(&account, "handle").map_err(|_| failed(corrupt(Table::Handles)))?))
+    }
+
+    /// Accounts in all, and how many of them are suspended. Reads every record.
+    pub fn count_accounts(&self) -> Result<(u64, u64), DirectoryError> {
+        let failed = |error: StoreError| read_failed(&error);
+        let (from, to) = (RowKey::of(&[]), RowKey::after_prefix(&[0xFF; AccountId::LENGTH]));
+        let (mut all, mut suspended) = (0, 0);
+        for row in self.logs.store().range(Table::Accounts, &from, &to).map_err(failed)? {
+            let record: AccountRecord = decode(Table::Accounts, row.map_err(failed)?.1).map_err(failed)?;
+            all += 1;
+            suspended += u64::from(record.suspended_ms != 0);
+        }
+        Ok((all, suspended))
+    }
+
+    /// An operator's act. The same again changes nothing more.
+    pub fn moderate(&self, account: AccountId, act: Moderation) -> Answer<(), DirectoryError> {
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::Moderate { account, act, reply })))
     }
 
     /// A newer manifest; the same again is fine. `inbox_seats` are the seats for devices that came with it, or all of them
@@ -154,6 +213,12 @@ impl<S: Store> Directory<S> {
         let prefix = key_packages_prefix(account, device, KeyPackageKind::OneTime);
         let one_time = store.range(Table::KeyPackages, &prefix, &RowKey::after_prefix(&prefix)).map_err(failed)?;
         Ok(KeyPackageCount { last_resort: last_resort.map_err(failed)?.is_some(), one_time: one_time.count() })
+    }
+
+    /// The part of the handles here after the `@`.
+    #[must_use]
+    pub fn server_name(&self) -> &str {
+        &self.settings.server_name
     }
 
     /// The manifest names the handle, and this server with it.

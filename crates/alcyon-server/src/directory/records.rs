@@ -18,6 +18,9 @@ pub(crate) struct AccountRecord {
     pub handle: Bytes,
     #[prost(uint64, tag = "3")]
     pub signed_up_ms: u64,
+    /// When the operator has suspended it; 0: not.
+    #[prost(uint64, tag = "8")]
+    pub suspended_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -230,9 +230,15 @@ mod records {
 
     #[test]
     fn stored_records_stay_as_they_are() {
-        let account = AccountRecord { manifest: "signed manifest".into(), handle: vec![7; 32].into(), signed_up_ms: 1_767_571_200_000 };
+        let account = AccountRecord {
+            manifest: "signed manifest".into(),
+            handle: vec![7; 32].into(),
+            signed_up_ms: 1_767_571_200_000,
+            suspended_ms: 0,
+        };
         insta::assert_snapshot!(table(&[
             ("account", account.encode_to_vec()),
+            ("suspended account", AccountRecord { suspended_ms: 1_767_571_200_001, ..account.clone() }.encode_to_vec()),
             ("handle", HandleRecord { account: vec![8; 32].into() }.encode_to_vec()),
             ("key package", KeyPackageRecord { key_package: "key package".into() }.encode_to_vec()),
             ("claimed", ClaimedRecord { claimed_ms: 1_767_571_200_000 }.encode_to_vec()),

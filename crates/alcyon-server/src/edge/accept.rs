@@ -93,7 +93,7 @@ impl Acceptor {
                 turn_away(stream, tls.is_some(), &farewells);
                 continue;
             }
-            let Some(place) = lifecycle.take_place(limits.connections) else {
+            let Some(place) = lifecycle.take_place() else {
                 metrics.refused_at_limit.increment(1);
                 turn_away(stream, tls.is_some(), &farewells);
                 continue;
@@ -119,7 +119,7 @@ const PIPE: usize = 64 * 1024;
 impl Served {
     /// Serves a pipe as if it had been accepted; None if there is no place.
     pub(crate) fn pipe(&self, peer: IpAddr) -> Option<DuplexStream> {
-        let place = self.lifecycle.take_place(self.limits.connections)?;
+        let place = self.lifecycle.take_place()?;
         let (theirs, ours) = tokio::io::duplex(PIPE);
         tokio::spawn(self.clone().until_the_end(Connection::memory(ours, peer, place)));
         Some(theirs)

@@ -32,6 +32,7 @@ pub(crate) trait PhaseListener: Send + Sync {
 pub(crate) struct Lifecycle {
     phase: watch::Sender<Phase>,
     connections: AtomicU32,
+    most_connections: AtomicU32,
     empty: tokio::sync::Notify,
     listeners: Mutex<HashMap<u64, Weak<dyn PhaseListener>>>,
     next_listener: AtomicU64,
@@ -39,10 +40,12 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+    /// `most_connections` at once.
+    pub(crate) fn new(metrics: Arc<Metrics>, most_connections: u32) -> Arc<Self> {
         Arc::new(Self {
             phase: watch::Sender::new(Phase::Running),
             connections: AtomicU32::new(0),
+            most_connections: AtomicU32::new(most_connections),
             empty: tokio::sync::Notify::new(),
             listeners: Mutex::default(),
             next_listener: AtomicU64::new(0),
@@ -89,8 +92,19 @@ impl Lifecycle {
         Listening { lifecycle: self.clone(), key }
     }
 
-    /// Takes a place for one connection, if there is one among `most`.
-    pub(crate) fn take_place(self: &Arc<Self>, most: u32) -> Option<Place> {
+    /// From now on so many connections at once; those that are open stay.
+    pub(crate) fn set_most_connections(&self, most: u32) {
+        self.most_connections.store(most, Ordering::Release);
+    }
+
+    /// Connections open now, and how many there may be.
+    pub(crate) fn connections(&self) -> (u32, u32) {
+        (self.connections.load(Ordering::Acquire), self.most_connections.load(Ordering::Acquire))
+    }
+
+    /// Takes a place for one connection, if there is one.
+    pub(crate) fn take_place(self: &Arc<Self>) -> Option<Place> {
+        let most = self.most_connections.load(Ordering::Acquire);
         let taken = self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most).then_some(now + 1));
         taken.ok()?;
         self.metrics.connections.increment(1.0);
@@ -148,12 +162,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn places_are_counted_and_come_back() {
-        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()));
-        let first = lifecycle.take_place(2).unwrap();
-        let second = lifecycle.take_place(2).unwrap();
-        assert!(lifecycle.take_place(2).is_none());
+        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), 2);
+        let first = lifecycle.take_place().unwrap();
+        let second = lifecycle.take_place().unwrap();
+        assert!(lifecycle.take_place().is_none());
         drop(first);
-        let third = lifecycle.take_place(2).unwrap();
+        let third = lifecycle.take_place().unwrap();
         assert!(!lifecycle.emptied_within(Duration::from_secs(1)).await);
         drop((second, third));
         assert!(lifecycle.emptied_within(Duration::from_secs(1)).await);
@@ -167,7 +181,7 @@ mod tests {
                 self.0.lock().unwrap().push(phase);
             }
         }
-        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()));
+        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), 2);
         let [early, late, gone] = [(); 3].map(|()| Arc::new(Told(Mutex::default())));
         let weak = |told: &Arc<Told>| -> Weak<dyn PhaseListener> { Arc::downgrade(&(told.clone() as Arc<dyn PhaseListener>)) };
         let _early = lifecycle.listen(weak(&early));

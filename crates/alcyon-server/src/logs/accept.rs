@@ -145,7 +145,7 @@ impl<S: Store> Engine<S> {
                 }
                 self.room(at, bytes)?;
                 if *kind == EntryKind::Commit {
-                    self.staged[at].cell.usage().charge_commit(&self.shared.settings, self.now_ms, id)?;
+                    self.staged[at].cell.usage().charge_commit(&self.quotas, self.now_ms, id)?;
                 }
                 self.charge_entry(at, id, bytes)
             }
@@ -158,20 +158,20 @@ impl<S: Store> Engine<S> {
                 }
                 rules::check_door_commit(state, settings, door, changes, shown)?;
                 self.room(at, bytes)?;
-                self.staged[at].cell.usage().charge_join(&self.shared.settings, self.now_ms)
+                self.staged[at].cell.usage().charge_join(&self.quotas, self.now_ms)
             }
             By::Pass(pass) => {
                 rules::not_closed(state)?;
                 rules::known_pass(state, pass)?;
                 self.room(at, bytes)?;
-                self.staged[at].cell.usage().charge_pass(&self.shared.settings, self.now_ms, pass)
+                self.staged[at].cell.usage().charge_pass(&self.quotas, self.now_ms, pass)
             }
             By::Stranger => {
                 rules::not_closed(state)?;
                 self.room(at, bytes)?;
                 let cell = &self.staged[at].cell;
                 let acknowledged = cell.highest_ack();
-                cell.usage().check_stranger(&self.shared.settings, self.now_ms, acknowledged)
+                cell.usage().check_stranger(&self.quotas, self.now_ms, acknowledged)
             }
         }
     }
@@ -187,7 +187,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn charge_entry(&self, at: usize, seat: SeatId, bytes: usize) -> Result<(), Refusal> {
-        self.staged[at].cell.usage().charge_entry(&self.shared.settings, self.now_ms, seat, bytes as u64)
+        self.staged[at].cell.usage().charge_entry(&self.quotas, self.now_ms, seat, bytes as u64)
     }
 
     /// Stages an entry that has passed all rules.

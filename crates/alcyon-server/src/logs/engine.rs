@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Weak,
+        Arc, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
     },
 };
@@ -36,6 +36,8 @@ const SPACE_EVERY_MS: u64 = 100;
 pub(crate) struct Shared<S> {
     pub store: Arc<S>,
     pub settings: LogSettings,
+    /// The same, but for what the operator changes while the server runs; rates and counts are read here.
+    pub quotas: RwLock<LogSettings>,
     pub clock: Arc<dyn ServerClock>,
     pub cells: Cells,
     /// Weeks before this one are gone from the store.
@@ -58,6 +60,8 @@ pub enum Health {
 
 pub(crate) struct Engine<S> {
     pub shared: Arc<Shared<S>>,
+    /// The quotas this group of requests is held to.
+    pub quotas: LogSettings,
     pub now_ms: u64,
     pub batch: Batch,
     pub overlay: Overlay,
@@ -158,6 +162,7 @@ impl<S> Shared<S> {
 impl<S: Store> Engine<S> {
     pub fn new(shared: Arc<Shared<S>>) -> Self {
         Self {
+            quotas: shared.settings.clone(),
             shared,
             now_ms: 0,
             batch: Batch::default(),
@@ -181,6 +186,7 @@ impl<S: Store> Engine<S> {
     /// Carries out a group of requests with one commit.
     pub fn run(&mut self, jobs: impl Iterator<Item = Job>) {
         self.now_ms = self.shared.clock.now_ms();
+        self.quotas.clone_from(&self.shared.quotas.read().unwrap_or_else(PoisonError::into_inner));
         let ready = self.ready();
         for job in jobs {
             match &ready {
@@ -325,7 +331,7 @@ impl<S: Store> Engine<S> {
 
     /// Counts a new log against the limits of its address band and of all.
     pub fn charge_create(&mut self, band: AddressBand) -> Result<(), Refusal> {
-        let LogSettings { creates, creates_per_band, .. } = self.shared.settings;
+        let LogSettings { creates, creates_per_band, .. } = self.quotas;
         let now_ms = self.now_ms;
         let all = self.creates.get_or_insert_with(|| Bucket::full(creates, now_ms));
         let too_many = |wait| Refusal::later(RefusalCode::TooMany, "too many logs were created from here", wait);

@@ -47,7 +47,7 @@ mod writer;
 mod tests;
 
 use std::sync::{
-    Arc,
+    Arc, PoisonError, RwLock,
     atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
 };
 
@@ -159,6 +159,7 @@ impl<S: Store> Logs<S> {
     pub fn open(store: Arc<S>, settings: LogSettings, clock: Arc<dyn ServerClock>) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             store,
+            quotas: RwLock::new(settings.clone()),
             settings,
             clock,
             cells: Cells::default(),
@@ -400,6 +401,11 @@ impl<S: Store> Logs<S> {
     #[must_use]
     pub fn health(&self) -> Health {
         self.inner.shared.health()
+    }
+
+    /// Holds every later request to these rates and counts (`seat_entries` to `strangers_pending`); the other settings stay as they were.
+    pub fn set_quotas(&self, quotas: LogSettings) {
+        *self.inner.shared.quotas.write().unwrap_or_else(PoisonError::into_inner) = quotas;
     }
 
     /// The store below.

@@ -148,7 +148,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Deletes a log. Its entries lie in weeks that are gone or go soon; nothing leads there any more.
-    fn remove_log(&mut self, at: usize) -> Result<(), StoreError> {
+    pub(crate) fn remove_log(&mut self, at: usize) -> Result<(), StoreError> {
         let Staged { cell, change, .. } = &mut self.staged[at];
         *change = StagedChange::Removed;
         let log = cell.log;

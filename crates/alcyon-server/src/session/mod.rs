@@ -328,7 +328,7 @@ mod tests {
             logs: Logs::open(store, settings, clock.clone()).unwrap(),
             clock,
             metrics: metrics.clone(),
-            lifecycle: Lifecycle::new(metrics),
+            lifecycle: Lifecycle::new(metrics, 100),
             limits: Config::default().limits,
         })
     }

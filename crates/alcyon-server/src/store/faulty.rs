@@ -1,5 +1,5 @@
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Condvar, Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -42,6 +42,8 @@ pub struct FaultyStore<S> {
     failed: AtomicBool,
     stopped: AtomicBool,
     disk_full: AtomicBool,
+    held: Mutex<bool>,
+    let_go: Condvar,
 }
 
 impl<S: Store> FaultyStore<S> {
@@ -54,6 +56,8 @@ impl<S: Store> FaultyStore<S> {
             failed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             disk_full: AtomicBool::new(false),
+            held: Mutex::new(false),
+            let_go: Condvar::new(),
         }
     }
 
@@ -65,6 +69,12 @@ impl<S: Store> FaultyStore<S> {
     /// Fills the disk, or makes space again.
     pub fn set_disk_full(&self, full: bool) {
         self.disk_full.store(full, Ordering::Release);
+    }
+
+    /// Makes every write wait, as a disk that does not answer, until it is called with `false`.
+    pub fn hold_writes(&self, held: bool) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        self.let_go.notify_all();
     }
 
     /// Kills the "process" now: every later call fails.
@@ -116,6 +126,8 @@ impl<S: Store> Store for FaultyStore<S> {
         if self.failed.load(Ordering::Acquire) {
             return Err(StoreError::Stopped);
         }
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.let_go.wait_while(held, |held| *held).unwrap_or_else(PoisonError::into_inner));
         let write = self.writes.fetch_add(1, Ordering::AcqRel);
         if self.disk_full.load(Ordering::Acquire) {
             return self.fail(StoreError::Full);

@@ -10,6 +10,7 @@ mod fake_s3;
 mod frames;
 mod http;
 mod limits;
+mod operator;
 mod process;
 mod refusals;
 mod s3;

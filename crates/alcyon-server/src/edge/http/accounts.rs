@@ -176,6 +176,7 @@ impl From<DirectoryError> for Problem {
             DirectoryError::AccountExists => Self::never(StatusCode::CONFLICT, "account_exists", message).at("manifest"),
             DirectoryError::UnknownAccount => Self::never(StatusCode::NOT_FOUND, "unknown_account", message).at("account"),
             DirectoryError::UnknownDevice => Self::never(StatusCode::UNAUTHORIZED, "unauthorized", message).at("keyid"),
+            DirectoryError::Suspended => Self::never(StatusCode::FORBIDDEN, "suspended", message).at("account"),
             DirectoryError::NotHome => Self::never(StatusCode::BAD_REQUEST, "not_home", message).at("manifest.homes"),
             DirectoryError::LowerManifest { .. } => Self::never(StatusCode::CONFLICT, "lower_manifest", message).at("manifest"),
             DirectoryError::Inbox(_) => Self::never(StatusCode::CONFLICT, "inbox", message).at("inbox_seats"),

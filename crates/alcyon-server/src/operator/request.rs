@@ -1,0 +1,71 @@
+//! What travels over the admin socket: one line of JSON in, lines of JSON out. The socket is the server's and its own
+//! program's alone: both are of one version, so this is no protocol for others.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Status,
+    limits::{Changed, Hold, Shown},
+};
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(super) enum AdminRequest {
+    Status,
+    CountAccounts,
+    ShowAccount { who: String },
+    Moderate { who: String, act: Act },
+    ShowLimits,
+    SetLimit { key: String, value: String, hold: Hold },
+    KeepLimit { key: String },
+    Drain,
+}
+
+/// What an operator does with an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Act {
+    Suspend,
+    Restore,
+    Delete,
+}
+
+/// One line of the answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum AdminAnswer {
+    Status(Box<Status>),
+    Accounts {
+        accounts: u64,
+        suspended: u64,
+    },
+    Account(AccountShown),
+    /// Done; the account as it was before.
+    Moderated {
+        act: Act,
+        account: AccountShown,
+    },
+    Limit(Shown),
+    LimitChanged(Changed),
+    /// How far a drain is. After the last one the server ends, and the socket with it.
+    Draining {
+        connections: u32,
+    },
+    Error {
+        message: String,
+    },
+}
+
+/// An account as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct AccountShown {
+    /// Its id.
+    pub(super) account: String,
+    /// Unix milliseconds.
+    pub(super) signed_up_ms: u64,
+    /// Devices in its manifest.
+    pub(super) devices: usize,
+    /// Unix milliseconds, if it is suspended.
+    pub(super) suspended_ms: Option<u64>,
+}

@@ -1,0 +1,174 @@
+//! People who mean harm, beside people who write: those must not notice.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use alcyon_sim::light::LightLog;
+use alcyon_wire::proto::{self, client_frame};
+use anyhow::Result;
+use bytes::Bytes;
+use tokio::{io::AsyncWriteExt, task::JoinHandle};
+
+use crate::{
+    arrivals::Phase,
+    crowd::{Crowd, Log, Shape},
+    outcome::Outcome,
+    samples::Class,
+    server::Field,
+    wire::{BAND, Wire, source, tcp},
+};
+
+/// What the server may hold, bytes, whatever is offered.
+const CEILING: f64 = 512.0;
+
+pub async fn run(field: &Field<'_>) -> Result<Outcome> {
+    let mut outcome = Outcome::new(
+        "hostile",
+        "People write to each other while others open connections and send half a request, send garbage and frames that are too large, subscribe to \
+         a long log and never read, and open thousands of connections from one address.",
+    );
+    let server = field.start("hostile", &[])?;
+    let log = Log::new();
+    let watch = server.watch(&log);
+    let connections = field.size(500, 50);
+    let shape = Shape { connections, conversations: connections, listening: true, from: 0, seed: field.seed };
+    let mut crowd = Crowd::gather(server.address, shape, &log).await?;
+    let (calm, storm) = field.size((15.0, 45.0), (4.0, 8.0));
+    let per_second = field.size(500.0, 100.0);
+    let begin = crowd.offer(&[Phase { per_second, seconds: calm }]).await;
+    let enemies = enemies(server.address, field);
+    let stormed = crowd.offer(&[Phase { per_second, seconds: storm }]).await;
+    for enemy in enemies {
+        enemy.abort();
+    }
+    crowd.go_home(Duration::from_secs(30)).await;
+    let seen = watch.end();
+    let samples = log.samples.borrow();
+    let before = samples.due_between(Class::Message, begin, begin + calm);
+    let during = samples.due_between(Class::Message, stormed, stormed + storm);
+    let delivered = |from: f64, to: f64| samples.due_between(Class::Delivery, from, to).accepted;
+    outcome.at_least("messages of others that were taken", during.share_accepted() * 100.0, 99.9, "%");
+    #[allow(clippy::cast_precision_loss)] // counts
+    let read = delivered(stormed, stormed + storm) as f64 / during.accepted.max(1) as f64;
+    outcome.at_least("and read by the other one", read * 100.0, 99.9, "%");
+    outcome.notes.push(format!(
+        "Calm: {} messages taken, {} read. Beside the others: {} taken, {} read.",
+        before.accepted,
+        delivered(begin, begin + calm),
+        during.accepted,
+        delivered(stormed, stormed + storm)
+    ));
+    let quiet = before.quantile(0.99).unwrap_or(0.0);
+    let limit = if field.short { (20.0 * quiet).max(500.0) } else { (1.5 * quiet).max(quiet + 5.0) };
+    outcome.at_most(format!("99 of 100 of them (calm: {quiet:.2} ms)"), during.quantile(0.99), limit, "ms");
+    #[allow(clippy::cast_precision_loss)] // sizes
+    let most = seen.iter().map(|seen| seen.memory).max().unwrap_or(0) as f64 / 1048576.0;
+    outcome.at_most("memory of the server", Some(most), CEILING, "MiB");
+    let silent = seen.iter().filter(|seen| seen.status_ms.is_none()).count();
+    outcome.mark("the status page answers", "every time", format!("{silent} times not"), silent == 0);
+    outcome.draw(&samples, &seen);
+    Ok(outcome)
+}
+
+fn enemies(server: SocketAddr, field: &Field<'_>) -> Vec<JoinHandle<()>> {
+    let each = field.size(20, 3);
+    let mut enemies = Vec::new();
+    for index in 0..each {
+        let from = source((10_000 + index) * BAND);
+        enemies.push(tokio::task::spawn_local(for_ever(move || half_open(server, from))));
+        enemies.push(tokio::task::spawn_local(for_ever(move || garbage(server, from, index as u64))));
+        enemies.push(tokio::task::spawn_local(for_ever(move || oversize(server, from))));
+        enemies.push(tokio::task::spawn_local(for_ever(move || slow_reader(server, from))));
+    }
+    let many = field.size(4_000, 200);
+    // One address, and not one of those who write.
+    let from = Ipv4Addr::new(127, 250, 0, 1);
+    enemies.push(tokio::task::spawn_local(async move {
+        let mut open = Vec::new();
+        loop {
+            while open.len() < many {
+                match tcp(server, from).await {
+                    Ok(stream) => open.push(stream),
+                    Err(_) => break,
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            open.retain(|stream| !matches!(stream.try_read(&mut [0; 64]), Ok(0)));
+        }
+    }));
+    enemies
+}
+
+async fn for_ever<F: Future<Output = Result<()>>>(act: impl Fn() -> F) {
+    loop {
+        // Whatever the server does to them, they come again.
+        let _ended = act().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Twenty connections that begin a request and never end it.
+async fn half_open(server: SocketAddr, from: Ipv4Addr) -> Result<()> {
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let mut stream = tcp(server, from).await?;
+        stream.write_all(b"GET /v1/logs HTTP/1.1\r\nhost: ").await?;
+        open.push(stream);
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    Ok(())
+}
+
+/// Bytes that are no frame of the protocol, then bytes that are no WebSocket.
+async fn garbage(server: SocketAddr, from: Ipv4Addr, seed: u64) -> Result<()> {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut wire = Wire::open(server, from).await?;
+    for _ in 0..200 {
+        let mut bytes = vec![0; random.random_range(0..400)];
+        random.fill(bytes.as_mut_slice());
+        wire.put_bytes(&bytes);
+        wire.flush().await?;
+    }
+    let mut stream = tcp(server, from).await?;
+    let mut bytes = vec![0; 4_000];
+    random.fill(bytes.as_mut_slice());
+    stream.write_all(&bytes).await?;
+    Ok(())
+}
+
+/// Frames over every limit.
+async fn oversize(server: SocketAddr, from: Ipv4Addr) -> Result<()> {
+    let mut wire = Wire::open(server, from).await?;
+    let bytes = vec![7; 4 << 20];
+    for _ in 0..4 {
+        wire.put_bytes(&bytes);
+        wire.flush().await?;
+        wire.next().await?;
+    }
+    Ok(())
+}
+
+/// A long log of large entries, asked for on twenty connections, none of which reads.
+async fn slow_reader(server: SocketAddr, from: Ipv4Addr) -> Result<()> {
+    let writer = LightLog::random();
+    let reader = writer.sibling();
+    let mut wire = Wire::open(server, from).await?;
+    wire.call(LightLog::create(&[&writer, &reader])).await?;
+    for _ in 0..8 {
+        wire.call(writer.append(Bytes::from(vec![1; 256 * 1024]))).await?;
+    }
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let mut wire = Wire::open(server, from).await?;
+        wire.put(client_frame::Body::Subscribe(proto::Subscribe { logs: vec![reader.subscription(0)] }));
+        // All the credit there is, and nothing is read.
+        wire.put(client_frame::Body::Credit(proto::Credit { entries: u32::MAX, bytes: u64::MAX / 2 }));
+        wire.flush().await?;
+        open.push(wire);
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    Ok(())
+}

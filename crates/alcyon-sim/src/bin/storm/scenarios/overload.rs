@@ -1,0 +1,97 @@
+//! More messages than the server can take: what it takes must stay what it can, and be quick.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::{
+    arrivals::Phase,
+    crowd::{Crowd, Log, Shape},
+    outcome::Outcome,
+    samples::{Class, Samples},
+    server::Field,
+};
+
+/// Requests of one connection in flight while the peak is measured: enough for full groups, less than any limit.
+const WINDOW: usize = 16;
+
+pub async fn run(field: &Field<'_>) -> Result<Outcome> {
+    let mut outcome = Outcome::new(
+        "overload",
+        "What the server takes at the most is measured first, by people who write as soon as they are answered. Then others write at \
+         1.4, 2 and 10 times that rate, whatever they are answered; nothing is sent twice.",
+    );
+    let server = field.start("overload", &[])?;
+    let log = Log::new();
+    let watch = server.watch(&log);
+    let connections = field.size(256, 64);
+    let shape = Shape { connections, conversations: connections * 2, listening: false, from: 0, seed: field.seed };
+    let mut crowd = Crowd::gather(server.address, shape, &log).await?;
+    let peak = crowd.peak(field.size(10.0, 3.0), WINDOW).await;
+    ensure!(peak > 0.0, "the server took nothing");
+    outcome.notes.push(format!("Peak: {peak:.0} messages a second, {connections} connections with {WINDOW} in flight each."));
+    let seconds = field.size(20.0, 4.0);
+    for factor in field.size(&[1.4, 2.0, 10.0][..], &[2.0][..]) {
+        // Whoever still waits from before is not this round's matter.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let lag_before = log.lag.borrow().len();
+        let begin = crowd.offer(&[Phase { per_second: peak * factor, seconds }]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let late = lateness(&log.lag.borrow()[lag_before..]);
+        judge(field, &mut outcome, &log.samples.borrow(), Round { factor: *factor, peak, begin, seconds, late });
+    }
+    crowd.go_home(Duration::from_secs(10)).await;
+    outcome.draw(&log.samples.borrow(), &watch.end());
+    Ok(outcome)
+}
+
+struct Round {
+    factor: f64,
+    peak: f64,
+    begin: f64,
+    seconds: f64,
+    /// How late the generator was, 99 of 100, milliseconds.
+    late: f64,
+}
+
+fn judge(field: &Field<'_>, outcome: &mut Outcome, samples: &Samples, round: Round) {
+    let Round { factor, peak, begin, seconds, late } = round;
+    let end = begin + seconds;
+    let done = samples.done_between(Class::Message, begin, end);
+    let due = samples.due_between(Class::Message, begin, end);
+    #[allow(clippy::cast_precision_loss)] // counts
+    let (goodput, offered) = (done.accepted as f64 / seconds, due.offered as f64 / seconds);
+    outcome.notes.push(format!(
+        "{factor} times: {offered:.0} a second were offered, {goodput:.0} taken, {} refused later, {} not answered; the generator was up to {late:.1} ms late \
+         (99 of 100).",
+        due.later, due.unanswered
+    ));
+    outcome.mark(format!("answered at {factor} times"), "all, or refused", format!("{} were not", due.unanswered), due.unanswered == 0);
+    // Where others use the machine, a peak measured for two seconds is no precise thing, and the generator may be what is slow.
+    outcome.at_least(format!("goodput at {factor} times, of the peak"), goodput / peak * 100.0, field.size(90.0, 20.0), "%");
+    if !field.short {
+        outcome.at_most(format!("settled at {factor} times"), settled(samples, begin, end, peak), 500.0, "ms");
+        outcome.at_most(format!("95 of 100 accepted at {factor} times"), due.quantile(0.95), 50.0, "ms");
+    }
+}
+
+/// Milliseconds after which, to the end, goodput is 90 % of the peak and 95 of 100 accepted within 50 ms.
+fn settled(samples: &Samples, begin: f64, end: f64, peak: f64) -> Option<f64> {
+    const STEP: f64 = 0.1;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small
+    let steps = ((end - begin) / 2.0 / STEP) as u32;
+    (0..steps).map(|step| f64::from(step) * STEP).find_map(|after| {
+        let from = begin + after;
+        #[allow(clippy::cast_precision_loss)] // a count
+        let goodput = samples.done_between(Class::Message, from, end).accepted as f64 / (end - from);
+        let quick = samples.due_between(Class::Message, from, end).quantile(0.95).is_some_and(|ms| ms <= 50.0);
+        (goodput >= 0.9 * peak && quick).then_some(after * 1000.0)
+    })
+}
+
+/// Milliseconds that 99 of 100 were late at the most.
+pub fn lateness(lag: &[u32]) -> f64 {
+    let mut lag = lag.to_vec();
+    lag.sort_unstable();
+    lag.get((lag.len() * 99 / 100).min(lag.len().saturating_sub(1))).map_or(0.0, |late| f64::from(*late) / 1000.0)
+}

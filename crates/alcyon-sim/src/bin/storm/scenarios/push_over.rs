@@ -1,0 +1,76 @@
+//! A push that is too much, and then less than the server can take: it has to stand up again by itself, and with nothing in
+//! its caches too.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::overload::lateness;
+use crate::{
+    arrivals::Phase,
+    crowd::{Crowd, Log, Shape},
+    outcome::Outcome,
+    samples::{Class, Samples},
+    server::Field,
+};
+
+const CALM: f64 = 0.7;
+const PUSH: f64 = 10.0;
+
+pub async fn run(field: &Field<'_>) -> Result<Outcome> {
+    let mut outcome = Outcome::new(
+        "push-over",
+        "0.7 of what the server can take, then ten times that much, then 0.7 again: latency and goodput must come back by themselves. Once more after \
+         the server was killed and begins with nothing in memory.",
+    );
+    let mut server = field.start("push-over", &[])?;
+    let log = Log::new();
+    let connections = field.size(256, 64);
+    let mut seen = Vec::new();
+    let mut peak = None;
+    for cold in [false, true] {
+        if cold {
+            server = server.kill_and_restart()?;
+        }
+        let watch = server.watch(&log);
+        let from = if cold { 20_000 } else { 0 };
+        let shape = Shape { connections, conversations: connections * 4, listening: false, from, seed: field.seed };
+        let mut crowd = Crowd::gather(server.address, shape, &log).await?;
+        let peak = match peak {
+            Some(peak) => peak,
+            None => *peak.insert(crowd.peak(field.size(10.0, 3.0), 16).await),
+        };
+        ensure!(peak > 0.0, "the server took nothing");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (calm, push, after) = field.size((10.0, 60.0, 40.0), (3.0, 4.0, 8.0));
+        let rate = |factor: f64, seconds: f64| Phase { per_second: peak * factor, seconds };
+        let begin = crowd.offer(&[rate(CALM, calm), rate(field.size(PUSH, 4.0), push), rate(CALM, after)]).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        crowd.go_home(Duration::from_secs(30)).await;
+        let back = back_after(&log.samples.borrow(), begin, begin + calm, begin + calm + push, begin + calm + push + after);
+        let how = if cold { "with a cold cache" } else { "warm" };
+        outcome.at_most(format!("back to calm, {how}"), back, field.size(30.0, after), "s");
+        let late = lateness(&log.lag.borrow());
+        outcome.notes.push(format!("{how}: peak {peak:.0} a second; the generator was up to {late:.1} ms late (99 of 100 of all)."));
+        seen.extend(watch.end());
+    }
+    outcome.draw(&log.samples.borrow(), &seen);
+    Ok(outcome)
+}
+
+/// Seconds after the push after which, to the end, everything is accepted and as quick as before (twice the calm 99 of 100, or 50 ms).
+fn back_after(samples: &Samples, begin: f64, calm_end: f64, push_end: f64, end: f64) -> Option<f64> {
+    let calm = samples.due_between(Class::Message, begin + 1.0, calm_end).quantile(0.99)?;
+    let limit = (2.0 * calm).max(50.0);
+    let mut back = None;
+    let mut at = end - 1.0;
+    while at >= push_end {
+        let second = samples.due_between(Class::Message, at, at + 1.0);
+        if second.share_accepted() < 0.999 || second.quantile(0.99).is_none_or(|ms| ms > limit) {
+            break;
+        }
+        back = Some(at - push_end);
+        at -= 0.5;
+    }
+    back
+}

@@ -1,0 +1,433 @@
+//! Newcomers: more of them than may come in, and as many as came on the day that counts most.
+
+use std::{
+    cell::RefCell,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use alcyon_identity::{
+    DeviceKey, Era, EraKey, Home, Inbox, ManifestDraft, RecoveryWords,
+    http_signature::{Request, sign},
+};
+use alcyon_sim::light::{LightLog, random_bytes};
+use alcyon_wire::{AccountId, Handle, ServerUrl};
+use anyhow::{Context, Result, bail};
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{
+    arrivals::{Arrivals, Phase},
+    crowd::{Crowd, Log, Shape, micros},
+    outcome::Outcome,
+    samples::{Class, Fate},
+    server::Field,
+    wire::{BAND, source, tcp},
+};
+
+/// 810 a second on average, and four times that in the worst minute: what came to one messenger when two others were dark.
+const RECORD: f64 = 810.0;
+
+pub async fn record_day(field: &Field<'_>) -> Result<Outcome> {
+    let mut outcome = Outcome::new(
+        "record-day",
+        "People sign up at 810 a second, then at 3,240, then at 810 again, each on a connection of their own. Every request was signed before.",
+    );
+    let server = field.start("record-day", &[])?;
+    let log = Log::new();
+    let rate = |factor: f64, seconds: f64| Phase { per_second: RECORD * factor, seconds };
+    let phases = field.size([rate(1.0, 60.0), rate(4.0, 60.0), rate(1.0, 30.0)], [rate(0.1, 4.0), rate(0.2, 4.0), rate(0.1, 2.0)]);
+    let arrivals: Vec<Duration> = Arrivals::new(&phases, field.seed).collect();
+    let newcomers =
+        (0..arrivals.len()).map(|index| newcomer(server.process.url(), &format!("r{index:06}"), index)).collect::<Result<Vec<_>>>()?;
+    let watch = server.watch(&log);
+    let begin = offer(server.address, &log, &arrivals, newcomers).await;
+    let samples = log.samples.borrow();
+    let mut from = begin;
+    for (phase, name) in phases.iter().zip(["810 a second", "the peak", "810 a second after it"]) {
+        let figures = samples.due_between(Class::SignUp, from, from + phase.seconds);
+        from += phase.seconds;
+        let p99 = figures.quantile(0.99).unwrap_or(f64::INFINITY);
+        outcome.notes.push(format!(
+            "{name} ({:.0} a second): {} of {} came in, {} were refused later, {} not answered; 99 of 100 within {p99:.0} ms.",
+            phase.per_second, figures.accepted, figures.offered, figures.later, figures.unanswered
+        ));
+        if name == "the peak" {
+            // Everybody is in in the end: at once or from the line.
+            outcome.at_least(format!("{name}: who came in, sooner or later"), figures.share_accepted() * 100.0, 99.9, "%");
+        } else {
+            outcome.at_least(format!("{name}: who came in"), figures.share_accepted() * 100.0, 99.9, "%");
+            if !field.short {
+                outcome.at_most(format!("{name}: without a queue, 99 of 100"), figures.quantile(0.99), 1_000.0, "ms");
+            }
+        }
+    }
+    outcome.draw(&samples, &watch.end());
+    Ok(outcome)
+}
+
+/// How many newcomers a second may come in: 62 and 100 times this many want to.
+const CAPACITY: f64 = 20.0;
+const FLAG: &str = "--sign-ups-per-second";
+
+pub async fn exodus(field: &Field<'_>) -> Result<Outcome> {
+    let people = field.size(1_000, 50);
+    let mut outcome = Outcome::new(
+        "exodus",
+        format!(
+            "{people} conversations go on. Then people want to sign up at 62 and 100 times of the {CAPACITY} a second who may. A sample of them asks for a \
+             ticket, works if it has to, waits and comes in; all others ask once, come in if there is no line, and are not seen again otherwise."
+        ),
+    );
+    let flag = format!("{FLAG}={CAPACITY}");
+    let limited = has_flag(FLAG)?;
+    let arguments = if limited { vec![flag.as_str()] } else { Vec::new() };
+    let server = field.start("exodus", &arguments)?;
+    let log = Log::new();
+    let watch = server.watch(&log);
+    let shape = Shape { connections: people, conversations: people, listening: true, from: 0, seed: field.seed };
+    let mut crowd = Crowd::gather(server.address, shape, &log).await?;
+    let (calm, storm) = field.size((20.0, 60.0), (4.0, 6.0));
+    let per_second = field.size(500.0, 50.0);
+    let begin = crowd.offer(&[Phase { per_second, seconds: calm }]).await;
+    let factors = field.size(&[62.0, 100.0][..], &[10.0][..]);
+    let sample = field.size(1_000, 20) / factors.len();
+    let (mut came_in, mut violations, mut expected) = (0, 0, 0);
+    for factor in factors {
+        let arrivals: Vec<Duration> = Arrivals::new(&[Phase { per_second: CAPACITY * factor, seconds: storm }], field.seed).collect();
+        let every = (arrivals.len() / sample.max(1)).max(1);
+        let newcomers = (0..arrivals.len().div_ceil(every))
+            .map(|index| newcomer(server.process.url(), &format!("e{factor}-{index:06}"), index * every))
+            .collect::<Result<Vec<_>>>()?;
+        expected += newcomers.len();
+        let passing = (0..field.size(3_000, 300))
+            .map(|index| newcomer(server.process.url(), &format!("p{factor}-{index:06}"), index))
+            .collect::<Result<Vec<_>>>()?;
+        let line = Rc::new(RefCell::new(Events { passing, ..Events::default() }));
+        let messages = [Phase { per_second, seconds: storm }];
+        let (stormed, ()) = tokio::join!(crowd.offer(&messages), besiege(server.address, &log, &arrivals, newcomers, every, &line));
+        let line = line.borrow();
+        came_in += line.came_in;
+        violations += line.out_of_order();
+        let samples = log.samples.borrow();
+        let quiet = samples.due_between(Class::Message, begin, begin + calm).quantile(0.99).unwrap_or(0.0);
+        let served = samples.due_between(Class::Message, stormed, stormed + storm);
+        outcome.at_least(format!("messages served at {factor} times"), served.share_accepted() * 100.0, 99.9, "%");
+        let limit = if field.short { (20.0 * quiet).max(500.0) } else { 1.5 * quiet };
+        outcome.at_most(format!("99 of 100 messages at {factor} times (calm: {quiet:.2} ms)"), served.quantile(0.99), limit, "ms");
+        outcome.notes.push(format!(
+            "{factor} times: {} wanted to sign up, {} of them in the sample; {} answers said open, {} work (up to {} bits), {} wait, {} something else; \
+             {} of the sample came in.",
+            arrivals.len(), arrivals.len().div_ceil(every), line.open, line.work, line.most_bits, line.wait, line.other, line.came_in
+        ));
+    }
+    outcome.mark("of the sample came in", format!("{expected}"), format!("{came_in}"), came_in == expected);
+    let order = if limited {
+        format!("{violations} waited while somebody came in who had come more than 1 s later")
+    } else {
+        "there is no line yet".to_owned()
+    };
+    outcome.mark("admission in the order of arrival", "nobody waits behind later ones", order, limited && violations == 0);
+    crowd.go_home(Duration::from_secs(10)).await;
+    outcome.draw(&log.samples.borrow(), &watch.end());
+    Ok(outcome)
+}
+
+fn has_flag(flag: &str) -> Result<bool> {
+    let help = std::process::Command::new(alcyon_sim::process::program("alcyon-server")?).arg("--help").output()?;
+    Ok(String::from_utf8_lossy(&help.stdout).contains(flag))
+}
+
+/// What happened at the line.
+#[derive(Default)]
+struct Events {
+    open: usize,
+    work: usize,
+    wait: usize,
+    other: usize,
+    most_bits: u64,
+    came_in: usize,
+    /// Requests of those who are not of the sample, for the moments in which the way in is open.
+    passing: Vec<Newcomer>,
+    /// When somebody was told what, when they had arrived by their ticket (milliseconds), and whether they may come in.
+    told: Vec<(u32, u64, bool)>,
+}
+
+impl Events {
+    /// Those who were told to wait although somebody who had arrived more than a second later was already let in.
+    fn out_of_order(&self) -> usize {
+        let mut told = self.told.clone();
+        told.sort_unstable();
+        let mut latest = 0;
+        let mut violations = 0;
+        for (_, arrival, ready) in told {
+            if ready {
+                latest = latest.max(arrival);
+            } else if arrival + 1_000 < latest {
+                violations += 1;
+            }
+        }
+        violations
+    }
+}
+
+/// So long the sample waits in all.
+const SAMPLE_PATIENCE: Duration = Duration::from_secs(180);
+
+/// All arrivals ask for a ticket at their time; every `every`th is of the sample and stays.
+async fn besiege(
+    server: SocketAddr,
+    log: &Rc<Log>,
+    arrivals: &[Duration],
+    sample: Vec<Newcomer>,
+    every: usize,
+    line: &Rc<RefCell<Events>>,
+) {
+    let begin = log.origin.elapsed();
+    let mut sample = sample.into_iter();
+    let mut staying = Vec::new();
+    for (index, at) in arrivals.iter().enumerate() {
+        let due = begin + *at;
+        let now = log.origin.elapsed();
+        if due > now {
+            tokio::time::sleep(due - now).await;
+        }
+        let (log, line) = (log.clone(), line.clone());
+        let stays = if index % every == 0 { sample.next() } else { None };
+        let task = tokio::task::spawn_local(async move {
+            let due = micros(due);
+            match stays {
+                Some(newcomer) => {
+                    let came = tokio::time::timeout(SAMPLE_PATIENCE, stand_in_line(server, newcomer, &log, &line)).await;
+                    let fate = if matches!(came, Ok(Ok(()))) { Fate::Accepted } else { Fate::Unanswered };
+                    line.borrow_mut().came_in += usize::from(fate == Fate::Accepted);
+                    log.done(Class::SignUp, fate, due);
+                }
+                None => {
+                    let account = AccountId::from(random_bytes()).to_text();
+                    let asked = tokio::time::timeout(PATIENCE, ask(server, source((100 + index) * BAND), &account, None)).await;
+                    let Ok(Ok(answer)) = asked else { return };
+                    line.borrow_mut().count(&answer);
+                    // Whoever needs no ticket is in at once. (The name that asked is another's: nothing was promised to it.)
+                    let comer = if answer["state"] == "open" { line.borrow_mut().passing.pop() } else { None };
+                    if let Some(comer) = comer {
+                        let _refused_or_late = tokio::time::timeout(PATIENCE, comer.sign_up(server, None)).await;
+                    }
+                }
+            }
+        });
+        if index % every == 0 {
+            staying.push(task);
+        }
+    }
+    for one in staying {
+        // A task that did not end has counted nothing, and counts as that.
+        let _ended = one.await;
+    }
+}
+
+impl Events {
+    fn count(&mut self, answer: &Value) {
+        match answer["state"].as_str() {
+            Some("open") => self.open += 1,
+            Some("work") => {
+                self.work += 1;
+                self.most_bits = self.most_bits.max(answer["bits"].as_u64().unwrap_or(0));
+            }
+            Some("wait" | "ready") => self.wait += 1,
+            _ => self.other += 1,
+        }
+    }
+}
+
+/// What the client does: asks, works, waits, asks again when told, signs up.
+async fn stand_in_line(server: SocketAddr, newcomer: Newcomer, log: &Log, line: &Rc<RefCell<Events>>) -> Result<()> {
+    let mut answer = ask(server, newcomer.from, &newcomer.account, None).await?;
+    let mut ticket: Option<String> = None;
+    loop {
+        line.borrow_mut().count(&answer);
+        ticket = answer["ticket"].as_str().map(str::to_owned).or(ticket);
+        let arrival = ticket.as_deref().and_then(arrival_of);
+        match (answer["state"].as_str(), &ticket) {
+            (Some("work"), _) => {
+                let challenge = answer["challenge"].as_str().context("challenge")?.to_owned();
+                let bits = u32::try_from(answer["bits"].as_u64().context("bits")?)?;
+                let nonce = work(&challenge, bits).await?;
+                answer = ask(server, newcomer.from, &newcomer.account, Some((&challenge, nonce))).await?;
+            }
+            (Some("wait"), Some(held)) => {
+                if let Some(arrival) = arrival {
+                    line.borrow_mut().told.push((log.now(), arrival, false));
+                }
+                tokio::time::sleep(Duration::from_millis(answer["ask_again_ms"].as_u64().unwrap_or(1_000))).await;
+                answer = exchange(server, newcomer.from, "GET", "/v1/sign-up", &[("alcyon-ticket", held)], b"").await?.1;
+            }
+            (Some("line"), _) => answer = ask(server, newcomer.from, &newcomer.account, None).await?,
+            // Open, ready, or a server that has no line.
+            _ => {
+                if let Some(arrival) = arrival {
+                    line.borrow_mut().told.push((log.now(), arrival, true));
+                }
+                let (status, refused) = newcomer.sign_up(server, ticket.as_deref()).await?;
+                match status {
+                    200..300 => return Ok(()),
+                    429 | 503 => {
+                        tokio::time::sleep(Duration::from_millis(refused["retry_after_ms"].as_u64().unwrap_or(1_000))).await;
+                        answer = ask(server, newcomer.from, &newcomer.account, None).await?;
+                    }
+                    _ => bail!("refused: {refused}"),
+                }
+            }
+        }
+    }
+}
+
+/// A ticket says when its owner came: a version, then Unix milliseconds.
+fn arrival_of(ticket: &str) -> Option<u64> {
+    let bytes = BASE64URL_NOPAD.decode(ticket.as_bytes()).ok()?;
+    Some(u64::from_be_bytes(bytes.get(1..9)?.try_into().ok()?))
+}
+
+/// Looks for the number, in pieces, so that others have their turn.
+async fn work(challenge: &str, bits: u32) -> Result<u64> {
+    let challenge = BASE64URL_NOPAD.decode(challenge.as_bytes())?;
+    let mut nonce = 0;
+    loop {
+        let end = nonce + 2_000;
+        while nonce < end {
+            if zero_bits(&challenge, nonce) >= bits {
+                return Ok(nonce);
+            }
+            nonce += 1;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Zero bits at the beginning of SHA-256(`alcyon work v1` || challenge || nonce), as the protocol says.
+fn zero_bits(challenge: &[u8], nonce: u64) -> u32 {
+    let hash = Sha256::new().chain_update("alcyon work v1").chain_update(challenge).chain_update(nonce.to_be_bytes()).finalize();
+    let zeros = hash.iter().take_while(|byte| **byte == 0).count();
+    let rest = hash.get(zeros).map_or(0, |byte| byte.leading_zeros());
+    u32::try_from(zeros).unwrap_or(u32::MAX) * 8 + rest
+}
+
+async fn ask(server: SocketAddr, from: Ipv4Addr, account: &str, solved: Option<(&str, u64)>) -> Result<Value> {
+    let mut body = serde_json::json!({ "account": account });
+    if let Some((challenge, nonce)) = solved {
+        body["challenge"] = Value::from(challenge);
+        body["nonce"] = Value::from(BASE64URL_NOPAD.encode(&nonce.to_be_bytes()));
+    }
+    Ok(exchange(server, from, "POST", "/v1/sign-up/tickets", &[], body.to_string().as_bytes()).await?.1)
+}
+
+/// One request on a connection of its own: status and JSON.
+async fn exchange(
+    server: SocketAddr,
+    from: Ipv4Addr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<(u16, Value)> {
+    let mut stream = tcp(server, from).await?;
+    let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    if !body.is_empty() {
+        bytes += "content-type: application/json\r\n";
+    }
+    for (name, value) in headers {
+        bytes += &format!("{name}: {value}\r\n");
+    }
+    bytes += "\r\n";
+    stream.write_all(&[bytes.as_bytes(), body].concat()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    let text = std::str::from_utf8(&answer)?;
+    let (head, body) = text.split_once("\r\n\r\n").context("a short answer")?;
+    Ok((head.split(' ').nth(1).context("no status")?.parse()?, serde_json::from_str(body).unwrap_or_default()))
+}
+
+/// A request as it goes over the wire, and where it comes from.
+struct Newcomer {
+    account: String,
+    headers: [(&'static str, String); 3],
+    body: Vec<u8>,
+    from: Ipv4Addr,
+}
+
+impl Newcomer {
+    async fn sign_up(&self, server: SocketAddr, ticket: Option<&str>) -> Result<(u16, Value)> {
+        let headers: Vec<(&str, &str)> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .chain(ticket.map(|ticket| ("alcyon-ticket", ticket)))
+            .collect();
+        exchange(server, self.from, "POST", PATH, &headers, &self.body).await
+    }
+}
+
+const PATH: &str = "/v1/accounts";
+
+/// So long a newcomer waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Everybody at their time, on a connection of their own, whatever becomes of the others. Returns when the first was due.
+async fn offer(server: SocketAddr, log: &Rc<Log>, arrivals: &[Duration], newcomers: Vec<Newcomer>) -> f64 {
+    let begin = log.origin.elapsed();
+    let mut all = Vec::new();
+    for (at, newcomer) in arrivals.iter().zip(newcomers) {
+        let due = begin + *at;
+        let now = log.origin.elapsed();
+        if due > now {
+            tokio::time::sleep(due - now).await;
+        }
+        let log = log.clone();
+        all.push(tokio::task::spawn_local(async move {
+            let answer = tokio::time::timeout(PATIENCE, newcomer.sign_up(server, None)).await;
+            let fate = match answer {
+                Ok(Ok((200..300, _))) => Fate::Accepted,
+                Ok(Ok((429 | 503, _))) => Fate::Later,
+                Ok(Ok(_)) => Fate::Never,
+                _ => Fate::Unanswered,
+            };
+            log.done(Class::SignUp, fate, micros(due));
+        }));
+    }
+    for one in all {
+        // A task that did not end has counted nothing, and counts as that.
+        let _ended = one.await;
+    }
+    begin.as_secs_f64()
+}
+
+fn newcomer(server: &ServerUrl, name: &str, index: usize) -> Result<Newcomer> {
+    let root = RecoveryWords::generate().root();
+    let key = EraKey::generate();
+    let era = Era::new(root.sign_era(1, &key), key)?;
+    let device = DeviceKey::generate();
+    let inbox = LightLog::random();
+    let manifest = era.sign_manifest(ManifestDraft {
+        version: 1,
+        devices: vec![device.id()],
+        inbox: Inbox { server: server.clone(), log: inbox.seat.log, sealing_key: random_bytes::<1216>().to_vec() },
+        homes: vec![Home { server: server.clone(), handle: Handle::new(name.parse()?, server.authority())? }],
+    })?;
+    let seat = inbox.as_seat();
+    let body = serde_json::to_vec(&serde_json::json!({
+        "name": name,
+        "manifest": BASE64URL_NOPAD.encode(manifest.to_bytes()),
+        "inbox_seats": [{
+            "id": BASE64URL_NOPAD.encode(seat.id.as_bytes()),
+            "drop_hash": BASE64URL_NOPAD.encode(seat.drop_hash.as_bytes()),
+            "keep": seat.keep,
+            "invite": seat.invite,
+        }],
+    }))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let headers = sign(&Request::new("POST", server.authority(), PATH, &body)?, &device, now).into_pairs();
+    Ok(Newcomer { account: root.account().to_text(), headers, body, from: source((100 + index) * BAND) })
+}

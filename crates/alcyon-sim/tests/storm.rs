@@ -1,0 +1,40 @@
+//! The short form of the storm, as `cargo xtask storm --short` runs it: that the scenarios that the product can take run to
+//! their end and hold their marks. The marks are ratios within one run, so that they hold on a machine that others use.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn storm(scenario: &str) {
+    let out = tempfile::tempdir().unwrap();
+    let mut storm = Command::new(env!("CARGO_BIN_EXE_storm"));
+    let output = storm.args([scenario, "--short", "--out"]).arg(out.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    let json: Value = serde_json::from_slice(&std::fs::read(out.path().join("storm.json")).unwrap()).unwrap();
+    let marks = json["scenarios"][0]["marks"].as_array().unwrap();
+    assert!(!marks.is_empty() && marks.iter().all(|mark| mark["passed"] == true), "{said}");
+    let page = std::fs::read_to_string(out.path().join("index.html")).unwrap();
+    assert!(page.contains("<polyline") && page.contains("</html>"));
+}
+
+#[test]
+fn a_server_that_is_killed_gets_everybody_back_and_has_lost_nothing() {
+    storm("herd");
+}
+
+#[test]
+fn people_who_mean_harm_are_not_noticed_by_others() {
+    storm("hostile");
+}
+
+#[test]
+fn more_than_it_can_take_does_not_keep_it_from_taking_what_it_can() {
+    storm("overload");
+}
+
+#[test]
+fn newcomers_in_numbers_come_in() {
+    storm("record-day");
+}
