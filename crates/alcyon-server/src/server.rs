@@ -23,7 +23,7 @@ use crate::{
     directory::{Directory, DirectorySettings},
     edge::{
         accept::{Acceptor, Served},
-        http::{App, app, metrics_app},
+        http::{App, Site, WebAppError, app, metrics_app},
         lifecycle::{Lifecycle, Phase},
         tls,
     },
@@ -78,6 +78,13 @@ pub enum StartError {
         path: PathBuf,
         /// What is wrong with it.
         source: BlobError,
+    },
+    /// The web app can't be served.
+    #[error("`web_app`: {source}")]
+    WebApp {
+        /// What is wrong with it.
+        #[from]
+        source: WebAppError,
     },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
@@ -145,6 +152,7 @@ impl Server {
             MetricsListen::Off => (false, None),
             MetricsListen::At(own) => (false, Some(own)),
         };
+        let loopback = url.is_loopback();
         let state = Arc::new(App {
             name,
             url,
@@ -155,6 +163,7 @@ impl Server {
             sessions,
             directory,
             blobs: blobs.clone(),
+            site: Site::open(&config.web_app, loopback, metrics.clone())?,
         });
         let acceptor = |listener, tls, router| Acceptor {
             listener,
