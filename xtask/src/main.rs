@@ -8,6 +8,7 @@ mod ci;
 mod dependencies;
 mod fuzz;
 mod group_storm;
+mod page;
 mod serve;
 mod steps;
 mod storm;
@@ -36,7 +37,7 @@ struct Arguments {
 enum Chore {
     /// Build what is needed, start a server on 127.0.0.1:8080 with its data in ./data, and say how to open a first chat
     Serve(serve::Options),
-    /// Run every test: workspace, documentation, WebAssembly, browser, fuzz targets
+    /// Run every test: workspace, documentation, WebAssembly, the web app in a browser, fuzz targets
     ///
     /// What is lacking is installed through apt-get (as root, or where sudo asks no password) and cargo, or named.
     /// WASM_STD=debian takes the WebAssembly standard library from Debian's packages where rustup can't download it.
@@ -55,7 +56,7 @@ enum Chore {
     GroupStorm(group_storm::Options),
     /// Build the fuzz targets and run them
     Fuzz(fuzz::Options),
-    /// Build the client for the browser into target/web
+    /// Build the web app into target/web-app, which `alcyon-server --web-app ./target/web-app` serves
     #[command(visible_alias = "wasm")]
     Web(wasm::Options),
     /// Check licences, sources, banned and duplicate packages of all dependencies
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
 fn carry_out(chore: Chore, steps: &mut Steps) -> Result<()> {
     let workspace = Workspace::find()?;
     match chore {
-        Chore::Serve(options) => serve::run(&workspace, &options),
+        Chore::Serve(options) => serve::run(&workspace, steps, &options),
         Chore::Test(options) => test::run(&workspace, steps, &options),
         Chore::Ci => ci::run(&workspace, steps),
         Chore::Bench { arguments } => {

@@ -22,10 +22,10 @@ pub struct Need {
 pub static NATIVE: [Need; 2] = [C_COMPILER, LIBCRYPTO];
 
 /// For the client in the browser.
-pub static WEB: [Need; 2] = [CLANG, WASM_STD];
+pub static WEB: [Need; 3] = [CLANG, WASM_STD, NODE];
 
 /// For every test.
-pub static ALL: [Need; 6] = [C_COMPILER, LIBCRYPTO, CLANG, WASM_STD, CHROMIUM, PYTHON];
+pub static ALL: [Need; 7] = [C_COMPILER, LIBCRYPTO, CLANG, WASM_STD, NODE, CHROMIUM, PYTHON];
 
 const C_COMPILER: Need =
     Need { what: "a C and C++ compiler", is_there: || find("c++").is_some() && find("cc").is_some(), packages: &["g++"] };
@@ -43,6 +43,14 @@ const WASM_STD: Need = Need {
     what: "Debian's Rust with its sources (for the WebAssembly standard library)",
     is_there: || env::var_os("WASM_STD").is_none_or(|from| from != "debian") || PathBuf::from("/usr/lib/rustlib/src/rust/library").exists(),
     packages: &["rustc-web", "cargo-web", "rust-web-src"],
+};
+const NODE: Need = Need {
+    what: "Node.js 20 or newer with npm (for the page; where the system's is older: https://nodejs.org)",
+    is_there: || {
+        let new = "process.exit(process.versions.node.split('.')[0] < 20 ? 1 : 0)";
+        find("npm").is_some() && succeeds(Command::new("node").args(["-e", new]))
+    },
+    packages: &["nodejs", "npm"],
 };
 const PYTHON: Need = Need {
     what: "Python with its virtual environments (for the tus client and the S3 server of the tests)",

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::steps::{Steps, succeed, succeeds};
 use crate::workspace::Workspace;
-use crate::{fuzz, system, wasm};
+use crate::{fuzz, page, system, wasm};
 
 /// Switched on wherever the whole workspace is built, so that nothing is built twice.
 pub const FEATURES: &str = "alcyon-web/browser-test";
@@ -25,7 +25,8 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Resul
     let nextest = steps.call("test runner", || Ok(has_nextest(workspace)))?;
     let all = ["--workspace", "--all-targets", "--features", FEATURES];
     steps.run("build", workspace.cargo(["build"]).args(all))?;
-    let web = wasm::build(workspace, steps, false, Command::new(workspace.built(false, "xtask-wasm")))?;
+    let web = wasm::build(workspace, steps, true, Command::new(workspace.built(false, "xtask-wasm")))?;
+    let app = page::build(workspace, steps, &web)?;
     steps.run("documentation tests", &mut workspace.cargo(["test", "--doc", "--workspace", "--features", FEATURES]))?;
 
     // Somebody else's S3 for the tests: it is fetched from its registry the first time.
@@ -35,6 +36,7 @@ pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Resul
     tests.args(all).env("ALCYON_KILL_ROUNDS", rounds).env("ALCYON_WEB", web).env("ALCYON_BIN_DIR", workspace.target.join("debug"));
     tests.env("CHROMIUM", system::chromium()?).env("ALCYON_S3_SERVER", "required");
     steps.run("tests", &mut tests)?;
+    page::test(workspace, steps, &app)?;
     // Somebody else's program against our server: it is fetched from its registry the first time.
     let mut tus = Command::new(workspace.root.join("scripts/tus-client"));
     steps.run("a tus client", tus.arg(workspace.target.join("debug/alcyon-server")))?;

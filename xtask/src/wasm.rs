@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::steps::{Steps, output};
-use crate::system;
 use crate::workspace::Workspace;
+use crate::{page, system};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -17,16 +17,36 @@ const CRATES: [&str; 7] = ["alcyon-wire", "alcyon-identity", "alcyon-files", "al
 /// How to build.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Build with optimisation
+    /// Build as small as it gets: what people load
     #[arg(long)]
     release: bool,
+    /// Then build the server, in the release form and with the web app in it
+    #[arg(long, requires = "release")]
+    server: bool,
 }
+
+/// What our WebAssembly uses beyond the first version; all browsers of today have it.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
 
 pub fn run(workspace: &Workspace, steps: &mut Steps, options: &Options) -> Result<()> {
     steps.call("system packages", || system::install(&system::WEB))?;
     let bindgen = workspace.cargo(["run", "--quiet", "--package", "xtask-wasm", "--"]);
-    let folder = build(workspace, steps, options.release, bindgen)?;
-    println!("{}", folder.display());
+    let wasm = build(workspace, steps, options.release, bindgen)?;
+    let app = page::build(workspace, steps, &wasm)?;
+    if options.server {
+        steps.call("system packages of the server", || system::install(&system::NATIVE))?;
+        let mut server = workspace.cargo(["build", "--release", "--package", "alcyon-server"]);
+        steps.run("server", server.env("ALCYON_WEB_APP", &app))?;
+        println!("{}", workspace.built(true, "alcyon-server").display());
+    }
+    println!("{}", app.display());
     Ok(())
 }
 
@@ -41,16 +61,23 @@ pub fn build(workspace: &Workspace, steps: &mut Steps, release: bool, mut bindge
         cargo.args(["--package", name]);
     }
     if release {
-        cargo.arg("--release");
+        cargo.args(["--profile", "web"]);
     }
     // The Debian toolchain's compiler is another one than the native one: its build scripts are kept apart, too.
     cargo.env("CC_wasm32_unknown_unknown", system::newest("clang").context("clang is installed")?);
     cargo.env("AR_wasm32_unknown_unknown", system::newest("llvm-ar").context("llvm-ar is installed")?);
     steps.run("WebAssembly build", &mut cargo)?;
 
-    let profile = if release { "release" } else { "debug" };
+    let profile = if release { "web" } else { "debug" };
     let module = workspace.target.join(TARGET).join(profile).join("alcyon_web.wasm");
     let folder = workspace.target.join("web");
     steps.run("WebAssembly bindings", bindgen.arg(module).arg(&folder))?;
+    page::packages(workspace, steps)?;
+    if release {
+        // That of the packages: Debian's (108) makes files that browsers refuse.
+        let module = folder.join("alcyon_web_bg.wasm");
+        let mut smaller = page::tool(workspace, "wasm-opt");
+        steps.run("WebAssembly made smaller", smaller.args(WASM_FEATURES).arg("-Oz").arg(&module).arg("-o").arg(&module))?;
+    }
     Ok(folder)
 }

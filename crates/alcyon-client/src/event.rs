@@ -20,6 +20,13 @@ impl Position {
     pub fn as_number(self) -> u64 {
         (u64::from(self.term) << 37) | self.sequence
     }
+
+    /// The reverse.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        let term = u32::try_from(number >> 37).unwrap_or(u32::MAX);
+        Self { term, sequence: number & ((1 << 37) - 1) }
+    }
 }
 
 /// A message, own or another's.
@@ -351,4 +358,18 @@ pub struct Synced {
     pub unreachable: usize,
     /// Own messages still in the outbox.
     pub queued: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Position;
+
+    #[test]
+    fn a_position_comes_back_from_its_number() {
+        for position in
+            [Position { term: 0, sequence: 1 }, Position { term: 3, sequence: 41 }, Position { term: 65_535, sequence: (1 << 37) - 1 }]
+        {
+            assert_eq!(Position::from_number(position.as_number()), position);
+        }
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     directory::{Directory, DirectorySettings},
     edge::{
         accept::{Acceptor, Served},
-        http::{App, app, metrics_app},
+        http::{App, Site, WebAppError, app, metrics_app},
         lifecycle::{Lifecycle, Phase},
         tls,
     },
@@ -91,6 +91,13 @@ pub enum StartError {
     /// The status page or the admin socket can't be had: the address is taken, or the data directory can't hold a socket.
     #[error("status page or admin socket: {0}")]
     Operator(std::io::Error),
+    /// The web app can't be served.
+    #[error("`web_app`: {source}")]
+    WebApp {
+        /// What is wrong with it.
+        #[from]
+        source: WebAppError,
+    },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
     PublicUrl,
@@ -200,6 +207,7 @@ impl Server {
             drain: drain.clone(),
         };
         let operator = operator.start(status, socket).map_err(StartError::Operator)?;
+        let loopback = url.is_loopback();
         let state = Arc::new(App {
             name,
             url,
@@ -210,6 +218,7 @@ impl Server {
             sessions,
             directory,
             blobs: blobs.clone(),
+            site: Site::open(&config.web_app, loopback, metrics.clone())?,
         });
         let acceptor = |listener, tls, router| Acceptor {
             listener,

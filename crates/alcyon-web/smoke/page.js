@@ -68,7 +68,9 @@ async function run() {
 
   const { conversation, id, ...message } = await answer;
   await first.call("shown", { conversation, id });
-  const reply = await first.call("send", { who: conversation, text: "thank you" });
+  const taken = first.event(({ event, own, position }) => event === "delivery" && own && position !== null);
+  await first.call("write", { who: conversation, post: { post: "text", text: "thank you", reply_to: null } });
+  const reply = await taken;
   await report("answered", { message, reply });
   first.end();
 
@@ -77,7 +79,7 @@ async function run() {
   await second.event(({ event }) => event === "ready");
   const refused = await error_of(second.call("open", { profile: "ben", key: "00".repeat(32) }));
   const reopened = await second.call("open", { profile: "ben", key });
-  const { messages } = await second.call("history", { who: conversation, limit: null });
+  const { messages } = await second.call("history", { who: conversation, before: null, limit: null });
   await report("reopened", { refused, reopened, texts: messages.map(({ text }) => text) });
 }
 

@@ -1,11 +1,13 @@
 use alcyon_client::{
-    Alarm, ClientError, ConnectionState, ConversationSummary, Delivery, KnockRequest, Me, Message, Muted, Registered, RequestKind,
-    SafetyNumberView, SendOutcome, Standing,
+    ActOutcome, Alarm, AlarmKind, ClientError, ConnectionState, JoinOutcome, Me, Registered, SafetyNumberView, SendOutcome, Telling,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::view::{ConversationView, GroupShown, MessageView, RequestView};
+
 /// What a page is told. Ids are text; a position is a number that increases within its conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The Worker listens. Calls made before are lost.
@@ -24,15 +26,28 @@ pub enum Event {
         call: Option<u32>,
         /// A word for machines: those of the client's errors, and `malformed`, `not-open`, `open` of this boundary.
         error: String,
-        /// For people.
+        /// For people, in English.
         message: String,
         /// The argument at fault.
         field: Option<String>,
+        /// The server said "later": not before so many milliseconds from now.
+        retry_in_ms: Option<u64>,
     },
     /// A message of somebody else. Once it is on the screen, call `shown`.
     Message(MessageView),
-    /// An own message has got further, or something was done to a message: as it is now.
+    /// An own message has got further.
     Delivery(MessageView),
+    /// Something was done to a message. Once it is on the screen, call `shown` with the id of what was done.
+    Changed {
+        /// What was done.
+        id: String,
+        /// By this account.
+        own: bool,
+        /// It will never go out: the message is as if it had not been done.
+        failed: bool,
+        /// The message as it is now.
+        message: MessageView,
+    },
     /// Somebody knocks.
     Request(RequestView),
     /// The other side has accepted, or this device has come in.
@@ -45,19 +60,46 @@ pub enum Event {
         /// Which conversation.
         conversation: String,
     },
+    /// A message has gone by itself: nothing of it may be shown any more.
+    Gone {
+        /// Which conversation.
+        conversation: String,
+        /// Which message.
+        id: String,
+    },
+    /// Somebody has read own messages, up to a position.
+    Read {
+        /// Which conversation.
+        conversation: String,
+        /// Up to where.
+        up_to: u64,
+    },
+    /// Somebody types, or has stopped. Without another one within six seconds they have stopped, too.
+    Typing {
+        /// Which conversation.
+        conversation: String,
+        /// Whose account.
+        account: String,
+        /// Its handle as known here.
+        by: Option<String>,
+        /// Else they have stopped.
+        typing: bool,
+    },
     /// A person has to know this about a server or a conversation.
     Alarm {
         /// Where; `null` for the inbox.
         conversation: Option<String>,
-        /// A word: `broken`, `forked`, ...
-        kind: String,
+        /// What was found.
+        kind: AlarmWord,
         /// At which entry of the log.
         sequence: u64,
     },
+    /// This device was removed from the account. Nothing more can be done with this profile.
+    DeviceRemoved,
     /// The way to the servers.
     Connection {
-        /// `connecting`, `online` or `waiting`.
-        state: String,
+        /// How it is.
+        state: ConnectionWord,
         /// While waiting: milliseconds until the next try.
         retry_in_ms: Option<u64>,
     },
@@ -65,8 +107,60 @@ pub enum Event {
     Other,
 }
 
+/// The way to the servers, all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum ConnectionWord {
+    /// Trying.
+    Connecting,
+    /// Everything there is has been read.
+    Online,
+    /// A server is away.
+    Waiting,
+}
+
+/// What was found about a server or a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmWord {
+    /// The log contradicts itself.
+    Broken,
+    /// The other side was shown another history.
+    Forked,
+    /// The server runs on an old copy.
+    ServerRestored,
+    /// This profile is an old copy.
+    ProfileRestored,
+    /// The handle names another account now.
+    HandleChanged,
+    /// There is a hole in the history.
+    Gap,
+    /// An entry could not be read.
+    Unreadable,
+    /// This version has no words for it.
+    Unknown,
+}
+
+impl From<AlarmKind> for AlarmWord {
+    fn from(kind: AlarmKind) -> Self {
+        match kind {
+            AlarmKind::Broken => Self::Broken,
+            AlarmKind::Forked => Self::Forked,
+            AlarmKind::ServerRestored => Self::ServerRestored,
+            AlarmKind::ProfileRestored => Self::ProfileRestored,
+            AlarmKind::HandleChanged => Self::HandleChanged,
+            AlarmKind::Gap => Self::Gap,
+            AlarmKind::Unreadable => Self::Unreadable,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
     /// It is done; there is nothing to tell.
@@ -99,12 +193,17 @@ pub enum Answer {
         /// They.
         conversations: Vec<ConversationView>,
     },
-    /// Messages, oldest first.
+    /// Messages.
     Messages {
         /// They.
         messages: Vec<MessageView>,
     },
-    /// A message was written.
+    /// A message as it is now: the one that was written, or that to which something was done.
+    Written {
+        /// It.
+        message: MessageView,
+    },
+    /// A first message was written.
     Sent {
         /// Its id.
         id: String,
@@ -113,12 +212,17 @@ pub enum Answer {
         /// Its place; `null` while it waits for the server.
         position: Option<u64>,
     },
+    /// The texts that a message had before.
+    EarlierTexts {
+        /// Oldest first.
+        texts: Vec<EarlierTextView>,
+    },
     /// Who knocks, oldest first.
     Requests {
         /// They.
         requests: Vec<RequestView>,
     },
-    /// Let in.
+    /// Let in, or made.
     Conversation {
         /// Its id.
         conversation: String,
@@ -130,95 +234,74 @@ pub enum Answer {
         /// For a QR code.
         qr_text: String,
     },
-}
-
-/// A message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MessageView {
-    /// Where.
-    pub conversation: String,
-    /// The same on all sides for ever.
-    pub id: String,
-    /// Whose account.
-    pub sender: String,
-    /// That account's handle as known here.
-    pub sender_handle: Option<String>,
-    /// Written by this account.
-    pub own: bool,
-    /// The text.
-    pub text: String,
-    /// `null` until the server has it.
-    pub position: Option<u64>,
-    /// The sender's clock, Unix milliseconds.
-    pub sent_at_ms: u64,
-    /// `queued`, `sent`, `delivered` or `failed`.
-    pub delivery: String,
-    /// No message, but something the sender did in a group; the text is empty then.
-    pub line: bool,
-    /// The text is not the first one.
-    pub edited: bool,
-    /// It is gone.
-    pub deleted: bool,
-}
-
-/// A line in the list of conversations.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConversationView {
-    /// Its id.
-    pub conversation: String,
-    /// What to call it.
-    pub title: String,
-    /// The other account, once it is known.
-    pub peer: Option<String>,
-    /// Messages of others not yet read.
-    pub unread: u64,
-    /// `asked`, `open`, `left` or `joining`.
-    pub standing: String,
-    /// The newest message.
-    pub last: Option<MessageView>,
-    /// The other side is blocked.
-    pub blocked: bool,
-    /// The newest alarm's word.
-    pub alarm: Option<String>,
+    /// What others are told.
+    Telling {
+        /// Read receipts.
+        read: bool,
+        /// Typing.
+        typing: bool,
+    },
+    /// How long messages stay.
+    Timer {
+        /// Seconds; 0: for good.
+        seconds: u32,
+    },
     /// A group.
-    pub group: bool,
-    /// The account's own devices: "note to self". It has no title.
-    pub own_devices: bool,
-    /// Muted at this moment: it is not to call attention to itself.
-    pub muted: bool,
-    /// When that ends, Unix milliseconds; `null` if it has no end.
-    pub muted_until_ms: Option<u64>,
-    /// Out of the list, until a new message comes that finds it unmuted.
-    pub archived: bool,
-    /// At the top of the list.
-    pub pinned: bool,
+    Group {
+        /// It.
+        group: GroupShown,
+    },
+    /// What an act in a group, or joining one, came to.
+    Act {
+        /// It is in the log, and holds; else it goes out with the next connection.
+        done: bool,
+        /// An admin is asked first: who.
+        asked: Option<String>,
+        /// Where, if one has come in.
+        conversation: Option<String>,
+    },
+    /// Links to a group.
+    Links {
+        /// `https://...`; none if the one just opened goes out with the next connection.
+        links: Vec<LinkView>,
+    },
+    /// A QR code.
+    Code {
+        /// Modules on a side, without a frame.
+        size: u32,
+        /// The dark ones, as the `d` of an SVG path in a view box of `size`.
+        path: String,
+    },
 }
 
-/// Somebody knocks.
+/// A text that a message had before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestView {
-    /// What `accept` and `decline` take.
-    pub id: String,
-    /// Who, by handle.
-    pub from: String,
-    /// Who, for certain.
-    pub account: String,
-    /// The handle's directory confirms that it names this account.
-    pub confirmed: bool,
-    /// `knock`, `invite` or `ask-in`.
-    pub kind: String,
-    /// Of a group: its title.
-    pub title: Option<String>,
-    /// The first words.
-    pub introduction: String,
-    /// The sender's clock, Unix milliseconds.
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct EarlierTextView {
+    /// It.
+    pub text: String,
+    /// When it was written, by its author's clock, Unix milliseconds.
     pub sent_at_ms: u64,
+}
+
+/// A link to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct LinkView {
+    /// `https://HOST/join#...`
+    pub link: String,
+    /// An admin has to approve who comes by it.
+    pub approval: bool,
 }
 
 /// A client's error as an event.
 #[must_use]
 pub fn failure(call: Option<u32>, error: &ClientError) -> Event {
-    Event::Failed { call, error: error.code().to_owned(), message: error.to_string(), field: error.field().map(str::to_owned) }
+    let retry_in_ms = match error {
+        ClientError::Refused { kind: alcyon_client::RefusalKind::Later { after_ms }, .. } => Some(*after_ms),
+        _ => None,
+    };
+    Event::Failed { call, error: error.code().to_owned(), message: error.to_string(), field: error.field().map(str::to_owned), retry_in_ms }
 }
 
 impl From<alcyon_client::Event> for Event {
@@ -227,117 +310,34 @@ impl From<alcyon_client::Event> for Event {
         match event {
             Told::Message(message) => Self::Message(message.into()),
             Told::Delivery(message) => Self::Delivery(message.into()),
-            // As it is now: a page that shows it puts it in the place of what it has.
-            Told::Changed(changed) => Self::Delivery(changed.message.into()),
+            Told::Changed(changed) => {
+                let alcyon_client::ChangedView { message, id, what: _, by: _, own, failed } = *changed;
+                Self::Changed { id: id.to_text(), own, failed, message: message.into() }
+            }
             Told::Request(request) => Self::Request(request.into()),
             Told::Accepted { conversation } => Self::Accepted { conversation: conversation.to_text() },
             Told::Left { conversation } => Self::Left { conversation: conversation.to_text() },
+            Told::Gone { conversation, id } => Self::Gone { conversation: conversation.to_text(), id: id.to_text() },
+            Told::Read { conversation, by: _, up_to } => Self::Read { conversation: conversation.to_text(), up_to: up_to.as_number() },
+            Told::Typing { conversation, by, typing } => Self::Typing {
+                conversation: conversation.to_text(),
+                account: by.account.to_text(),
+                by: by.handle.map(|handle| handle.to_text()),
+                typing,
+            },
             Told::Alarm(Alarm { conversation, kind, sequence }) => {
-                Self::Alarm { conversation: conversation.map(|id| id.to_text()), kind: kind.code().to_owned(), sequence }
+                Self::Alarm { conversation: conversation.map(|id| id.to_text()), kind: kind.into(), sequence }
             }
+            Told::DeviceRemoved => Self::DeviceRemoved,
             Told::Connection(state) => {
                 let (state, retry_in_ms) = match state {
-                    ConnectionState::Connecting => ("connecting", None),
-                    ConnectionState::Online => ("online", None),
-                    ConnectionState::Waiting { retry_in_ms } => ("waiting", Some(retry_in_ms)),
+                    ConnectionState::Connecting => (ConnectionWord::Connecting, None),
+                    ConnectionState::Online => (ConnectionWord::Online, None),
+                    ConnectionState::Waiting { retry_in_ms } => (ConnectionWord::Waiting, Some(retry_in_ms)),
                 };
-                Self::Connection { state: state.to_owned(), retry_in_ms }
+                Self::Connection { state, retry_in_ms }
             }
             _ => Self::Other,
-        }
-    }
-}
-
-impl From<Message> for MessageView {
-    fn from(message: Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line, content } = message;
-        let delivery = match delivery {
-            Delivery::Queued => "queued",
-            Delivery::Sent => "sent",
-            Delivery::Delivered => "delivered",
-            Delivery::Read => "read",
-            Delivery::Failed => "failed",
-        };
-        Self {
-            conversation: conversation.to_text(),
-            id: id.to_text(),
-            sender: sender.to_text(),
-            sender_handle: sender_handle.map(|handle| handle.to_text()),
-            own,
-            text,
-            position: position.map(|position| position.as_number()),
-            sent_at_ms,
-            delivery: delivery.to_owned(),
-            line: line.is_some(),
-            edited: content.edited,
-            deleted: content.deleted.is_some(),
-        }
-    }
-}
-
-impl From<ConversationSummary> for ConversationView {
-    fn from(summary: ConversationSummary) -> Self {
-        let ConversationSummary {
-            conversation,
-            title,
-            peer,
-            unread,
-            standing,
-            last,
-            blocked,
-            alarm,
-            group,
-            own_devices,
-            muted,
-            archived,
-            pinned,
-            ..
-        } = summary;
-        let standing = match standing {
-            Standing::Asked => "asked",
-            Standing::Open => "open",
-            Standing::Left => "left",
-            Standing::Joining => "joining",
-        };
-        Self {
-            conversation: conversation.to_text(),
-            title,
-            peer: peer.map(|account| account.to_text()),
-            unread,
-            standing: standing.to_owned(),
-            last: last.map(MessageView::from),
-            blocked,
-            alarm: alarm.map(|alarm| alarm.kind.code().to_owned()),
-            group,
-            own_devices,
-            muted: muted.is_some(),
-            muted_until_ms: match muted {
-                Some(Muted::Until { at_ms }) => Some(at_ms),
-                Some(Muted::ForEver) | None => None,
-            },
-            archived,
-            pinned,
-        }
-    }
-}
-
-impl From<KnockRequest> for RequestView {
-    fn from(request: KnockRequest) -> Self {
-        let KnockRequest { id, from, account, confirmed, kind, introduction, sent_at_ms } = request;
-        let (kind, title) = match kind {
-            RequestKind::Knock => ("knock", None),
-            RequestKind::Invite { title, members: _, known: _ } => ("invite", Some(title)),
-            RequestKind::AskIn { title } => ("ask-in", Some(title)),
-        };
-        Self {
-            id: id.to_text(),
-            from: from.to_text(),
-            account: account.to_text(),
-            confirmed,
-            kind: kind.to_owned(),
-            title,
-            introduction,
-            sent_at_ms,
         }
     }
 }
@@ -373,11 +373,34 @@ impl From<SafetyNumberView> for Answer {
     }
 }
 
+impl From<Telling> for Answer {
+    fn from(telling: Telling) -> Self {
+        let Telling { read, typing } = telling;
+        Self::Telling { read, typing }
+    }
+}
+
+impl From<ActOutcome> for Answer {
+    fn from(outcome: ActOutcome) -> Self {
+        Self::Act { done: outcome == ActOutcome::Done, asked: None, conversation: None }
+    }
+}
+
+impl From<JoinOutcome> for Answer {
+    fn from(outcome: JoinOutcome) -> Self {
+        match outcome {
+            JoinOutcome::In { conversation } => Self::Act { done: true, asked: None, conversation: Some(conversation.to_text()) },
+            JoinOutcome::Queued { conversation } => Self::Act { done: false, asked: None, conversation: Some(conversation.to_text()) },
+            JoinOutcome::Asked { admin } => Self::Act { done: false, asked: Some(admin.to_text()), conversation: None },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use alcyon_client::{ConversationId, MessageId, Position};
+    use alcyon_client::{ContentView, ConversationId, Delivery, MentionView, Message, MessageId, Person, Position, TextFormat};
     use serde_json::{Value, json};
 
     use super::*;
@@ -400,7 +423,7 @@ mod tests {
             sent_at_ms: 1_700_000_000_000,
             delivery: Delivery::Delivered,
             line: None,
-            content: alcyon_client::ContentView::default(),
+            content: ContentView::default(),
         };
         let expected = json!({
             "event": "message",
@@ -413,9 +436,23 @@ mod tests {
             "position": (1_u64 << 37) | 7,
             "sent_at_ms": 1_700_000_000_000_u64,
             "delivery": "delivered",
-            "line": false,
+            "spans": [{
+                "text": "hello", "bold": false, "italic": false, "strike": false, "code": false, "spoiler": false, "bullet": false,
+                "link": null, "mention": false,
+            }],
+            "line": null,
+            "reply": null,
+            "forwarded": false,
+            "poll": null,
+            "file": null,
             "edited": false,
-            "deleted": false,
+            "deleted": null,
+            "reactions": [],
+            "pinned": false,
+            "newer": false,
+            "mentions_me": false,
+            "read_by": [],
+            "goes_at_ms": null,
         });
         assert_eq!(json_of(&alcyon_client::Event::Message(message).into()), expected);
     }
@@ -438,7 +475,7 @@ mod tests {
         let message = "the handle ann@server.example is taken";
         assert_eq!(
             json_of(&event),
-            json!({ "event": "failed", "call": 4, "error": "handle-taken", "message": message, "field": "handle" })
+            json!({ "event": "failed", "call": 4, "error": "handle-taken", "message": message, "field": "handle", "retry_in_ms": null })
         );
     }
 
@@ -448,5 +485,33 @@ mod tests {
         let value = json!({ "call": 9, "command": "safety-number", "handle": "ann@server.example" });
         assert_eq!(serde_json::to_value(&call).unwrap(), value);
         assert_eq!(serde_json::from_value::<Call>(value).unwrap(), call);
+    }
+
+    #[test]
+    fn a_text_is_cut_at_marks_and_names() {
+        let text = "**hi @ben, you** <b>";
+        let person = Person { account: [3; 32].into(), handle: None };
+        let content = ContentView {
+            format: TextFormat::Marked,
+            mentions: vec![MentionView { person, own: true, start: 5, end: 9 }],
+            ..ContentView::default()
+        };
+        let message = Message {
+            conversation: ConversationId::from([0; 16]),
+            id: MessageId::from([1; 16]),
+            sender: [2; 32].into(),
+            sender_handle: None,
+            own: false,
+            text: text.to_owned(),
+            position: None,
+            sent_at_ms: 0,
+            delivery: Delivery::Delivered,
+            line: None,
+            content,
+        };
+        let shown = crate::MessageView::from(message);
+        assert!(shown.mentions_me);
+        let spans: Vec<_> = shown.spans.iter().map(|span| (span.text.as_str(), span.bold, span.mention)).collect();
+        assert_eq!(spans, [("hi ", true, false), ("@ben", true, true), (", you", true, false), (" <b>", false, false)]);
     }
 }

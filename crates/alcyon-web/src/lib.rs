@@ -23,18 +23,29 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 //!
+//! A page in TypeScript takes the same types from `web/src/core/boundary.ts`, which is made of these; a test fails when it is old.
+//!
 //! One Worker holds a profile: a second one that opens it gets `storage` as its error.
 
+#[cfg(test)]
+mod boundary;
 #[cfg(target_family = "wasm")]
 mod clock;
+#[cfg(any(target_family = "wasm", test))]
+mod code;
 mod command;
 mod event;
 #[cfg(target_family = "wasm")]
 mod socket;
 #[cfg(target_family = "wasm")]
 mod transport;
+mod view;
 #[cfg(target_family = "wasm")]
 mod worker;
 
-pub use command::{Call, Command};
-pub use event::{Answer, ConversationView, Event, MessageView, RequestView, failure};
+pub use command::{Call, Command, PostText};
+pub use event::{AlarmWord, Answer, ConnectionWord, EarlierTextView, Event, LinkView, failure};
+pub use view::{
+    ConversationView, DeliveryWord, FileShown, GroupShown, LineView, MemberShown, MessageView, PersonView, PollOptionShown, PollShown,
+    ReactionShown, ReplyView, RequestView, RequestWord, SpanView, StandingWord,
+};

@@ -49,6 +49,8 @@ pub struct Config {
     pub status: StatusListen,
     /// What the program writes on stderr. Only the binary reads it.
     pub log: LogOutput,
+    /// The page at `/`.
+    pub web_app: WebApp,
     /// Limits of the edge.
     pub limits: Limits,
     /// Quotas and retention of the logs.
@@ -75,6 +77,17 @@ pub enum StoreKind {
     Embedded,
     /// Memory: gone with the process. For tests.
     Memory,
+}
+
+/// What is served at `/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebApp {
+    /// The web app in this program, if it was built with one.
+    Embedded,
+    /// None.
+    Off,
+    /// One that `cargo xtask web --release` has made: each file is held against the list of hashes there.
+    Folder(PathBuf),
 }
 
 /// PEM files.

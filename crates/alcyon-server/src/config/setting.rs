@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use super::{BlobPlace, Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StatusListen, StoreKind, TlsFiles, Values};
+use super::{
+    BlobPlace, Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StatusListen, StoreKind, TlsFiles, Values,
+    WebApp,
+};
 use crate::{
     blobs::{BlobSettings, Endpoint, S3Settings, Secret, SecretSource},
     logs::{LogSettings, Rate},
@@ -124,6 +127,15 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Text,
         allowed: "embedded or memory",
         help: "What the data is kept in: `embedded` on disk, `memory` for tests (gone with the process)",
+    },
+    Setting {
+        key: "web_app",
+        flag: "web-app",
+        value_name: "APP",
+        default: Some("embedded"),
+        kind: Kind::Text,
+        allowed: "embedded, off, or a folder that `cargo xtask web --release` has made (with a / in it)",
+        help: "The page at /: `embedded` in this program if it was built with one, `off`, or a folder such as ./target/web-app",
     },
     Setting {
         key: "drain_time",
@@ -509,6 +521,11 @@ impl Config {
                     _ => None,
                 })?,
             },
+            web_app: values.required("web_app", |text| match text {
+                "embedded" => Some(WebApp::Embedded),
+                "off" => Some(WebApp::Off),
+                folder => folder.contains('/').then(|| WebApp::Folder(folder.into())),
+            })?,
             limits: Limits {
                 connections: values.required("limits.connections", |text| number(text, 1, 10_000_000))?,
                 requests_in_flight: values.required("limits.requests_in_flight", |text| number(text, 1, 1024))?,

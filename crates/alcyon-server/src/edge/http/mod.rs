@@ -10,7 +10,10 @@ mod service;
 mod signed;
 mod tus;
 mod upgrade;
+mod web;
 
 pub(crate) use answer::Problem;
 pub(crate) use routes::{App, PeerAddress, app, metrics_app};
 pub(crate) use tus::method_meant;
+pub(crate) use web::Site;
+pub use web::WebAppError;

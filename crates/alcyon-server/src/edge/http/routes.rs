@@ -18,7 +18,7 @@ use http::{HeaderName, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{Problem, accounts, blobs, openapi, service, tus, upgrade};
+use super::{Problem, Site, accounts, blobs, openapi, service, tus, upgrade, web};
 use crate::{any_store::AnyStore, blobs::Blobs, directory::Directory, edge::lifecycle::Lifecycle, observe::Metrics, session::Sessions};
 
 /// What every handler has at hand.
@@ -36,6 +36,8 @@ pub(crate) struct App {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) directory: Directory<AnyStore>,
     pub(crate) blobs: Arc<Blobs>,
+    /// The web app.
+    pub(crate) site: Site,
 }
 
 impl App {
@@ -86,6 +88,7 @@ pub(crate) fn routes() -> Vec<Route> {
         on(Method::GET, "/v1/blobs/{blob}", blobs::read),
         on(Method::GET, "/v1/logs", upgrade::logs),
         on(Method::GET, "/openapi.json", openapi::document),
+        on(Method::GET, "/version", web::version),
         on(Method::GET, "/healthz", service::alive),
         on(Method::GET, "/readyz", service::ready),
         on(Method::GET, METRICS, service::metrics),
@@ -132,7 +135,7 @@ pub(crate) fn app(app: Arc<App>) -> Router {
         ])
         .max_age(Duration::from_secs(24 * 60 * 60));
     // Pages ask what they may before they ask anything else; other clients ask what there is. Only the former ask by which method.
-    let abilities = app.clone();
+    let (abilities, page) = (app.clone(), app.clone());
     let plain_options = move |request: Request, next: Next| {
         let abilities = abilities.clone();
         async move {
@@ -143,7 +146,11 @@ pub(crate) fn app(app: Arc<App>) -> Router {
             next.run(request).await
         }
     };
-    assemble(served, app).layer(cors).layer(middleware::from_fn(plain_options)).layer(middleware::from_fn(tus::version))
+    assemble(served, app)
+        .layer(cors)
+        .layer(middleware::from_fn(plain_options))
+        .layer(middleware::from_fn(tus::version))
+        .layer(middleware::from_fn_with_state(page, web::before))
 }
 
 /// `/metrics` alone, for a listener of its own.

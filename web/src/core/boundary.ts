@@ -1,0 +1,1416 @@
+// The messages between a page and its Worker: made of the Rust types in crates/alcyon-web by
+// `ALCYON_UPDATE=1 cargo test -p alcyon-web boundary`. Do not edit.
+
+/**
+ * What a page asks for. Each call is answered once, by `done` or `failed` with its number.
+ */
+export type Call = { 
+/**
+ * The page's number for it.
+ */
+call: number, } & ({ "command": "open", 
+/**
+ * Its name in this origin's storage: letters, digits and `-`.
+ */
+profile: string, 
+/**
+ * The database key, 64 hexadecimal digits. Where it is kept is the page's business.
+ */
+key: string, } | { "command": "register", 
+/**
+ * The part of the handle before the `@`.
+ */
+name: string, 
+/**
+ * `https://...`
+ */
+server: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * Those before this position only.
+ */
+before: number | null, 
+/**
+ * The newest so many only.
+ */
+limit: number | null, } | { "command": "mark-read", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "mark-unread", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "shown", 
+/**
+ * Its conversation's id.
+ */
+conversation: string, 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "start", 
+/**
+ * A handle, or `handle#account-id`.
+ */
+handle: string, 
+/**
+ * The first message.
+ */
+text: string, } | { "command": "write", 
+/**
+ * To whom.
+ */
+who: string, 
+/**
+ * What.
+ */
+post: PostText, } | { "command": "earlier-texts", 
+/**
+ * Its conversation's id.
+ */
+conversation: string, 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "search", 
+/**
+ * Words, `from:`, `in:`, `before:`, `after:`, `has:`.
+ */
+query: string, 
+/**
+ * At most so many.
+ */
+limit: number, } | { "command": "typing", 
+/**
+ * Where.
+ */
+who: string, 
+/**
+ * Else they have stopped.
+ */
+typing: boolean, } | { "command": "keep-draft", 
+/**
+ * Where.
+ */
+who: string, 
+/**
+ * It.
+ */
+draft: string, } | { "command": "set-pinned", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * At the top.
+ */
+pinned: boolean, } | { "command": "set-archived", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * Out of it.
+ */
+archived: boolean, } | { "command": "set-muted", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * Muted without end, until it is unmuted.
+ */
+muted: boolean, } | { "command": "requests" } | { "command": "accept", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "decline", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "approve", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "reject", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "block", 
+/**
+ * Whom.
+ */
+handle: string, } | { "command": "unblock", 
+/**
+ * Whom.
+ */
+handle: string, } | { "command": "safety-number", 
+/**
+ * With whom.
+ */
+handle: string, } | { "command": "telling" } | { "command": "set-telling", 
+/**
+ * Read receipts.
+ */
+read: boolean, 
+/**
+ * Typing.
+ */
+typing: boolean, } | { "command": "timer", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "set-timer", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * 5 to a year; 0: they stay.
+ */
+seconds: number, } | { "command": "create-group", 
+/**
+ * Its title.
+ */
+title: string, } | { "command": "group", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "invite", 
+/**
+ * Where.
+ */
+who: string, 
+/**
+ * Handles, or `handle#account-id`.
+ */
+handles: Array<string>, } | { "command": "open-link", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * An admin has to approve who comes by it.
+ */
+approval: boolean, } | { "command": "links", 
+/**
+ * Which group.
+ */
+who: string, } | { "command": "close-links", 
+/**
+ * Which group.
+ */
+who: string, } | { "command": "join", 
+/**
+ * It.
+ */
+link: string, } | { "command": "set-title", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * The new one.
+ */
+title: string, } | { "command": "set-role", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * Whose account, or handle.
+ */
+member: string, 
+/**
+ * An admin from here on.
+ */
+admin: boolean, } | { "command": "remove", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * Whose account, or handle.
+ */
+member: string, } | { "command": "leave", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "code", 
+/**
+ * What it says.
+ */
+text: string, });
+
+/**
+ * What to do. `who` is a handle, `handle#account-id` or a conversation's id.
+ */
+export type Command = { "command": "open", 
+/**
+ * Its name in this origin's storage: letters, digits and `-`.
+ */
+profile: string, 
+/**
+ * The database key, 64 hexadecimal digits. Where it is kept is the page's business.
+ */
+key: string, } | { "command": "register", 
+/**
+ * The part of the handle before the `@`.
+ */
+name: string, 
+/**
+ * `https://...`
+ */
+server: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * Those before this position only.
+ */
+before: number | null, 
+/**
+ * The newest so many only.
+ */
+limit: number | null, } | { "command": "mark-read", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "mark-unread", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "shown", 
+/**
+ * Its conversation's id.
+ */
+conversation: string, 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "start", 
+/**
+ * A handle, or `handle#account-id`.
+ */
+handle: string, 
+/**
+ * The first message.
+ */
+text: string, } | { "command": "write", 
+/**
+ * To whom.
+ */
+who: string, 
+/**
+ * What.
+ */
+post: PostText, } | { "command": "earlier-texts", 
+/**
+ * Its conversation's id.
+ */
+conversation: string, 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "search", 
+/**
+ * Words, `from:`, `in:`, `before:`, `after:`, `has:`.
+ */
+query: string, 
+/**
+ * At most so many.
+ */
+limit: number, } | { "command": "typing", 
+/**
+ * Where.
+ */
+who: string, 
+/**
+ * Else they have stopped.
+ */
+typing: boolean, } | { "command": "keep-draft", 
+/**
+ * Where.
+ */
+who: string, 
+/**
+ * It.
+ */
+draft: string, } | { "command": "set-pinned", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * At the top.
+ */
+pinned: boolean, } | { "command": "set-archived", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * Out of it.
+ */
+archived: boolean, } | { "command": "set-muted", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * Muted without end, until it is unmuted.
+ */
+muted: boolean, } | { "command": "requests" } | { "command": "accept", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "decline", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "approve", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "reject", 
+/**
+ * The request's id.
+ */
+request: string, } | { "command": "block", 
+/**
+ * Whom.
+ */
+handle: string, } | { "command": "unblock", 
+/**
+ * Whom.
+ */
+handle: string, } | { "command": "safety-number", 
+/**
+ * With whom.
+ */
+handle: string, } | { "command": "telling" } | { "command": "set-telling", 
+/**
+ * Read receipts.
+ */
+read: boolean, 
+/**
+ * Typing.
+ */
+typing: boolean, } | { "command": "timer", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "set-timer", 
+/**
+ * Which.
+ */
+who: string, 
+/**
+ * 5 to a year; 0: they stay.
+ */
+seconds: number, } | { "command": "create-group", 
+/**
+ * Its title.
+ */
+title: string, } | { "command": "group", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "invite", 
+/**
+ * Where.
+ */
+who: string, 
+/**
+ * Handles, or `handle#account-id`.
+ */
+handles: Array<string>, } | { "command": "open-link", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * An admin has to approve who comes by it.
+ */
+approval: boolean, } | { "command": "links", 
+/**
+ * Which group.
+ */
+who: string, } | { "command": "close-links", 
+/**
+ * Which group.
+ */
+who: string, } | { "command": "join", 
+/**
+ * It.
+ */
+link: string, } | { "command": "set-title", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * The new one.
+ */
+title: string, } | { "command": "set-role", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * Whose account, or handle.
+ */
+member: string, 
+/**
+ * An admin from here on.
+ */
+admin: boolean, } | { "command": "remove", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * Whose account, or handle.
+ */
+member: string, } | { "command": "leave", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "code", 
+/**
+ * What it says.
+ */
+text: string, };
+
+/**
+ * Something to be written: a message, or something done to one. Texts are read with the marks of `docs/protocol.md`.
+ */
+export type PostText = { "post": "text", 
+/**
+ * It.
+ */
+text: string, 
+/**
+ * The message that it answers.
+ */
+reply_to: string | null, } | { "post": "react", 
+/**
+ * The message.
+ */
+target: string, 
+/**
+ * It.
+ */
+emoji: string, 
+/**
+ * Taken back.
+ */
+back: boolean, } | { "post": "edit", 
+/**
+ * The message.
+ */
+target: string, 
+/**
+ * It.
+ */
+text: string, } | { "post": "delete", 
+/**
+ * The message.
+ */
+target: string, } | { "post": "forward", 
+/**
+ * Its conversation's id.
+ */
+from: string, 
+/**
+ * Its id.
+ */
+id: string, } | { "post": "poll", 
+/**
+ * The question.
+ */
+question: string, 
+/**
+ * 2 to 12.
+ */
+options: Array<string>, 
+/**
+ * A voter may choose several.
+ */
+several: boolean, } | { "post": "vote", 
+/**
+ * The poll.
+ */
+target: string, 
+/**
+ * Counted from 0.
+ */
+options: Array<number>, } | { "post": "end-poll", 
+/**
+ * The poll.
+ */
+target: string, } | { "post": "pin", 
+/**
+ * The message.
+ */
+target: string, 
+/**
+ * Pinned.
+ */
+pinned: boolean, };
+
+/**
+ * What a page is told. Ids are text; a position is a number that increases within its conversation.
+ */
+export type Event = { "event": "ready" } | { "event": "done", 
+/**
+ * The page's number.
+ */
+call: number, } & ({ "answer": "nothing" } | { "answer": "opened", 
+/**
+ * Its handle, once it has an account.
+ */
+handle: string | null, 
+/**
+ * Its account, once it has one.
+ */
+account: string | null, } | { "answer": "registered", 
+/**
+ * Its handle.
+ */
+handle: string, 
+/**
+ * Its id.
+ */
+account: string, 
+/**
+ * The recovery words: show them, and forget them.
+ */
+words: string, } | { "answer": "account", 
+/**
+ * Its handle.
+ */
+handle: string, 
+/**
+ * Its id.
+ */
+account: string, } | { "answer": "conversations", 
+/**
+ * They.
+ */
+conversations: Array<ConversationView>, } | { "answer": "messages", 
+/**
+ * They.
+ */
+messages: Array<MessageView>, } | { "answer": "written", 
+/**
+ * It.
+ */
+message: MessageView, } | { "answer": "sent", 
+/**
+ * Its id.
+ */
+id: string, 
+/**
+ * Where.
+ */
+conversation: string, 
+/**
+ * Its place; `null` while it waits for the server.
+ */
+position: number | null, } | { "answer": "earlier-texts", 
+/**
+ * Oldest first.
+ */
+texts: Array<EarlierTextView>, } | { "answer": "requests", 
+/**
+ * They.
+ */
+requests: Array<RequestView>, } | { "answer": "conversation", 
+/**
+ * Its id.
+ */
+conversation: string, } | { "answer": "safety-number", 
+/**
+ * 60 digits, in groups of five.
+ */
+digits: string, 
+/**
+ * For a QR code.
+ */
+qr_text: string, } | { "answer": "telling", 
+/**
+ * Read receipts.
+ */
+read: boolean, 
+/**
+ * Typing.
+ */
+typing: boolean, } | { "answer": "timer", 
+/**
+ * Seconds; 0: for good.
+ */
+seconds: number, } | { "answer": "group", 
+/**
+ * It.
+ */
+group: GroupShown, } | { "answer": "act", 
+/**
+ * It is in the log, and holds; else it goes out with the next connection.
+ */
+done: boolean, 
+/**
+ * An admin is asked first: who.
+ */
+asked: string | null, 
+/**
+ * Where, if one has come in.
+ */
+conversation: string | null, } | { "answer": "links", 
+/**
+ * `https://...`; none if the one just opened goes out with the next connection.
+ */
+links: Array<LinkView>, } | { "answer": "code", 
+/**
+ * Modules on a side, without a frame.
+ */
+size: number, 
+/**
+ * The dark ones, as the `d` of an SVG path in a view box of `size`.
+ */
+path: string, }) | { "event": "failed", 
+/**
+ * The page's number; `null` if there was none to be read, or if it is the listening that ended.
+ */
+call: number | null, 
+/**
+ * A word for machines: those of the client's errors, and `malformed`, `not-open`, `open` of this boundary.
+ */
+error: string, 
+/**
+ * For people, in English.
+ */
+message: string, 
+/**
+ * The argument at fault.
+ */
+field: string | null, 
+/**
+ * The server said "later": not before so many milliseconds from now.
+ */
+retry_in_ms: number | null, } | { "event": "message" } & MessageView | { "event": "delivery" } & MessageView | { "event": "changed", 
+/**
+ * What was done.
+ */
+id: string, 
+/**
+ * By this account.
+ */
+own: boolean, 
+/**
+ * It will never go out: the message is as if it had not been done.
+ */
+failed: boolean, 
+/**
+ * The message as it is now.
+ */
+message: MessageView, } | { "event": "request" } & RequestView | { "event": "accepted", 
+/**
+ * Which conversation.
+ */
+conversation: string, } | { "event": "left", 
+/**
+ * Which conversation.
+ */
+conversation: string, } | { "event": "gone", 
+/**
+ * Which conversation.
+ */
+conversation: string, 
+/**
+ * Which message.
+ */
+id: string, } | { "event": "read", 
+/**
+ * Which conversation.
+ */
+conversation: string, 
+/**
+ * Up to where.
+ */
+up_to: number, } | { "event": "typing", 
+/**
+ * Which conversation.
+ */
+conversation: string, 
+/**
+ * Whose account.
+ */
+account: string, 
+/**
+ * Its handle as known here.
+ */
+by: string | null, 
+/**
+ * Else they have stopped.
+ */
+typing: boolean, } | { "event": "alarm", 
+/**
+ * Where; `null` for the inbox.
+ */
+conversation: string | null, 
+/**
+ * What was found.
+ */
+kind: AlarmWord, 
+/**
+ * At which entry of the log.
+ */
+sequence: number, } | { "event": "device-removed" } | { "event": "connection", 
+/**
+ * How it is.
+ */
+state: ConnectionWord, 
+/**
+ * While waiting: milliseconds until the next try.
+ */
+retry_in_ms: number | null, } | { "event": "other" };
+
+/**
+ * What came of a call.
+ */
+export type Answer = { "answer": "nothing" } | { "answer": "opened", 
+/**
+ * Its handle, once it has an account.
+ */
+handle: string | null, 
+/**
+ * Its account, once it has one.
+ */
+account: string | null, } | { "answer": "registered", 
+/**
+ * Its handle.
+ */
+handle: string, 
+/**
+ * Its id.
+ */
+account: string, 
+/**
+ * The recovery words: show them, and forget them.
+ */
+words: string, } | { "answer": "account", 
+/**
+ * Its handle.
+ */
+handle: string, 
+/**
+ * Its id.
+ */
+account: string, } | { "answer": "conversations", 
+/**
+ * They.
+ */
+conversations: Array<ConversationView>, } | { "answer": "messages", 
+/**
+ * They.
+ */
+messages: Array<MessageView>, } | { "answer": "written", 
+/**
+ * It.
+ */
+message: MessageView, } | { "answer": "sent", 
+/**
+ * Its id.
+ */
+id: string, 
+/**
+ * Where.
+ */
+conversation: string, 
+/**
+ * Its place; `null` while it waits for the server.
+ */
+position: number | null, } | { "answer": "earlier-texts", 
+/**
+ * Oldest first.
+ */
+texts: Array<EarlierTextView>, } | { "answer": "requests", 
+/**
+ * They.
+ */
+requests: Array<RequestView>, } | { "answer": "conversation", 
+/**
+ * Its id.
+ */
+conversation: string, } | { "answer": "safety-number", 
+/**
+ * 60 digits, in groups of five.
+ */
+digits: string, 
+/**
+ * For a QR code.
+ */
+qr_text: string, } | { "answer": "telling", 
+/**
+ * Read receipts.
+ */
+read: boolean, 
+/**
+ * Typing.
+ */
+typing: boolean, } | { "answer": "timer", 
+/**
+ * Seconds; 0: for good.
+ */
+seconds: number, } | { "answer": "group", 
+/**
+ * It.
+ */
+group: GroupShown, } | { "answer": "act", 
+/**
+ * It is in the log, and holds; else it goes out with the next connection.
+ */
+done: boolean, 
+/**
+ * An admin is asked first: who.
+ */
+asked: string | null, 
+/**
+ * Where, if one has come in.
+ */
+conversation: string | null, } | { "answer": "links", 
+/**
+ * `https://...`; none if the one just opened goes out with the next connection.
+ */
+links: Array<LinkView>, } | { "answer": "code", 
+/**
+ * Modules on a side, without a frame.
+ */
+size: number, 
+/**
+ * The dark ones, as the `d` of an SVG path in a view box of `size`.
+ */
+path: string, };
+
+/**
+ * What was found about a server or a conversation.
+ */
+export type AlarmWord = "broken" | "forked" | "server-restored" | "profile-restored" | "handle-changed" | "gap" | "unreadable" | "unknown";
+
+/**
+ * The way to the servers, all together.
+ */
+export type ConnectionWord = "connecting" | "online" | "waiting";
+
+/**
+ * A text that a message had before.
+ */
+export type EarlierTextView = { 
+/**
+ * It.
+ */
+text: string, 
+/**
+ * When it was written, by its author's clock, Unix milliseconds.
+ */
+sent_at_ms: number, };
+
+/**
+ * A link to a group.
+ */
+export type LinkView = { 
+/**
+ * `https://HOST/join#...`
+ */
+link: string, 
+/**
+ * An admin has to approve who comes by it.
+ */
+approval: boolean, };
+
+/**
+ * A line in the list of conversations.
+ */
+export type ConversationView = { 
+/**
+ * Its id.
+ */
+conversation: string, 
+/**
+ * What to call it.
+ */
+title: string, 
+/**
+ * The other account, once it is known.
+ */
+peer: string | null, 
+/**
+ * Messages of others not yet read.
+ */
+unread: number, 
+/**
+ * Marked by the person as still to be read.
+ */
+marked_unread: boolean, 
+/**
+ * How things stand.
+ */
+standing: StandingWord, 
+/**
+ * The newest message.
+ */
+last: MessageView | null, 
+/**
+ * The other side is blocked.
+ */
+blocked: boolean, 
+/**
+ * The newest alarm.
+ */
+alarm: AlarmWord | null, 
+/**
+ * A group.
+ */
+group: boolean, 
+/**
+ * The account's own devices: "note to self". It has no title.
+ */
+own_devices: boolean, 
+/**
+ * Muted at this moment: it is not to call attention to itself.
+ */
+muted: boolean, 
+/**
+ * When that ends, Unix milliseconds; `null` if it has no end.
+ */
+muted_until_ms: number | null, 
+/**
+ * Out of the list, until a new message comes that finds it unmuted.
+ */
+archived: boolean, 
+/**
+ * At the top of the list.
+ */
+pinned: boolean, 
+/**
+ * Written and not sent.
+ */
+draft: string, };
+
+/**
+ * How far an own message has got.
+ */
+export type DeliveryWord = "queued" | "sent" | "delivered" | "read" | "failed";
+
+/**
+ * A file, by what its message says of it.
+ */
+export type FileShown = { 
+/**
+ * Its name, made safe.
+ */
+name: string, 
+/**
+ * Bytes of it.
+ */
+size: number, 
+/**
+ * It was to be seen once, and was.
+ */
+gone: boolean, };
+
+/**
+ * A group.
+ */
+export type GroupShown = { 
+/**
+ * The title.
+ */
+title: string, 
+/**
+ * The description.
+ */
+description: string, 
+/**
+ * Messages vanish after so many seconds; 0: they stay.
+ */
+timer_s: number, 
+/**
+ * Everybody, oldest first.
+ */
+members: Array<MemberShown>, 
+/**
+ * Who is invited and not in yet.
+ */
+invited: Array<PersonView>, 
+/**
+ * This account may do everything.
+ */
+admin: boolean, 
+/**
+ * This account may invite.
+ */
+may_invite: boolean, 
+/**
+ * This account may set title and timer.
+ */
+may_edit: boolean, };
+
+/**
+ * What happened in a conversation. Who did it is the message's sender.
+ */
+export type LineView = { "line": "created" } | { "line": "invited", 
+/**
+ * Who.
+ */
+whom: PersonView, } | { "line": "came-in", 
+/**
+ * By whose invitation or link.
+ */
+invited_by: PersonView | null, } | { "line": "left", 
+/**
+ * Who.
+ */
+whom: PersonView, } | { "line": "removed", 
+/**
+ * Who.
+ */
+whom: PersonView, } | { "line": "role", 
+/**
+ * Who.
+ */
+whom: PersonView, 
+/**
+ * An admin from here on.
+ */
+admin: boolean, } | { "line": "title", 
+/**
+ * The new one.
+ */
+title: string, } | { "line": "description" } | { "line": "picture" } | { "line": "timer", 
+/**
+ * Seconds; 0: they stay.
+ */
+seconds: number, } | { "line": "permission", 
+/**
+ * `invite`, `edit` or `write`.
+ */
+permission: string, 
+/**
+ * All members may; else admins alone.
+ */
+members: boolean, } | { "line": "link-opened" } | { "line": "link-closed" } | { "line": "ended" } | { "line": "moved", 
+/**
+ * Its host.
+ */
+server: string, } | { "line": "unknown" };
+
+/**
+ * A member of a group.
+ */
+export type MemberShown = { 
+/**
+ * Who.
+ */
+person: PersonView, 
+/**
+ * May do everything.
+ */
+admin: boolean, 
+/**
+ * This account.
+ */
+own: boolean, };
+
+/**
+ * A message.
+ */
+export type MessageView = { 
+/**
+ * Where.
+ */
+conversation: string, 
+/**
+ * The same on all sides for ever.
+ */
+id: string, 
+/**
+ * Whose account.
+ */
+sender: string, 
+/**
+ * That account's handle as known here.
+ */
+sender_handle: string | null, 
+/**
+ * Written by this account.
+ */
+own: boolean, 
+/**
+ * The text as it was written.
+ */
+text: string, 
+/**
+ * The text as it is shown.
+ */
+spans: Array<SpanView>, 
+/**
+ * `null` until the server has it.
+ */
+position: number | null, 
+/**
+ * The sender's clock, Unix milliseconds.
+ */
+sent_at_ms: number, 
+/**
+ * How far an own message has got.
+ */
+delivery: DeliveryWord, 
+/**
+ * No message, but something the sender did in a group; the text is empty then.
+ */
+line: LineView | null, 
+/**
+ * What it answers.
+ */
+reply: ReplyView | null, 
+/**
+ * Written by somebody else, elsewhere.
+ */
+forwarded: boolean, 
+/**
+ * A poll; the text is its question.
+ */
+poll: PollShown | null, 
+/**
+ * The file that it is.
+ */
+file: FileShown | null, 
+/**
+ * The text is not the first one.
+ */
+edited: boolean, 
+/**
+ * It is gone: by whom it was deleted.
+ */
+deleted: PersonView | null, 
+/**
+ * Emojis, in the order of their first.
+ */
+reactions: Array<ReactionShown>, 
+/**
+ * Pinned in the conversation.
+ */
+pinned: boolean, 
+/**
+ * A newer version of this program can show it.
+ */
+newer: boolean, 
+/**
+ * It calls this account by name.
+ */
+mentions_me: boolean, 
+/**
+ * Of an own message: who has read it, of those who tell.
+ */
+read_by: Array<PersonView>, 
+/**
+ * When it goes by itself, Unix milliseconds.
+ */
+goes_at_ms: number | null, };
+
+/**
+ * Somebody.
+ */
+export type PersonView = { 
+/**
+ * The account.
+ */
+account: string, 
+/**
+ * Its handle as known here.
+ */
+handle: string | null, };
+
+/**
+ * An option of a poll.
+ */
+export type PollOptionShown = { 
+/**
+ * What it says.
+ */
+text: string, 
+/**
+ * Who has chosen it.
+ */
+voters: Array<PersonView>, 
+/**
+ * This account has.
+ */
+own: boolean, };
+
+/**
+ * A poll.
+ */
+export type PollShown = { 
+/**
+ * In their order.
+ */
+options: Array<PollOptionShown>, 
+/**
+ * A voter may choose several.
+ */
+several: boolean, 
+/**
+ * No vote counts any more.
+ */
+ended: boolean, 
+/**
+ * Accounts that have chosen something.
+ */
+voters: number, };
+
+/**
+ * An emoji under a message.
+ */
+export type ReactionShown = { 
+/**
+ * It.
+ */
+emoji: string, 
+/**
+ * Of whom, the first one first.
+ */
+who: Array<PersonView>, 
+/**
+ * This account is among them.
+ */
+own: boolean, };
+
+/**
+ * A message that another one answers, as far as it is here.
+ */
+export type ReplyView = { 
+/**
+ * Its id.
+ */
+id: string, 
+/**
+ * Who wrote it; `null` if it is not here.
+ */
+sender: PersonView | null, 
+/**
+ * Written by this account.
+ */
+own: boolean, 
+/**
+ * Its first words; empty if it is not here, or gone.
+ */
+words: string, 
+/**
+ * It was deleted.
+ */
+deleted: boolean, };
+
+/**
+ * Somebody asks for something.
+ */
+export type RequestView = { 
+/**
+ * What `accept` and `decline`, or `approve` and `reject`, take.
+ */
+id: string, 
+/**
+ * Who, by handle.
+ */
+from: string, 
+/**
+ * Who, for certain.
+ */
+account: string, 
+/**
+ * The handle's directory confirms that it names this account.
+ */
+confirmed: boolean, 
+/**
+ * What is asked.
+ */
+kind: RequestWord, 
+/**
+ * Of a group: its title.
+ */
+title: string | null, 
+/**
+ * Of a group one is invited to: accounts in it.
+ */
+members: number, 
+/**
+ * Of a group one is invited to: handles of members that are known here.
+ */
+known: Array<string>, 
+/**
+ * The first words.
+ */
+introduction: string, 
+/**
+ * The sender's clock, Unix milliseconds.
+ */
+sent_at_ms: number, };
+
+/**
+ * What a request asks for.
+ */
+export type RequestWord = "knock" | "invite" | "ask-in";
+
+/**
+ * Some of a text, shown in one way.
+ */
+export type SpanView = { 
+/**
+ * What it says.
+ */
+text: string, 
+/**
+ * Bold.
+ */
+bold: boolean, 
+/**
+ * Italic.
+ */
+italic: boolean, 
+/**
+ * Struck out.
+ */
+strike: boolean, 
+/**
+ * In letters of one width.
+ */
+code: boolean, 
+/**
+ * Hidden until somebody wants to see it.
+ */
+spoiler: boolean, 
+/**
+ * The mark that begins an entry of a list.
+ */
+bullet: boolean, 
+/**
+ * Where it leads: `https:`, `http:` or `mailto:`, and nothing else.
+ */
+link: string | null, 
+/**
+ * Somebody called by name.
+ */
+mention: boolean, };
+
+/**
+ * Where a conversation stands with its other side.
+ */
+export type StandingWord = "asked" | "open" | "left" | "joining";
+

@@ -1,0 +1,13 @@
+declare module "$wasm/alcyon_web.js" {
+  export default function init(options: { module_or_path: Promise<Response> }): Promise<unknown>;
+}
+
+declare module "$wasm/alcyon_web_bg.wasm?url" {
+  const url: string;
+  export default url;
+}
+
+declare module "virtual:wasm-integrity" {
+  const integrity: string;
+  export default integrity;
+}

@@ -1,0 +1,295 @@
+import type { Command, ConnectionWord, ConversationView, MessageView, RequestView } from "../core/boundary";
+import { Core, Refused, type AnswerOf, type Told } from "../core/core";
+import { databaseKey } from "../core/key";
+import { onWanted, takeIfFree, takeOver, type Turn } from "../core/turn";
+import { speech } from "../words/index.svelte";
+import { look } from "./look.svelte";
+import { Talk } from "./talk.svelte";
+import { go, place } from "./place.svelte";
+
+export type Phase =
+  | { is: "opening" | "elsewhere" | "moved" | "welcome" | "main" | "removed" }
+  | { is: "unfit"; why: "noWasm" | "noStorage" | "insecure" }
+  | { is: "emptied"; handle: string }
+  | { is: "words"; words: string[] }
+  | { is: "fault"; message: string };
+
+/** What this browser remembers beside the database, to notice that the database is gone, and words that were not confirmed. */
+type Remembered = { handle: string; unconfirmed: { name: string; server: string } | null };
+const REMEMBERED = "alcyon-account";
+const PROFILE = "main";
+
+const remembered = (): Remembered | null => JSON.parse(localStorage.getItem(REMEMBERED) ?? "null") as Remembered | null;
+const remember = (what: Remembered | null): void => {
+  if (what) localStorage.setItem(REMEMBERED, JSON.stringify(what));
+  else localStorage.removeItem(REMEMBERED);
+};
+
+class App {
+  phase = $state<Phase>({ is: "opening" });
+  handle = $state("");
+  account = $state("");
+  connection = $state<ConnectionWord>("connecting");
+  retryAt = $state(0);
+  online = $state(navigator.onLine);
+  conversations = $state<ConversationView[]>([]);
+  requests = $state<RequestView[]>([]);
+  /** The open conversation. */
+  talk = $state<Talk | null>(null);
+  /** Own messages that wait for a server. */
+  outbox = $state<ReadonlySet<string>>(new Set());
+  /** Said by a screen reader. */
+  announced = $state("");
+  /** A problem that no field is to blame for. */
+  problem = $state("");
+
+  #core: Core | null = null;
+  #turn: Turn | null = null;
+  #reload: ReturnType<typeof setTimeout> | undefined;
+
+  async open(): Promise<void> {
+    const why = unfit();
+    if (why) return void (this.phase = { is: "unfit", why });
+    addEventListener("online", () => (this.online = true));
+    addEventListener("offline", () => (this.online = false));
+    onWanted(() => this.#letGo());
+    await this.#begin(await takeIfFree());
+  }
+
+  async takeOver(): Promise<void> {
+    this.phase = { is: "opening" };
+    await this.#begin(await takeOver());
+  }
+
+  #letGo(): void {
+    if (!this.#turn) return;
+    this.talk = null;
+    this.#core?.end();
+    this.#core = null;
+    this.#turn.release();
+    this.#turn = null;
+    this.phase = { is: "moved" };
+  }
+
+  async #begin(turn: Turn | null): Promise<void> {
+    if (!turn) return void (this.phase = { is: "elsewhere" });
+    this.#turn = turn;
+    try {
+      const core = await Core.start((event) => this.#hear(event));
+      this.#core = core;
+      const opened = await this.#openProfile();
+      const before = remembered();
+      if (opened.handle === null || opened.account === null) {
+        // What was cut off is taken up again; if it can't be now, one is asked anew.
+        if (before?.unconfirmed) return await this.register(before.unconfirmed.name, before.unconfirmed.server).catch(() => undefined);
+        this.phase = before ? { is: "emptied", handle: before.handle } : { is: "welcome" };
+        return;
+      }
+      [this.handle, this.account] = [opened.handle, opened.account];
+      if (before?.unconfirmed) return await this.register(before.unconfirmed.name, before.unconfirmed.server);
+      remember({ handle: opened.handle, unconfirmed: null });
+      await this.#enter();
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  /** A tab that has just closed holds the files a moment longer than its lock. */
+  async #openProfile(): Promise<AnswerOf<"opened">> {
+    const key = await databaseKey();
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await this.call("opened", { command: "open", profile: PROFILE, key });
+      } catch (error) {
+        if (!(error instanceof Refused) || error.code !== "storage" || tries === 20) throw error;
+        await new Promise((done) => setTimeout(done, 100));
+      }
+    }
+  }
+
+  #fault(error: unknown): void {
+    this.phase = { is: "fault", message: error instanceof Error ? error.message : String(error) };
+  }
+
+  call<W extends Parameters<Core["call"]>[0]>(want: W, command: Command): Promise<AnswerOf<W>> {
+    return this.#core ? this.#core.call(want, command) : Promise.reject(new Error("the core has ended"));
+  }
+
+  /** The same where nothing is to be told but that it failed. */
+  async act(command: Command): Promise<boolean> {
+    try {
+      await this.call("nothing", command);
+      return true;
+    } catch (error) {
+      this.problem = saying(error);
+      return false;
+    }
+  }
+
+  async register(name: string, server: string): Promise<void> {
+    // First, so that words that nobody has seen are shown after whatever cuts this off.
+    remember({ handle: `${name}@${new URL(server).host}`, unconfirmed: { name, server } });
+    try {
+      const { handle, account, words } = await this.call("registered", { command: "register", name, server });
+      [this.handle, this.account] = [handle, account];
+      remember({ handle, unconfirmed: { name, server } });
+      this.phase = { is: "words", words: words.split(" ") };
+    } catch (error) {
+      if (error instanceof Refused && error.code === "has-account") {
+        remember({ handle: this.handle, unconfirmed: null });
+        return this.#enter();
+      }
+      if (!(error instanceof Refused) || ["handle-taken", "invalid"].includes(error.code)) remember(null);
+      this.phase = { is: "welcome" };
+      throw error;
+    }
+  }
+
+  async wordsConfirmed(): Promise<void> {
+    await this.call("nothing", { command: "words-confirmed" });
+    remember({ handle: this.handle, unconfirmed: null });
+    void navigator.storage.persist();
+    await this.#enter();
+  }
+
+  async beginAnew(): Promise<void> {
+    remember(null);
+    this.phase = { is: "welcome" };
+  }
+
+  async #enter(): Promise<void> {
+    await this.refresh();
+    this.phase = { is: "main" };
+    this.follow();
+  }
+
+  /** Shows what the address names. */
+  follow(): void {
+    if (this.phase.is !== "main") return;
+    const { now } = place;
+    const wanted = now.at === "talk" || now.at === "about" ? now.conversation : null;
+    if (this.talk?.id === wanted) return;
+    this.talk?.leave();
+    const known = wanted === null ? undefined : this.conversations.find(({ conversation }) => conversation === wanted);
+    this.talk = known ? new Talk(known.conversation, known.draft) : null;
+    if (wanted !== null && !known) go({ at: "list" });
+    void this.talk?.open();
+  }
+
+  async refresh(): Promise<void> {
+    clearTimeout(this.#reload);
+    this.#reload = undefined;
+    const [{ conversations }, { requests }] = await Promise.all([
+      this.call("conversations", { command: "conversations" }),
+      this.call("requests", { command: "requests" }),
+    ]);
+    this.conversations = conversations;
+    this.requests = requests;
+    for (const { last } of conversations) if (last) this.noteDelivery(last);
+    const unread = conversations.reduce((sum, one) => sum + (one.muted || one.archived ? 0 : one.unread), requests.length);
+    void (unread > 0 ? navigator.setAppBadge?.(unread) : navigator.clearAppBadge?.())?.catch(() => undefined);
+  }
+
+  /** Soon, once for many events. */
+  refreshSoon(): void {
+    this.#reload ??= setTimeout(() => void this.refresh().catch(() => undefined), 60);
+  }
+
+  /** Keeps count of what waits. */
+  noteDelivery({ id, own, delivery }: MessageView): void {
+    const waits = own && delivery === "queued";
+    if (waits === this.outbox.has(id)) return;
+    const outbox = new Set(this.outbox);
+    if (waits) outbox.add(id);
+    else outbox.delete(id);
+    this.outbox = outbox;
+  }
+
+  #hear(event: Told): void {
+    switch (event.event) {
+      case "message":
+        this.talk?.heard(event);
+        this.#received(event);
+        void this.call("nothing", { command: "shown", conversation: event.conversation, id: event.id }).catch(() => undefined);
+        break;
+      case "delivery":
+        this.noteDelivery(event);
+        this.talk?.heard(event);
+        break;
+      case "changed":
+        this.talk?.heard(event.message);
+        void this.call("nothing", { command: "shown", conversation: event.message.conversation, id: event.id }).catch(() => undefined);
+        break;
+      case "gone":
+        this.talk?.gone(event.conversation, event.id);
+        break;
+      case "read":
+        this.talk?.read(event.conversation);
+        return;
+      case "typing":
+        this.talk?.typed(event.conversation, event.by ?? event.account.slice(0, 12), event.typing);
+        return;
+      case "connection":
+        this.connection = event.state;
+        this.retryAt = Date.now() + (event.retry_in_ms ?? 0);
+        return;
+      case "device-removed":
+        this.phase = { is: "removed" };
+        return;
+      case "failed":
+        if (event.error === "device-removed") this.phase = { is: "removed" };
+        else this.#fault(new Error(event.message));
+        return;
+      case "request":
+        this.announced = speech.words.request.from(event.from);
+        break;
+      case "accepted":
+      case "left":
+      case "alarm":
+        if (event.conversation !== null) this.talk?.changed(event.conversation);
+        break;
+      case "other":
+        break;
+      default:
+        event satisfies never;
+    }
+    this.refreshSoon();
+  }
+
+  #received(message: MessageView): void {
+    if (message.own || message.line) return;
+    const conversation = this.conversations.find((one) => one.conversation === message.conversation);
+    const who = name(message.sender_handle, message.sender);
+    const open = this.talk?.id === message.conversation && !document.hidden;
+    if (open) this.announced = speech.words.talk.received(who, message.text);
+    else if (!conversation?.muted) this.announced = speech.words.talk.received(who, speech.words.settings.newMessage);
+    if (look.notify && document.hidden && !conversation?.muted && Notification.permission === "granted") {
+      // Neither name nor text: a notification is seen by whoever looks at the screen.
+      const notification = new Notification("Alcyon", { body: speech.words.settings.newMessage, icon: "/icon-192.png", tag: message.conversation });
+      notification.onclick = () => {
+        focus();
+        go({ at: "talk", conversation: message.conversation });
+      };
+    }
+  }
+}
+
+export const app = new App();
+
+/** What people call an account here: the part of the handle that they have chosen, or the beginning of its id. */
+export const name = (handle: string | null, account: string): string => handle ?? account.slice(0, 12);
+
+/** An error for people. */
+export function saying(error: unknown): string {
+  if (!(error instanceof Refused)) return speech.words.otherwise(error instanceof Error ? error.message : String(error));
+  const known = speech.words.problem[error.code];
+  if (!known) return speech.words.otherwise(error.message);
+  return error.retryInMs === null ? known : speech.words.later(known, Math.ceil(error.retryInMs / 1000));
+}
+
+function unfit(): "noWasm" | "noStorage" | "insecure" | null {
+  if (!isSecureContext) return "insecure";
+  if (typeof WebAssembly !== "object") return "noWasm";
+  if (!navigator.storage?.getDirectory || !navigator.locks || !globalThis.indexedDB) return "noStorage";
+  return null;
+}

@@ -1,0 +1,53 @@
+// What people load: how much it is, what it may hold, under which terms it comes.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { app } from "./harness.mjs";
+
+const assets = readdirSync(join(app, "assets"));
+const packed = (ending) => assets.filter((name) => name.endsWith(`${ending}.br`)).reduce((sum, name) => sum + statSync(join(app, "assets", name)).size, 0);
+
+test("the core is at most 900 kB by Brotli, the scripts at most 120 kB", (t) => {
+  const [wasm, js] = [packed(".wasm"), packed(".js")];
+  t.diagnostic(`wasm ${wasm} B, js ${js} B, css ${packed(".css")} B`);
+  assert.ok(wasm > 0 && wasm <= 900_000, `wasm: ${wasm}`);
+  assert.ok(js > 0 && js <= 120_000, `js: ${js}`);
+});
+
+test("nothing is inline, and what the page names is held against its hash", () => {
+  const page = readFileSync(join(app, "index.html")).toString();
+  assert.doesNotMatch(page, /<style|style="|<script>|\son\w+=|https?:\/\//);
+  const named = [...page.matchAll(/<(?:script|link)[^>]*(?:src|href)="\/(assets\/[^"]+)"[^>]*>/g)];
+  assert.ok(named.length >= 2);
+  for (const [tag, path] of named) {
+    const hash = createHash("sha384").update(readFileSync(join(app, path))).digest("base64");
+    assert.ok(tag.includes(`integrity="sha384-${hash}"`), tag);
+  }
+});
+
+test("the list names every file and its hash", () => {
+  const lines = readFileSync(join(app, "files.txt")).toString().trimEnd().split("\n");
+  const listed = lines.map((line) => line.split("  "));
+  const there = readdirSync(app, { recursive: true }).map(String).filter((path) => statSync(join(app, path)).isFile());
+  assert.deepEqual(listed.map(([, path]) => path), there.filter((path) => !path.endsWith(".br") && path !== "files.txt").sort());
+  for (const [hash, path] of listed) assert.equal(createHash("sha256").update(readFileSync(join(app, path))).digest("hex"), hash, path);
+});
+
+test("packages come under terms that we keep", () => {
+  const allowed = ["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"];
+  // Tools, none of which is in the bundle: file by file copyleft, and we change none of their files.
+  const tools = /^(axe-core|@axe-core\/playwright|lightningcss(-.*)?)$/;
+  const { packages } = JSON.parse(readFileSync(new URL("../package-lock.json", import.meta.url)).toString());
+  for (const [path, { license, resolved }] of Object.entries(packages)) {
+    if (path === "") continue;
+    const name = path.replace(/^.*node_modules\//, "");
+    assert.ok(allowed.includes(license) || (license === "MPL-2.0" && tools.test(name)), `${name}: ${license}`);
+    assert.match(resolved ?? "", /^https:\/\/registry\.npmjs\.org\//, name);
+  }
+  const notices = readFileSync(join(app, "licences.txt")).toString();
+  assert.match(notices, /^svelte [\d.]+ \(MIT\)$/m);
+  assert.doesNotMatch(notices, /MPL/);
+});

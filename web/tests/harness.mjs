@@ -1,0 +1,146 @@
+// A real server, real browsers, a real terminal program. `cargo xtask test` says where they are:
+// ALCYON_BIN_DIR (the programs), ALCYON_WEB_APP_OUT (the built page), CHROMIUM.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+import { chromium } from "playwright-core";
+
+const bin = process.env.ALCYON_BIN_DIR ?? resolve("../target/debug");
+export const app = process.env.ALCYON_WEB_APP_OUT ?? resolve("../target/web-app");
+/** For one step. Nothing waits for it to pass but a test that fails. */
+const PATIENCE = 60_000;
+
+export const folder = mkdtempSync(join(tmpdir(), "alcyon-web-"));
+const ends = [];
+
+/** When the test is over, whatever comes of it. */
+export async function end() {
+  for (const one of ends.reverse()) await one();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** A server that can be stopped and started again in its place. */
+export async function serve() {
+  let listen = "127.0.0.1:0";
+  let child;
+  const server = {
+    url: "",
+    async start() {
+      child = spawn(join(bin, "alcyon-server"), ["--data", join(folder, "server"), "--listen", listen, "--web-app", app], { stdio: ["ignore", "pipe", "inherit"] });
+      const [line] = await new Promise((done, fail) => {
+        createInterface(child.stdout).once("line", (line) => done([line]));
+        child.once("exit", (code) => fail(new Error(`the server ended with ${code}`)));
+      });
+      server.url = line.replace("alcyon-server listening on ", "").trim();
+      listen = new URL(server.url).host;
+    },
+    async stop() {
+      if (child.exitCode !== null) return;
+      const gone = new Promise((done) => child.once("exit", done));
+      child.kill("SIGTERM");
+      await gone;
+    },
+  };
+  await server.start();
+  ends.push(() => server.stop());
+  return server;
+}
+
+let browser;
+export async function open(options = {}) {
+  browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
+  if (ends.length < 2) ends.push(() => browser.close());
+  const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1180, height: 800 }, reducedMotion: "reduce", ...options });
+  context.setDefaultTimeout(PATIENCE);
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  return context;
+}
+
+/** Everything that a page says is wrong, and every place that it asks beside its own server. */
+export function watch(page, url, { offline = false } = {}) {
+  const wrong = [];
+  page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
+  page.on("console", (message) => {
+    // While there is no server, the browser itself notes each try.
+    const expected = offline && /ERR_|WebSocket connection/.test(message.text());
+    if (message.type() === "error" && !expected) wrong.push(`console: ${message.text()}`);
+  });
+  page.context().on("request", (request) => {
+    const there = new URL(request.url());
+    if (!["blob:", "data:"].includes(there.protocol) && there.host !== new URL(url).host) wrong.push(`another origin: ${request.url()}`);
+  });
+  page.on("websocket", (socket) => {
+    if (new URL(socket.url()).host !== new URL(url).host) wrong.push(`another origin: ${socket.url()}`);
+  });
+  return wrong;
+}
+
+/** Somebody new, up to the list of conversations. */
+export async function person(server, name, options = {}) {
+  const context = await open(options);
+  const page = await context.newPage();
+  const wrong = watch(page, server.url, options.watching);
+  await page.goto(server.url);
+  await page.getByLabel("Name").fill(name);
+  await page.getByRole("button", { name: "Make the account" }).click();
+  const one = { name, context, page, wrong, handle: `${name}@${new URL(server.url).host}` };
+  if (options.stopAtWords) return one;
+  await confirm(page);
+  return one;
+}
+
+/** Writes the words down and types those that are asked for. */
+export async function confirm(page) {
+  const words = await page.locator("ol strong").allTextContents();
+  assert.equal(words.length, 12);
+  await page.getByRole("button", { name: "I have written them down" }).click();
+  for (const field of await page.getByLabel(/^Word \d+$/).all()) {
+    const label = await field.evaluate((input) => input.labels[0].textContent);
+    await field.fill(words[Number(label.match(/\d+/)[0]) - 1]);
+  }
+  await page.getByRole("button", { name: "That is all of them" }).click();
+  await page.getByRole("heading", { name: "Alcyon", exact: true }).waitFor();
+}
+
+/** Begins a conversation from one page, accepts it on the other. */
+export async function meet(one, other, text) {
+  await one.page.getByRole("button", { name: "New conversation" }).first().click();
+  await one.page.getByLabel("Handle").fill(other.handle);
+  await one.page.getByLabel("First message").fill(text);
+  await one.page.getByRole("button", { name: "Send", exact: true }).click();
+  await one.page.getByRole("heading", { name: other.handle }).waitFor();
+  await other.page.getByRole("link", { name: one.handle }).click();
+  await other.page.getByText(`${one.handle} would like to talk with you`).first().waitFor();
+  await other.page.getByRole("button", { name: "Accept" }).click();
+  await other.page.getByRole("heading", { name: one.handle }).waitFor();
+}
+
+export async function write(page, text) {
+  await page.getByLabel("Write a message").fill(text);
+  await page.keyboard.press("Enter");
+}
+
+/** A message's row. */
+export const row = (page, text) => page.locator("[data-row]").filter({ hasText: text }).last();
+
+/** The menu of a message, by its button. */
+export async function act(page, text, action) {
+  const there = row(page, text);
+  await there.hover();
+  await there.getByRole("button", { name: "Actions" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: action, exact: true }).click();
+}
+
+/** The terminal program: what it prints with `--json`. */
+export function terminal(name) {
+  const profile = join(folder, name);
+  return (...words) => {
+    const env = { ...process.env, ALCYON_PASSPHRASE: "web test" };
+    const printed = execFileSync(join(bin, "alcyon"), ["--profile", profile, "--json", ...words], { env, stdio: ["ignore", "pipe", "inherit"] }).toString();
+    return printed.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  };
+}

@@ -1,0 +1,234 @@
+// Two people, each in a browser of their own, through all that a conversation can do; and one of them with a terminal person.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { act, confirm, end, meet, person, row, serve, terminal, write } from "./harness.mjs";
+
+let server, ann, ben;
+
+before(async () => {
+  server = await serve();
+});
+after(end);
+
+test("words that were not confirmed are shown again after a reload", async () => {
+  ann = await person(server, "ann", { stopAtWords: true });
+  const words = await ann.page.locator("ol strong").allTextContents();
+  await ann.page.reload();
+  await ann.page.getByRole("button", { name: "I have written them down" }).waitFor();
+  assert.deepEqual(await ann.page.locator("ol strong").allTextContents(), words);
+
+  await ann.page.getByRole("button", { name: "I have written them down" }).click();
+  for (const field of await ann.page.getByLabel(/^Word \d+$/).all()) await field.fill("zebra-of-no-list");
+  await ann.page.getByRole("button", { name: "That is all of them" }).click();
+  await ann.page.getByText("That is not the word on that place.").waitFor();
+  await ann.page.getByRole("button", { name: "Show them again" }).click();
+  await confirm(ann.page);
+});
+
+test("a name that is taken is said to be", async () => {
+  const twin = await person(server, "ann", { stopAtWords: true, watching: { offline: true } });
+  await twin.page.getByText("That name is taken.").waitFor();
+  await twin.page.getByLabel("Name").fill("ben");
+  await twin.page.getByRole("button", { name: "Make the account" }).click();
+  await confirm(twin.page);
+  ben = { ...twin, name: "ben", handle: twin.handle.replace("ann", "ben") };
+});
+
+test("one knocks, the other accepts, and they talk", async () => {
+  await meet(ben, ann, "Hello Ann, the **tide** is out");
+  await row(ann.page, "the tide is out").locator(".bold").getByText("tide").waitFor();
+  await write(ann.page, "So it is");
+  await row(ben.page, "So it is").waitFor();
+  // Ben has the conversation open: it is read.
+  await row(ann.page, "So it is").locator("[data-delivery=read]").waitFor();
+});
+
+test("nothing that somebody writes becomes markup", async () => {
+  await write(ben.page, "<img src=x onerror=alert(1)> <b>not bold</b> https://xn--pple-43d.com/");
+  const text = row(ann.page, "not bold");
+  await text.waitFor();
+  assert.equal(await text.locator("img, b").count(), 0);
+  await text.getByRole("link").click();
+  const dialog = ann.page.getByRole("dialog");
+  await dialog.getByText("only look like others").waitFor();
+  assert.equal(await dialog.getByRole("link", { name: "Open" }).getAttribute("rel"), "noopener noreferrer");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+});
+
+test("replies, reactions, changes, deletions and pins", async () => {
+  await act(ann.page, "the tide is out", "Reply");
+  await ann.page.getByText("Reply to").waitFor();
+  await write(ann.page, "Then we walk");
+  await row(ben.page, "Then we walk").locator(".quote").getByText("Hello Ann").waitFor();
+
+  await act(ben.page, "Then we walk", "❤️");
+  await row(ann.page, "Then we walk").getByRole("button", { name: /^❤️/ }).waitFor();
+  await row(ben.page, "Then we walk").getByRole("button", { name: /^❤️/ }).click();
+  await row(ann.page, "Then we walk").getByRole("button", { name: /^❤️/ }).waitFor({ state: "detached" });
+
+  await act(ann.page, "Then we walk", "Change");
+  await write(ann.page, "Then we walk to the island");
+  await row(ben.page, "to the island").getByText("changed").waitFor();
+  await act(ben.page, "to the island", "Earlier texts");
+  await ben.page.getByRole("dialog").getByText("Then we walk", { exact: true }).waitFor();
+  await ben.page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+
+  await write(ann.page, "a slip of the pen");
+  await row(ben.page, "a slip of the pen").waitFor();
+  await act(ann.page, "a slip of the pen", "Delete for everybody");
+  await ann.page.getByRole("dialog").getByRole("button", { name: "Delete for everybody" }).click();
+  await ben.page.getByText(`${ann.handle} deleted this message`).waitFor();
+  assert.equal(await ben.page.getByText("a slip of the pen").count(), 0);
+
+  await act(ben.page, "to the island", "Pin");
+  await act(ann.page, "to the island", "Unpin");
+});
+
+test("a poll is asked, answered and ended", async () => {
+  await ann.page.getByRole("button", { name: "More", exact: true }).click();
+  await ann.page.getByRole("button", { name: "Poll" }).click();
+  const dialog = ann.page.getByRole("dialog");
+  await dialog.getByLabel("Question").fill("Which boat?");
+  await dialog.getByLabel("Answer 1").fill("The blue one");
+  await dialog.getByLabel("Answer 2").fill("The old one");
+  await dialog.getByRole("button", { name: "Ask" }).click();
+  await row(ben.page, "Which boat?").getByLabel("The old one").check();
+  await row(ann.page, "Which boat?").getByText("1 vote").waitFor();
+  await act(ann.page, "Which boat?", "End the poll");
+  await row(ben.page, "Which boat?").getByText("This poll is over").waitFor();
+});
+
+test("who writes is seen to, and what was begun is kept", async () => {
+  await ann.page.getByLabel("Write a message").pressSequentially("Shall w");
+  await ben.page.getByText(`${ann.handle} is writing`).waitFor();
+  await ann.page.getByRole("button", { name: "Settings" }).click();
+  await ann.page.getByText("Draft: Shall w").waitFor();
+  await ann.page.getByRole("link", { name: ben.handle }).click();
+  assert.equal(await ann.page.getByLabel("Write a message").inputValue(), "Shall w");
+  await ann.page.getByLabel("Write a message").fill("");
+});
+
+test("both see the same safety number", async () => {
+  const digits = async ({ page }) => {
+    await page.getByRole("link", { name: "About this conversation" }).last().click();
+    return (await page.locator(".digits span").first().waitFor(), await page.locator(".digits").textContent());
+  };
+  assert.equal(await digits(ann), await digits(ben));
+  await ann.page.getByRole("img", { name: "The same number as a code" }).waitFor();
+});
+
+test("unread, pinned, muted, archived", async () => {
+  await ben.page.getByRole("button", { name: "Settings" }).click();
+  await ann.page.getByRole("button", { name: "Back" }).click();
+  await write(ann.page, "Are you there?");
+  await ben.page.getByText("1 unread message").waitFor();
+  assert.match(await ben.page.title(), /^\(1\)/);
+  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
+  await ann.page.getByRole("button", { name: "Pin to the top" }).click();
+  await ann.page.getByRole("button", { name: "Mute", exact: true }).click();
+  await ann.page.getByRole("link", { name: "pinned" }).waitFor();
+  await ann.page.getByRole("button", { name: "Archive" }).click();
+  await ann.page.getByRole("button", { name: "1 archived conversation" }).click();
+  await ann.page.getByRole("button", { name: "Back into the list" }).click();
+  await ann.page.getByRole("button", { name: "Unmute" }).click();
+  await ben.page.getByRole("link", { name: ann.handle }).click();
+  await ben.page.getByText("1 unread message").waitFor({ state: "detached" });
+});
+
+test("messages are found", async () => {
+  await ben.page.getByLabel("Search messages").fill("island");
+  await ben.page.getByText("1 message found").waitFor();
+  await ben.page.getByLabel("Search messages").fill("");
+});
+
+test("everything goes by the keyboard", async () => {
+  const { page } = ben;
+  await page.getByLabel("Write a message").focus();
+  await page.keyboard.type("by keys");
+  await page.keyboard.press("Enter");
+  await row(page, "by keys").locator("[data-delivery]").waitFor();
+  await page.getByRole("region", { name: "Messages" }).focus();
+  await page.keyboard.press("ArrowUp");
+  await page.waitForFunction(() => document.activeElement?.closest("[data-row]")?.textContent?.includes("by keys"));
+  await row(page, "by keys").locator("[data-delivery=read], [data-delivery=delivered], [data-delivery=sent]").waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.waitForFunction(() => document.activeElement?.closest("[data-row]"));
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "composer");
+  await page.keyboard.press("ArrowUp");
+  assert.equal(await page.getByLabel("Write a message").inputValue(), "by keys");
+  await page.keyboard.press("Escape");
+});
+
+test("a person in a terminal talks with one on the page", async () => {
+  const cat = terminal("cat");
+  const [{ handle }] = cat("register", "cat", "--server", server.url);
+  cat("start", ann.handle, "hello from the terminal");
+  await ann.page.getByRole("link", { name: handle }).click();
+  await ann.page.getByRole("button", { name: "Accept" }).click();
+  await row(ann.page, "hello from the terminal").waitFor();
+  await write(ann.page, "and from the page, *dear* cat");
+  await row(ann.page, "dear cat").locator("[data-delivery=sent]").waitFor();
+  const heard = cat("sync");
+  assert.ok(heard.some(({ text }) => text === "and from the page, *dear* cat"), JSON.stringify(heard));
+  await row(ann.page, "dear cat").locator("[data-delivery=delivered]").waitFor();
+});
+
+test("a group is made, come into, written in, renamed and left", async () => {
+  await ann.page.getByRole("button", { name: "New conversation" }).first().click();
+  await ann.page.getByRole("button", { name: "A group" }).click();
+  await ann.page.getByLabel("Name of the group").fill("Boats");
+  await ann.page.getByRole("button", { name: "Make the group" }).click();
+  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
+  await ann.page.getByLabel("Handles, separated by spaces").fill(ben.handle);
+  await ann.page.getByRole("button", { name: "Invite" }).click();
+  await ann.page.getByText("invited", { exact: true }).waitFor();
+
+  await ben.page.getByRole("link", { name: "Boats" }).click();
+  await ben.page.getByText("invites you into “Boats”").waitFor();
+  await ben.page.getByRole("button", { name: "Accept" }).click();
+  await ben.page.getByRole("heading", { name: "Boats" }).waitFor();
+  await ann.page.getByText("invited", { exact: true }).waitFor({ state: "detached" });
+  await ann.page.getByRole("button", { name: "Back" }).click();
+  await write(ann.page, "welcome aboard");
+  await row(ben.page, "welcome aboard").locator(".who").getByText(ann.handle).waitFor();
+
+  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
+  await ann.page.getByRole("button", { name: "Make a link" }).click();
+  const link = await ann.page.locator(".link code").textContent();
+  assert.match(link, new RegExp(`^${server.url}/join#`));
+  const dan = await person(server, "dan");
+  await dan.page.goto(link);
+  await dan.page.getByRole("button", { name: "Join" }).click();
+  await dan.page.getByRole("heading", { name: "Boats" }).waitFor();
+  await write(dan.page, "came by the link");
+  await row(ben.page, "came by the link").waitFor();
+  assert.deepEqual(dan.wrong, []);
+
+  await ann.page.getByLabel("Name of the group").fill("Old boats");
+  await ann.page.getByRole("button", { name: "Save" }).click();
+  await ben.page.getByRole("heading", { name: "Old boats" }).waitFor();
+  await ben.page.getByRole("link", { name: "About this conversation" }).last().click();
+  await ben.page.getByRole("button", { name: "Leave the group" }).click();
+  await ben.page.getByRole("dialog").getByRole("button", { name: "Leave the group" }).click();
+  await ann.page.getByRole("button", { name: "Back" }).click();
+  await ann.page.getByText(`${ben.handle} left`).last().waitFor();
+});
+
+test("the whole page is there in French", async () => {
+  await ben.page.getByRole("button", { name: "Settings" }).click();
+  await ben.page.getByLabel("Language").selectOption("fr");
+  await ben.page.getByRole("heading", { name: "Réglages" }).waitFor();
+  assert.equal(await ben.page.locator("html").getAttribute("lang"), "fr");
+  await ben.page.getByLabel("Langue").selectOption("en");
+});
+
+test("nobody was asked for anything but our own server, and nothing was complained of", () => {
+  assert.deepEqual(ann.wrong, []);
+  // The browser notes the answer to a name that was taken.
+  assert.deepEqual(ben.wrong, []);
+});

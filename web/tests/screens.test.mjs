@@ -1,0 +1,137 @@
+// Every screen, by day and by night, on a phone and on a desk: without a complaint of axe, and as pictures in docs/screens
+// (ALCYON_SCREENS=1 writes them).
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { AxeBuilder } from "@axe-core/playwright";
+
+import { act, confirm, end, meet, person, row, serve, write } from "./harness.mjs";
+
+const docs = fileURLToPath(new URL("../../docs/screens/", import.meta.url));
+const SIZES = { desk: { width: 1180, height: 800 }, phone: { width: 390, height: 844 } };
+const LOOKS = ["light", "dark"];
+
+let server, ann, ben;
+
+before(async () => {
+  mkdirSync(docs, { recursive: true });
+  server = await serve();
+});
+after(end);
+
+/** Looks at the screen in each form; the page is not touched in between. */
+async function look(page, name, { shots = true } = {}) {
+  for (const [form, size] of Object.entries(SIZES)) {
+    await page.setViewportSize(size);
+    for (const colorScheme of LOOKS) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      if (shots && process.env.ALCYON_SCREENS) await page.screenshot({ path: `${docs}${name}-${form}-${colorScheme}.png` });
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ""}`).join(" | ")}`);
+      assert.deepEqual(found, [], `${name} ${form} ${colorScheme}`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      assert.ok(!wide, `${name} ${form} is wider than the screen`);
+    }
+  }
+  await page.setViewportSize(SIZES.desk);
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
+}
+
+test("the first use", async () => {
+  ann = await person(server, "ann", { stopAtWords: true });
+  await ann.page.getByRole("button", { name: "I have written them down" }).waitFor();
+  await look(ann.page, "words");
+  await ann.page.getByRole("button", { name: "I have written them down" }).click();
+  await look(ann.page, "words-check", { shots: false });
+  await ann.page.getByRole("button", { name: "Show them again" }).click();
+  await confirm(ann.page);
+  await look(ann.page, "empty");
+  const welcome = await ann.context.browser().newContext({ locale: "fr-FR", viewport: SIZES.desk });
+  const page = await welcome.newPage();
+  await page.goto(server.url);
+  await page.getByRole("heading", { name: "Des messages privés" }).waitFor();
+  await page.getByRole("button", { name: "English" }).click();
+  await page.getByLabel("Name").fill("cat");
+  await look(page, "welcome");
+  await welcome.close();
+});
+
+test("a request, a conversation, and what can be done with a message", async () => {
+  ben = await person(server, "ben");
+  await ben.page.getByRole("button", { name: "New conversation" }).first().click();
+  await look(ben.page, "new");
+  await ben.page.getByLabel("Handle").fill(ann.handle);
+  await ben.page.getByLabel("First message").fill("Hello Ann! Are you still coming to the **harbour** on Saturday?");
+  await ben.page.getByRole("button", { name: "Send", exact: true }).click();
+  await ann.page.getByRole("link", { name: ben.handle }).click();
+  await ann.page.getByText("would like to talk with you").first().waitFor();
+  await look(ann.page, "request");
+  await ann.page.getByRole("button", { name: "Accept" }).click();
+
+  await write(ann.page, "Of course. The kingfishers are back at the old pier 🐦");
+  await row(ben.page, "kingfishers").waitFor();
+  await write(ben.page, "Then I bring the *long* lens");
+  await row(ann.page, "lens").waitFor();
+  await act(ann.page, "lens", "❤️");
+  await act(ann.page, "lens", "Reply");
+  await write(ann.page, "And coffee, please. The ferry leaves at 9:40, see https://ferry.example/times");
+  await row(ben.page, "coffee").waitFor();
+  await write(ben.page, "Two flasks.");
+  await write(ben.page, "What do we do if it rains?");
+  await row(ann.page, "rains").waitFor();
+  await write(ann.page, "We look at the calm sea from inside.");
+  await row(ann.page, "calm sea").locator("[data-delivery=read]").waitFor();
+  await look(ann.page, "conversation");
+  const there = row(ann.page, "rains");
+  await there.hover();
+  await there.getByRole("button", { name: "Actions" }).click();
+  await look(ann.page, "message");
+  await ann.page.keyboard.press("Escape");
+  await ann.page.getByRole("button", { name: "Emoji" }).click();
+  await look(ann.page, "emoji", { shots: false });
+  await ann.page.getByRole("button", { name: "Emoji" }).click();
+});
+
+test("the list, the safety number, a group, the settings", async () => {
+  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
+  await ann.page.locator(".digits span").first().waitFor();
+  await look(ann.page, "safety");
+  const eva = await person(server, "eva");
+  await meet(eva, ann, "The notes of yesterday's meeting are on the table.");
+  await ann.page.getByRole("button", { name: "New conversation" }).first().click();
+  await ann.page.getByRole("button", { name: "A group" }).click();
+  await ann.page.getByLabel("Name of the group").fill("Harbour walks");
+  await ann.page.getByRole("button", { name: "Make the group" }).click();
+  await write(ann.page, "First walk: Saturday, old pier.");
+  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
+  await ann.page.getByLabel("Handles, separated by spaces").fill(ben.handle);
+  await ann.page.getByRole("button", { name: "Invite" }).click();
+  await ann.page.getByText("invited", { exact: true }).waitFor();
+  await look(ann.page, "group");
+  await ann.page.getByRole("button", { name: "Settings" }).click();
+  await ann.page.getByRole("heading", { name: "Build" }).waitFor();
+  await write(eva.page, "Shall I scan them for you?");
+  await write(ben.page, "Sunrise is at 7:12, by the way.");
+  await ann.page.getByText("Sunrise").waitFor();
+  await look(ann.page, "settings");
+  await ann.page.goto(`${server.url}/#/`);
+  await ann.page.getByText("Sunrise").waitFor();
+  await look(ann.page, "list");
+  assert.deepEqual([...ann.wrong, ...ben.wrong, ...eva.wrong], []);
+});
+
+test("from 320 to 2560 pixels, and in very large letters, nothing is cut off", async () => {
+  const { page } = ann;
+  await page.getByRole("link", { name: ben.handle }).click();
+  for (const width of [320, 2560]) {
+    await page.setViewportSize({ width, height: 720 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width}`);
+    assert.ok(await page.getByLabel("Write a message").isVisible());
+  }
+  await page.setViewportSize({ width: 320, height: 720 });
+  await page.evaluate(() => (document.documentElement.dataset.text = "huge"));
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+});
