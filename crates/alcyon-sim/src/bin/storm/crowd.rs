@@ -51,6 +51,14 @@ impl Log {
         micros(self.origin.elapsed())
     }
 
+    /// How late the generator was, 99 of 100 since the `first`, milliseconds.
+    pub fn lateness(&self, first: usize) -> f64 {
+        let lag = self.lag.borrow();
+        let mut lag = lag.get(first..).unwrap_or_default().to_vec();
+        lag.sort_unstable();
+        lag.get((lag.len() * 99 / 100).min(lag.len().saturating_sub(1))).map_or(0.0, |late| f64::from(*late) / 1000.0)
+    }
+
     fn is_all_read(&self) -> bool {
         let samples = self.samples.borrow();
         let messages = samples.due_between(Class::Message, 0.0, f64::INFINITY);
@@ -124,10 +132,10 @@ impl Crowd {
         let all = &all;
         let open = |index: usize| async move {
             let address = source((from + index) * BAND);
-            let mut wire = Wire::open(server, address).await.with_context(|| format!("connection {index}"))?;
+            let mut wire = Wire::open_in_time(server, address).await.with_context(|| format!("connection {index}"))?;
             let mut writes = Vec::new();
             for (writer, reader) in all.iter().skip(index).step_by(connections) {
-                match wire.call(LightLog::create(&[writer, reader])).await? {
+                match wire.ask(LightLog::create(&[writer, reader])).await? {
                     server_frame::Body::Receipt(_) => writes.push(writer.clone()),
                     other => bail!("a conversation was not created: {other:?}"),
                 }
@@ -219,7 +227,7 @@ async fn subscribe(wire: &mut Wire, reads: &[LightLog]) -> anyhow::Result<()> {
         return Ok(());
     }
     let logs = reads.iter().map(|log| log.subscription(0)).collect();
-    match wire.call(client_frame::Body::Subscribe(proto::Subscribe { logs })).await? {
+    match wire.ask(client_frame::Body::Subscribe(proto::Subscribe { logs })).await? {
         server_frame::Body::Subscribed(proto::Subscribed { logs }) if logs.iter().all(|log| log.refusal.is_none()) => Ok(()),
         other => bail!("not subscribed: {other:?}"),
     }
@@ -332,7 +340,7 @@ impl Person {
 
 /// The whole log by its reader's seat: sequences that are there.
 pub async fn read_whole(server: SocketAddr, from: Ipv4Addr, seat: &LightLog, count: u64) -> anyhow::Result<u64> {
-    let mut wire = Wire::open(server, from).await?;
+    let mut wire = Wire::open_in_time(server, from).await?;
     subscribe(&mut wire, std::slice::from_ref(seat)).await?;
     let mut last = 0;
     while last < count {

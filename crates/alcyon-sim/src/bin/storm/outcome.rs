@@ -96,8 +96,8 @@ impl Outcome {
                 unit: "a second",
                 lines: vec![
                     Line { name: "offered".to_owned(), points: rate(|figures| figures.offered) },
-                    Line { name: "taken".to_owned(), points: rate(|figures| figures.accepted) },
-                    Line { name: "refused, later".to_owned(), points: rate(|figures| figures.later) },
+                    Line { name: "taken".to_owned(), points: samples.goodput(class, step) },
+                    Line { name: "of these refused, later".to_owned(), points: rate(|figures| figures.later) },
                 ],
             });
         }

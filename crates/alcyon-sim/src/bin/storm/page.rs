@@ -88,7 +88,7 @@ fn draw(plot: &Plot, page: &mut String) {
         );
         let at = end * f64::from(part) / 4.0;
         let _infallible =
-            write!(page, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{} s</text>", x(at).min(WIDTH - 14.0), HEIGHT - 8.0, short(at));
+            write!(page, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{} s</text>", x(at).min(WIDTH - 24.0), HEIGHT - 8.0, short(at));
     }
     for (index, line) in lines.iter().enumerate() {
         let points: Vec<String> = line.points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();

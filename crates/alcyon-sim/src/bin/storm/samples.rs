@@ -106,6 +106,20 @@ impl Samples {
         self.0.iter().map(|sample| seconds(sample.due) + seconds(sample.took)).fold(0.0, f64::max)
     }
 
+    /// What was accepted, by equal steps of the time in which it was: (beginning, a second).
+    pub fn goodput(&self, class: Class, step: f64) -> Vec<(f64, f64)> {
+        let accepted = self.0.iter().filter(|sample| sample.class == class && sample.fate == Fate::Accepted);
+        let mut counts: Vec<f64> = Vec::new();
+        for sample in accepted {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a run has minutes
+            let place = ((seconds(sample.due) + seconds(sample.took)) / step) as usize;
+            counts.resize(counts.len().max(place + 1), 0.0);
+            counts[place] += 1.0;
+        }
+        #[allow(clippy::cast_precision_loss)] // few
+        counts.iter().enumerate().map(|(index, count)| (index as f64 * step, count / step)).collect()
+    }
+
     /// Figures by equal steps of the time in which things were due: (beginning, figures).
     pub fn steps(&self, class: Class, step: f64) -> Vec<(f64, Figures)> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a run has minutes
@@ -161,5 +175,7 @@ mod tests {
         assert_eq!(samples.due_between(Class::SignUp, 0.0, 9.0).quantile(0.5), None);
         assert_eq!(samples.steps(Class::Message, 0.25).iter().map(|(_, step)| step.offered).collect::<Vec<_>>(), [250; 4]);
         assert_eq!(samples.classes(), [Class::Message]);
+        let taken = samples.goodput(Class::Message, 0.5);
+        assert!((taken.iter().map(|(_, rate)| rate * 0.5).sum::<f64>() - 900.0).abs() < 1e-9, "{taken:?}");
     }
 }

@@ -4,6 +4,7 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
 };
 
 use alcyon_wire::{PROTOCOL_VERSION, proto};
@@ -14,6 +15,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, Interest},
     net::{TcpSocket, TcpStream},
 };
+
+/// So long everybody has to come in before a storm, and so long they wait after a refusal.
+const PATIENCE: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// One connection.
 pub struct Wire {
@@ -42,6 +47,18 @@ impl Wire {
         match wire.next().await?.body {
             Some(server_frame::Body::HelloOk(_)) => Ok(wire),
             other => bail!("no hello: {other:?}"),
+        }
+    }
+
+    /// The same before the storm: who is refused tries again, as a server that has just begun takes its time.
+    pub async fn open_in_time(server: SocketAddr, from: Ipv4Addr) -> anyhow::Result<Self> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match Self::open(server, from).await {
+                Ok(wire) => return Ok(wire),
+                Err(error) if Instant::now() > end => return Err(error),
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
         }
     }
 
@@ -165,6 +182,19 @@ impl Wire {
             }
             if self.stream.read_buf(&mut self.input).await.context("read")? == 0 {
                 bail!("the connection ended");
+            }
+        }
+    }
+
+    /// Asks as the client does: whoever is told *later* asks again, not before the time that was named.
+    pub async fn ask(&mut self, body: client_frame::Body) -> anyhow::Result<server_frame::Body> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.call(body.clone()).await? {
+                server_frame::Body::Refusal(refusal) if refusal.verdict() == proto::Verdict::Later && Instant::now() < end => {
+                    tokio::time::sleep(Duration::from_millis(refusal.retry_after_ms)).await;
+                }
+                other => return Ok(other),
             }
         }
     }

@@ -24,6 +24,8 @@ use crate::{
 const MESSAGES: u64 = 3;
 /// Without a word of the server, the first wait after a broken connection is drawn from this, and doubles.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// So long reading one conversation may take.
+const CHECK_TIME: Duration = Duration::from_secs(90);
 /// It doubles up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -40,12 +42,12 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let address = server.address;
     let log = Log::new();
     let begin = |index: usize| async move {
-        let mut wire = Wire::open(address, source(index * BAND)).await.with_context(|| format!("connection {index}"))?;
+        let mut wire = Wire::open_in_time(address, source(index * BAND)).await.with_context(|| format!("connection {index}"))?;
         let writer = LightLog::random();
         let reader = writer.sibling();
-        expect_receipt(wire.call(LightLog::create(&[&writer, &reader])).await?)?;
+        expect_receipt(wire.ask(LightLog::create(&[&writer, &reader])).await?)?;
         for number in 0..MESSAGES {
-            expect_receipt(wire.call(writer.append(Bytes::from(format!("message {number}")))).await?)?;
+            expect_receipt(wire.ask(writer.append(Bytes::from(format!("message {number}")))).await?)?;
         }
         subscribe(&mut wire, &reader).await?;
         Ok((wire, reader))
@@ -91,14 +93,13 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     outcome.notes.push(format!("The server was up again after {up:.2} s. {tried:.2} tries a person."));
     let check = |(index, reader): (usize, LightLog)| async move {
         let read = read_whole(address, source(index * BAND), &reader, MESSAGES);
-        tokio::time::timeout(Duration::from_secs(30), read).await.is_ok_and(|read| read.is_ok())
+        tokio::time::timeout(CHECK_TIME, read).await.map_err(anyhow::Error::from).and_then(|read| read)
     };
-    let whole = stream::iter(readers.into_iter().enumerate())
-        .map(check)
-        .buffer_unordered(64)
-        .filter(|whole| std::future::ready(*whole))
-        .count()
-        .await;
+    let checked: Vec<Result<u64>> = stream::iter(readers.into_iter().enumerate()).map(check).buffer_unordered(64).collect().await;
+    let whole = checked.iter().filter(|read| read.is_ok()).count();
+    if let Some(Err(error)) = checked.iter().find(|read| read.is_err()) {
+        outcome.notes.push(format!("The first that could not be read whole: {error:#}"));
+    }
     outcome.mark("conversations with everything that was acknowledged", format!("{people}"), format!("{whole}"), whole == people);
     drop(back);
     let seen = first_seen.into_iter().chain(watch.end()).collect::<Vec<_>>();
@@ -145,7 +146,7 @@ fn expect_receipt(body: server_frame::Body) -> Result<()> {
 
 async fn subscribe(wire: &mut Wire, reader: &LightLog) -> Result<()> {
     let logs = vec![reader.subscription(0)];
-    match wire.call(client_frame::Body::Subscribe(proto::Subscribe { logs })).await? {
+    match wire.ask(client_frame::Body::Subscribe(proto::Subscribe { logs })).await? {
         server_frame::Body::Subscribed(proto::Subscribed { logs }) if logs.iter().all(|log| log.refusal.is_none()) => Ok(()),
         other => bail!("not subscribed: {other:?}"),
     }

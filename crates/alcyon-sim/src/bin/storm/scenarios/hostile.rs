@@ -60,6 +60,9 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
         during.accepted,
         delivered(stormed, stormed + storm)
     ));
+    if !field.short {
+        outcome.at_most("the generator kept its schedule, 99 of 100", Some(log.lateness(0)), 20.0, "ms");
+    }
     let quiet = before.quantile(0.99).unwrap_or(0.0);
     let limit = if field.short { (20.0 * quiet).max(500.0) } else { (1.5 * quiet).max(quiet + 5.0) };
     outcome.at_most(format!("99 of 100 of them (calm: {quiet:.2} ms)"), during.quantile(0.99), limit, "ms");
