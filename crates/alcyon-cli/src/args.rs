@@ -85,6 +85,7 @@ pub(crate) enum Command {
     /// Make an account on a server, and a profile for it
     ///
     /// Prints twelve recovery words, this once. Write them down: they are the account.
+    /// Where many sign up at once, it waits in line and shows the place and the time. Stopped and run again, it keeps its place.
     #[command(after_help = "Example:\n  alcyon register ann --server https://chat.example.org")]
     Register {
         /// The part of the handle before the @: 3 to 32 of a-z 0-9 . _ -
@@ -92,6 +93,9 @@ pub(crate) enum Command {
         /// The server: https://HOST:PORT, or http:// on this machine
         #[arg(long, value_name = "URL")]
         server: ServerUrl,
+        /// Do not wait where many sign up at once: the place in line is kept, and the same command goes on from there
+        #[arg(long)]
+        no_wait: bool,
     },
     /// Show the handle and the account of this profile
     Whoami,

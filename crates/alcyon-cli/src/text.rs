@@ -51,6 +51,10 @@ pub(crate) enum Text<'a> {
     TryAgainIn { seconds: u64 },
     // progress
     Registering,
+    InLine { place: u64, waiting: u64, time: &'a str },
+    Seconds { count: u64 },
+    Minutes { count: u64 },
+    Hours { count: u64 },
     Contacting,
     Fetching,
     Sending,

@@ -71,6 +71,68 @@ pub(crate) async fn server_info<T: Transport>(transport: &T, server: &ServerUrl)
     get(transport, server, "/v1/server".to_owned()).await
 }
 
+/// Why a sign-up was not taken.
+pub(crate) enum SignUpRefused {
+    /// There is a line, and this one needs a ticket.
+    Line { after_ms: u64 },
+    /// It has one; it is not its turn.
+    Early { after_ms: u64 },
+    /// The ticket is none of this server's, or not any more.
+    WrongTicket,
+    /// Anything else.
+    Other(ClientError),
+}
+
+/// Where one stands in the line of newcomers.
+#[derive(Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum LineAnswer {
+    Open,
+    Line,
+    Work {
+        challenge: String,
+        bits: u32,
+    },
+    Wait {
+        place: u64,
+        wait_ms: u64,
+        ask_again_ms: u64,
+        waiting: u64,
+        #[serde(default)]
+        ticket: Option<String>,
+    },
+    Ready {
+        #[serde(default)]
+        ticket: Option<String>,
+    },
+}
+
+#[derive(Serialize)]
+struct AskForTicket<'a> {
+    account: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
+}
+
+/// Asks for a place in the line, or where the ticket stands. `work` is a challenge and the nonce that was found.
+pub(crate) async fn ask_for_ticket<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+    ticket: Option<&str>,
+    work: Option<(&str, u64)>,
+) -> Result<LineAnswer, ClientError> {
+    let (challenge, nonce) = work.unzip();
+    let nonce = nonce.map(|nonce| BASE64URL_NOPAD.encode(&nonce.to_be_bytes()));
+    let body = json(&AskForTicket { account: account.to_text(), ticket, challenge, nonce });
+    let path = "/v1/sign-up/tickets".to_owned();
+    parse(&transport.request(HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body }).await?)
+}
+
 /// Signs up: name, manifest and the inbox with its seats come to be together.
 pub(crate) async fn sign_up<T: Transport>(
     transport: &T,
@@ -78,17 +140,30 @@ pub(crate) async fn sign_up<T: Transport>(
     name: &HandleName,
     seats: &[Seat],
     server_time_ms: u64,
-) -> Result<(), ClientError> {
+    ticket: Option<&str>,
+) -> Result<(), SignUpRefused> {
     let inbox_seats = json_seats(seats);
     let body = SignUp { name: name.as_str(), manifest: BASE64URL_NOPAD.encode(local.manifest.to_bytes()), inbox_seats };
-    let request = local.signed(&local.server, HttpMethod::Post, "/v1/accounts".to_owned(), json(&body), server_time_ms)?;
-    match transport.request(request).await? {
-        HttpResponse { status: 200 | 201, .. } => Ok(()),
-        answer => Err(match refusal(&answer) {
-            (problem, _) if problem.as_deref() == Some("handle_taken") => ClientError::HandleTaken(local.handle.to_text()),
-            (_, error) => error,
-        }),
+    let mut request = local
+        .signed(&local.server, HttpMethod::Post, "/v1/accounts".to_owned(), json(&body), server_time_ms)
+        .map_err(SignUpRefused::Other)?;
+    request.headers.extend(ticket.map(|ticket| ("alcyon-ticket", ticket.to_owned())));
+    let answer = transport.request(request).await.map_err(|error| SignUpRefused::Other(error.into()))?;
+    if matches!(answer.status, 200 | 201) {
+        return Ok(());
     }
+    let (problem, error) = refusal(&answer);
+    let after_ms = match &error {
+        ClientError::Refused { kind: RefusalKind::Later { after_ms }, .. } => *after_ms,
+        _ => 1_000,
+    };
+    Err(match problem.as_deref() {
+        Some("handle_taken") => SignUpRefused::Other(ClientError::HandleTaken(local.handle.to_text())),
+        Some("line") => SignUpRefused::Line { after_ms },
+        Some("early") => SignUpRefused::Early { after_ms },
+        Some("wrong_ticket") => SignUpRefused::WrongTicket,
+        _ => SignUpRefused::Other(error),
+    })
 }
 
 fn json_seats(seats: &[Seat]) -> Vec<JsonSeat> {

@@ -27,6 +27,14 @@ pub enum ClientError {
     /// The handle is taken. Choose another.
     #[error("the handle {0} is taken")]
     HandleTaken(String),
+    /// Many sign up at once and this one was not to wait. Its place is kept: the same call goes on from there.
+    #[error("many sign up just now: {place} in line; the place is kept, run it again to go on")]
+    InLine {
+        /// People before this one, and itself.
+        place: u64,
+        /// Milliseconds until its turn, as far as the server knows.
+        wait_ms: u64,
+    },
     /// The handle names another account than the one known or asked for. Compare safety numbers, then use `handle#account-id`.
     #[error("{handle} names another account than before; nothing was sent")]
     HandleChanged {
@@ -168,6 +176,7 @@ impl ClientError {
             Self::Unknown { .. } => "unknown",
             Self::NoSuchHandle(_) => "no-such-handle",
             Self::HandleTaken(_) => "handle-taken",
+            Self::InLine { .. } => "in-line",
             Self::HandleChanged { .. } => "handle-changed",
             Self::OwnHandle => "own-handle",
             Self::Blocked(_) => "blocked",

@@ -29,7 +29,9 @@ pub mod observe;
 mod refusal;
 mod server;
 mod session;
+mod sign_up;
 pub mod store;
 
 pub use refusal::Refusal;
 pub use server::{RunningServer, Server, StartError};
+pub use sign_up::SignUpSettings;

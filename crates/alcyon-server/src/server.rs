@@ -30,6 +30,7 @@ use crate::{
     logs::{Logs, ServerClock, SystemClock},
     observe::{Metrics, OwnAddress, event},
     session::Sessions,
+    sign_up::{Calm, OpenError, SignUps},
     store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
 };
 
@@ -78,6 +79,14 @@ pub enum StartError {
         path: PathBuf,
         /// What is wrong with it.
         source: BlobError,
+    },
+    /// The secret that processes share can't be read.
+    #[error("{path}: {reason}", path = path.display())]
+    SharedKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
@@ -137,14 +146,21 @@ impl Server {
         let lifecycle = Lifecycle::new(metrics.clone());
         let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone());
         let blobs = Arc::new(blobs.map_err(|source| StartError::Blobs { path: config.data.join(BLOBS_FOLDER), source })?);
-        let sessions =
-            Arc::new(Sessions { logs: logs.clone(), clock, metrics: metrics.clone(), lifecycle: lifecycle.clone(), limits: config.limits });
+        let sessions = Arc::new(Sessions {
+            logs: logs.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            lifecycle: lifecycle.clone(),
+            limits: config.limits,
+        });
         let (serves_metrics, own_metrics) = match config.metrics {
             MetricsListen::Auto if address.ip().is_loopback() => (true, None),
             MetricsListen::Auto => (false, Some(MetricsListen::OWN_ADDRESS)),
             MetricsListen::Off => (false, None),
             MetricsListen::At(own) => (false, Some(own)),
         };
+        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, clock, Arc::new(Calm), metrics.clone());
+        let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
         let state = Arc::new(App {
             name,
             url,
@@ -155,6 +171,7 @@ impl Server {
             sessions,
             directory,
             blobs: blobs.clone(),
+            sign_ups: sign_ups.clone(),
         });
         let acceptor = |listener, tls, router| Acceptor {
             listener,
@@ -177,6 +194,7 @@ impl Server {
         tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
+        tasks.push(tokio::spawn(keep_line(sign_ups, lifecycle.clone())));
         tasks.push(tokio::spawn(sweep_blobs(blobs, lifecycle.clone())));
         if address.ip().is_unspecified() && config.name.is_none() {
             event!(WARN, "the server has no public name: set `name`, handles carry it");
@@ -304,6 +322,31 @@ async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
         if logs.sweep().await.is_err() {
             event!(WARN, "the store could not be swept; it is tried again in a minute");
         }
+    }
+}
+
+/// How coarsely the line of newcomers is kept.
+const KEEP_LINE: Duration = Duration::from_secs(1);
+
+async fn keep_line(sign_ups: Arc<SignUps<AnyStore>>, lifecycle: Arc<Lifecycle>) {
+    let mut ticks = tokio::time::interval(KEEP_LINE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = lifecycle.reached(Phase::Draining) => return,
+            _ = ticks.tick() => {}
+        }
+        if sign_ups.keep().await.is_err() {
+            event!(WARN, "the line of newcomers could not be kept; it is tried again in a second");
+        }
+    }
+}
+
+fn sign_up_failed(error: OpenError, data: &Path) -> StartError {
+    match error {
+        OpenError::Key(path, reason) => StartError::SharedKey { path, reason: reason.to_string() },
+        OpenError::Store(source) => StartError::Store { path: data.to_owned(), source },
+        OpenError::Write(_) => StartError::Store { path: data.to_owned(), source: StoreError::Stopped },
     }
 }
 

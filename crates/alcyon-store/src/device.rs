@@ -27,6 +27,8 @@ stored_enum! {
         Removal = 8,
         /// From which commit count on a term is read on a seat that a sibling has lent. About the term's log.
         Lent = 9,
+        /// The place in the line of newcomers while this account signs up. About nothing.
+        Ticket = 10,
     }
 }
 

@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
-use crate::{blobs::BlobSettings, logs::LogSettings};
+use crate::{SignUpSettings, blobs::BlobSettings, logs::LogSettings};
 
 pub use command::{Invocation, command, from_process, interpret};
 pub use setting::{Kind, SETTINGS, Setting};
@@ -49,6 +49,8 @@ pub struct Config {
     pub logs: LogSettings,
     /// Quotas and retention of blobs.
     pub blobs: BlobSettings,
+    /// How newcomers come in.
+    pub sign_ups: SignUpSettings,
 }
 
 /// What the data is kept in.

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
 use crate::{
+    SignUpSettings,
     blobs::BlobSettings,
     logs::{LogSettings, Rate},
 };
@@ -348,6 +349,24 @@ pub const SETTINGS: &[Setting] = &[
         allowed: RATE,
         help: "Bytes that may be uploaded from one address band (IPv4 /24, IPv6 /48)",
     },
+    Setting {
+        key: "sign_ups.per_second",
+        flag: "sign-ups-per-second",
+        value_name: "NUMBER",
+        default: Some("auto"),
+        kind: Kind::Text,
+        allowed: "auto, or a number of people a second from 0.01 to 1000000",
+        help: "Newcomers let in a second, beyond which they wait in line; `auto`: as many as there is room for",
+    },
+    Setting {
+        key: "sign_ups.key_file",
+        flag: "sign-ups-key-file",
+        value_name: "FILE",
+        default: None,
+        kind: Kind::Text,
+        allowed: "a file with 64 hexadecimal digits",
+        help: "Secret behind tickets and codes, for several processes to share; without it one of its own, in the data directory",
+    },
 ];
 
 impl Config {
@@ -411,6 +430,7 @@ impl Config {
             },
             logs: log_settings(values)?,
             blobs: blob_settings(values)?,
+            sign_ups: sign_up_settings(values)?,
         })
     }
 }
@@ -449,6 +469,14 @@ fn blob_settings(values: &Values) -> Result<BlobSettings, ConfigError> {
         unfinished: values.required("blobs.unfinished_days", days)?,
         disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
     })
+}
+
+fn sign_up_settings(values: &Values) -> Result<SignUpSettings, ConfigError> {
+    let per_second = values.required("sign_ups.per_second", |text| match text {
+        "auto" => Some(None),
+        number => number.parse().ok().filter(|number| (0.01..=1e6).contains(number)).map(Some),
+    })?;
+    Ok(SignUpSettings { per_second, key_file: values.optional("sign_ups.key_file", path)? })
 }
 
 fn path(text: &str) -> Option<std::path::PathBuf> {

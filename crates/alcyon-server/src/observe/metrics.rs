@@ -42,6 +42,14 @@ pub struct Metrics {
     pub blob_bytes_out: Counter,
     /// Bytes promised to all blobs.
     pub blob_bytes: Gauge,
+    /// Newcomers who have signed up.
+    pub sign_ups: Counter,
+    /// Sign-ups that were told to wait.
+    pub sign_ups_held: Counter,
+    /// Tickets given out.
+    pub sign_up_tickets: Counter,
+    /// Tickets that wait for their turn.
+    pub sign_up_line: Gauge,
     /// 1 from SIGTERM on.
     pub draining: Gauge,
     handle: PrometheusHandle,
@@ -170,6 +178,10 @@ impl Metrics {
             blob_bytes_in: series.counter("alcyon_blob_bytes_received_total", None),
             blob_bytes_out: series.counter("alcyon_blob_bytes_sent_total", None),
             blob_bytes: series.gauge("alcyon_blob_bytes", "Bytes promised to all blobs"),
+            sign_ups: series.counter("alcyon_sign_ups_total", None),
+            sign_ups_held: series.counter("alcyon_sign_ups_held_total", None),
+            sign_up_tickets: series.counter("alcyon_sign_up_tickets_total", None),
+            sign_up_line: series.gauge("alcyon_sign_up_line", "Tickets of newcomers that wait for their turn"),
             draining: series.gauge("alcyon_draining", "1 once the server has been told to stop"),
             handle: recorder.handle(),
         }

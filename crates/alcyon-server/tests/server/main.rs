@@ -10,5 +10,6 @@ mod http;
 mod limits;
 mod process;
 mod refusals;
+mod sign_up;
 mod silence;
 mod tls;

@@ -30,6 +30,7 @@ const NO_BODY: usize = 1024;
 
 /// `POST /v1/accounts`: signs up.
 pub(super) async fn sign_up(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+    let (ticket, entered) = super::sign_up::enter(&app, &request)?;
     let (device, body) = signed(&app, request, MANIFEST_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let name: HandleName = fields.text("name")?.parse().map_err(Problem::from)?;
@@ -40,9 +41,15 @@ pub(super) async fn sign_up(State(app): State<Arc<App>>, request: Request) -> Re
         return Err(foreign_device());
     }
     let account = manifest.account();
+    if ticket.is_some_and(|ticket| ticket.account != account) {
+        return Err(Problem::never(StatusCode::FORBIDDEN, "wrong_ticket", "this ticket is another account's").at("alcyon-ticket"));
+    }
     let handle = Handle::new(name.clone(), &app.name).map_err(Problem::from)?;
     let stood = app.directory.manifest_by_handle(&name).map_err(Problem::from)?.is_some_and(|known| known == manifest.to_bytes());
     app.directory.sign_up(&name, manifest, device, seats).await?;
+    if !stood {
+        entered.signed_up();
+    }
     let status = if stood { StatusCode::OK } else { StatusCode::CREATED };
     let body = json!({ "handle": handle.to_text(), "account": account.to_text() });
     Ok((status, json_body(&body)).into_response())
