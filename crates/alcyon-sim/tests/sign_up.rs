@@ -73,6 +73,7 @@ fn a_place_is_kept_through_ends_of_the_client_and_the_server() -> anyhow::Result
             }
         };
         ensure!(impatient(&ann, "ann").await? == 1);
+        tokio::time::sleep(Duration::from_secs(1)).await;
         ensure!(impatient(&ben, "ben").await? == 2);
         // So that the server has kept the line as it stands.
         tokio::time::sleep(Duration::from_secs(2)).await;

@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 const SPANS: usize = 1_024;
 /// Of these, the newest, which stay as they are.
 const FINE_SPANS: usize = 64;
+/// Who has to wait a moment more comes again within this time after it.
+pub(crate) const CROWDED_MS: u64 = 500;
 /// One whose turn has come is expected within this time.
 const SHOW_MS: u64 = 10_000;
 /// So many seconds' worth of people may be expected at once.
@@ -15,6 +17,8 @@ const EXPECTED_S: f64 = 3.0;
 const LEAST_SHOW_RATE: f64 = 0.02;
 /// How long a turn holds, in time of arrival that has passed since.
 pub(crate) const TURN_HOLDS_US: u64 = 24 * 60 * 60 * 1_000_000;
+
+const SECOND_US: u64 = 1_000_000;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +36,8 @@ pub(crate) struct Line {
     tokens: f64,
     /// People who may be called now; refilled by the rate.
     calls: f64,
+    /// Those called come faster than they can be let in: until then nobody else is called.
+    crowded_until_ms: u64,
     now_ms: u64,
 }
 
@@ -51,6 +57,8 @@ struct Called {
     until_us: u64,
     people: u64,
     came: u64,
+    /// Some of them had to wait a moment more: who came in time says nothing of who comes.
+    crowded: bool,
 }
 
 /// What is kept of a line, coarsely.
@@ -96,6 +104,7 @@ impl Line {
             // As many as the first look at the rate says.
             tokens: f64::INFINITY,
             calls: f64::INFINITY,
+            crowded_until_ms: 0,
             now_ms,
         }
     }
@@ -141,9 +150,13 @@ impl Line {
         self.tokens = (self.tokens + come).min(burst(rate));
         self.calls = (self.calls + come).min(burst(rate));
         self.learn();
-        if self.tokens >= 1.0 {
-            // No more than can be expected to come, and no more expected than can be let in soon.
-            let room = self.calls.min(rate * EXPECTED_S + burst(rate) - self.expected());
+        if self.now_ms >= self.crowded_until_ms && self.tokens >= 1.0 {
+            let expected = self.expected();
+            // Nobody has come for a second, and nobody is expected: more were let in than were reckoned to be there.
+            let idle = self.tokens >= burst(rate) && expected < 1.0;
+            let calls = if idle { burst(rate) } else { self.calls };
+            // No more are expected than can be let in soon.
+            let room = calls.min(rate * EXPECTED_S + burst(rate) - expected);
             self.call(whole(room / self.show_rate));
         }
         if self.waiting == 0 {
@@ -153,18 +166,17 @@ impl Line {
 
     /// A ticket is given out now: the time of arrival that it carries, in milliseconds. Counted once a person.
     pub fn join(&mut self, is_new: bool) -> u64 {
-        let arrival_us = micros(self.now_ms).max(self.watermark_us);
         // Rounded up: whoever gets a ticket now is behind the watermark.
-        let arrival_ms = arrival_us.div_ceil(1_000);
+        let arrival_ms = self.now_ms.max(self.watermark_us.div_ceil(1_000));
         if is_new {
-            let second = arrival_us / 1_000_000 * 1_000_000;
+            let (arrival_us, until_us) = (micros(arrival_ms), micros(arrival_ms + 1));
             self.waiting += 1;
             match self.spans.back_mut() {
-                Some(last) if last.until_us > arrival_us => last.tickets += 1,
-                last => {
-                    let from_us = last.map_or(second, |last| last.until_us.max(second)).max(self.watermark_us);
-                    self.spans.push_back(Span { from_us, until_us: (second + 1_000_000).max(from_us + 1), tickets: 1 });
+                // Of the same second.
+                Some(last) if last.until_us > arrival_us || last.from_us / SECOND_US == arrival_us / SECOND_US => {
+                    (last.until_us, last.tickets) = (last.until_us.max(until_us), last.tickets + 1);
                 }
+                _ => self.spans.push_back(Span { from_us: arrival_us, until_us, tickets: 1 }),
             }
             if self.spans.len() > SPANS {
                 self.coarsen();
@@ -182,9 +194,16 @@ impl Line {
                     return Err(Held::Early(self.standing_us(arrival_us, rate)));
                 }
                 if self.tokens < 1.0 {
-                    return Err(Held::Crowded { wait_ms: milliseconds((1.0 - self.tokens) / rate) });
+                    let wait_ms = milliseconds((1.0 - self.tokens) / rate);
+                    self.crowded_until_ms = self.now_ms + wait_ms + CROWDED_MS;
+                    if let Some(called) = self.called_of(arrival_us) {
+                        called.crowded = true;
+                    }
+                    return Err(Held::Crowded { wait_ms });
                 }
-                self.count_of(arrival_us, 1);
+                if let Some(called) = self.called_of(arrival_us) {
+                    called.came += 1;
+                }
             }
             // Who has no ticket, or one that has run out, comes in when nobody else waits.
             _ if self.is_open() => {}
@@ -197,8 +216,8 @@ impl Line {
     /// One that was let in has not signed up after all.
     pub fn leave(&mut self, arrival_ms: Option<u64>) {
         self.tokens += 1.0;
-        if let Some(arrival_ms) = arrival_ms {
-            self.count_of(micros(arrival_ms), -1);
+        if let Some(called) = arrival_ms.and_then(|arrival_ms| self.called_of(micros(arrival_ms))) {
+            called.came = called.came.saturating_sub(1);
         }
     }
 
@@ -211,6 +230,17 @@ impl Line {
     pub fn standing(&self, arrival_ms: u64, rate: Option<f64>) -> Option<Standing> {
         let arrival_us = micros(arrival_ms);
         if arrival_us < self.watermark_us { None } else { rate.map(|rate| self.standing_us(arrival_us, rate)) }
+    }
+
+    /// Where the last one stands.
+    pub fn end(&self, rate: f64) -> Standing {
+        let place = self.waiting.max(1);
+        Standing { place, wait_ms: milliseconds(float(place) * self.show_rate / rate) }
+    }
+
+    /// How many of those who wait will probably come.
+    pub fn coming(&self) -> u64 {
+        whole(float(self.waiting) * self.show_rate)
     }
 
     fn standing_us(&self, arrival_us: u64, rate: f64) -> Standing {
@@ -260,23 +290,27 @@ impl Line {
             Some(last) if last.at_ms / 1_000 == self.now_ms / 1_000 => {
                 (last.until_us, last.people) = (self.watermark_us, last.people + people)
             }
-            _ => self.called.push_back(Called { at_ms: self.now_ms, from_us, until_us: self.watermark_us, people, came: 0 }),
+            _ => {
+                self.called.push_back(Called { at_ms: self.now_ms, from_us, until_us: self.watermark_us, people, came: 0, crowded: false })
+            }
         }
     }
 
     /// Learns from those whose time to come is over which share comes.
     fn learn(&mut self) {
-        while let Some(Called { people, came, .. }) = self.called.pop_front_if(|called| called.at_ms + SHOW_MS <= self.now_ms) {
+        while let Some(called) = self.called.pop_front_if(|called| called.at_ms + SHOW_MS <= self.now_ms) {
+            let Called { at_ms: _, from_us: _, until_us: _, people, came, crowded } = called;
+            if crowded {
+                continue;
+            }
             let share = (float(came) / float(people)).clamp(LEAST_SHOW_RATE, 1.0);
             let weight = 0.3 * float(people) / (float(people) + 4.0);
             self.show_rate += weight * (share - self.show_rate);
         }
     }
 
-    fn count_of(&mut self, arrival_us: u64, by: i64) {
-        if let Some(called) = self.called.iter_mut().find(|called| (called.from_us..called.until_us).contains(&arrival_us)) {
-            called.came = called.came.saturating_add_signed(by);
-        }
+    fn called_of(&mut self, arrival_us: u64) -> Option<&mut Called> {
+        self.called.iter_mut().find(|called| (called.from_us..called.until_us).contains(&arrival_us))
     }
 
     /// Puts neighbours together, but for the newest.

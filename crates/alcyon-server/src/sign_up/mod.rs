@@ -199,7 +199,12 @@ impl<S: Store> SignUps<S> {
         };
         self.metrics.sign_up_tickets.increment(1);
         let ticket = Ticket { arrival_ms, band, account }.seal(&self.key);
-        (state.line.waiting(), self.place(&state, arrival_ms).unwrap_or(Place::Ready), Some(ticket))
+        let place = match (old, state.pace.rate()) {
+            // Behind everybody, whatever the count of its second says of where in it.
+            (None, Some(rate)) => waiting(&state, state.line.end(rate)),
+            _ => self.place(&state, arrival_ms).unwrap_or(Place::Ready),
+        };
+        (state.line.waiting(), place, Some(ticket))
     }
 
     /// Lets somebody in, or says why not. Costs a look at a number: no signature has been looked at yet.
@@ -214,14 +219,16 @@ impl<S: Store> SignUps<S> {
                 Ok(Entered { sign_ups: self, arrival_ms, done: false })
             }
             Err(held) => {
+                let coming = state.line.coming();
                 drop(state);
                 self.metrics.sign_ups_held.increment(1);
                 Err(match held {
                     Held::NoTicket => NotNow::Line { retry_after_ms: spread(1_000, 3_000) },
-                    Held::Early(standing) => NotNow::Waiting { standing, retry_after_ms: ask_again(standing.wait_ms) },
-                    Held::Crowded { wait_ms } => {
-                        NotNow::Waiting { standing: Standing { place: 1, wait_ms }, retry_after_ms: spread(wait_ms, wait_ms + 1_000) }
-                    }
+                    Held::Early(standing) => NotNow::Waiting { standing, retry_after_ms: ask_again(standing.wait_ms, coming) },
+                    Held::Crowded { wait_ms } => NotNow::Waiting {
+                        standing: Standing { place: 1, wait_ms },
+                        retry_after_ms: spread(wait_ms, wait_ms + line::CROWDED_MS * 4 / 5),
+                    },
                 })
             }
         }
@@ -250,7 +257,7 @@ impl<S: Store> SignUps<S> {
 
     fn place(&self, state: &State, arrival_ms: u64) -> Option<Place> {
         let standing = state.line.standing(arrival_ms, state.pace.rate())?;
-        Some(Place::Waiting { standing, ask_again_ms: ask_again(standing.wait_ms) })
+        Some(waiting(state, standing))
     }
 
     /// The state as of now.
@@ -323,13 +330,18 @@ async fn own_key<S: Store>(logs: &Logs<S>) -> Result<Zeroizing<[u8; 32]>, OpenEr
     Ok(key)
 }
 
-/// When to ask again: near the front when it is time, far back after a good part of the wait, never all at once.
-fn ask_again(wait_ms: u64) -> u64 {
+fn waiting(state: &State, standing: Standing) -> Place {
+    Place::Waiting { standing, ask_again_ms: ask_again(standing.wait_ms, state.line.coming()) }
+}
+
+/// When to ask again: near the front when it is time, further back after a good part of the wait. All who wait ask a thousand
+/// times a second together at the most, and each every ten minutes at the least.
+fn ask_again(wait_ms: u64, coming: u64) -> u64 {
     if wait_ms <= 2_000 {
-        spread(wait_ms, wait_ms + 250)
-    } else {
-        spread(wait_ms * 6 / 10, wait_ms * 9 / 10).min(spread(ASK_AGAIN_MS * 9 / 10, ASK_AGAIN_MS))
+        return spread(wait_ms, wait_ms + 250);
     }
+    let seldom = coming.clamp(2_000, ASK_AGAIN_MS);
+    spread(wait_ms * 6 / 10, wait_ms * 9 / 10).min(spread(seldom * 9 / 10, seldom))
 }
 
 /// A random time between two.

@@ -48,7 +48,7 @@ async fn in_line_a_ticket_stands_for_its_place_and_comes_in_for_its_own_account_
     assert_eq!((bens["state"].as_str(), bens["place"].as_u64(), bens["waiting"].as_u64()), (Some("wait"), Some(1), Some(1)), "{bens}");
     let cats = ticket(address, json!({ "account": cat.account() })).await.json();
     assert_eq!((cats["place"].as_u64(), cats["waiting"].as_u64()), (Some(2), Some(2)), "{cats}");
-    assert!(cats["wait_ms"].as_u64().unwrap() > 100_000 && cats["ask_again_ms"].as_u64().unwrap() > 50_000, "{cats}");
+    assert!(cats["wait_ms"].as_u64().unwrap() > 100_000 && cats["ask_again_ms"].as_u64().unwrap() > 1_000, "{cats}");
     let bens_ticket = bens["ticket"].as_str().unwrap();
     assert_eq!(look(address, bens_ticket).await["place"], 1);
 
