@@ -6,9 +6,10 @@ use std::{
     time::Instant,
 };
 
-use alcyon_client::{HandleName, InLine, Newcomer, ServerUrl};
+use alcyon_client::{CodeWay, HandleName, InLine, Newcomer, ServerUrl};
 
 use crate::{
+    args::Shows,
     commands::Native,
     failure::Failure,
     look::Look,
@@ -22,6 +23,7 @@ pub(crate) async fn run<W: Write>(
     name: &HandleName,
     server: &ServerUrl,
     waits: bool,
+    shows: Shows,
     client: &Native,
     report: &mut Report<W>,
 ) -> Result<(), Failure> {
@@ -29,7 +31,7 @@ pub(crate) async fn run<W: Write>(
     let last = Cell::new(None);
     let told = RefCell::new(&mut *report);
     let registered = {
-        let mut newcomer = Waiting { waits, look, json, last: &last, report: &told };
+        let mut newcomer = Waiting { waits, shows, look, json, last: &last, report: &told };
         let say = || said(look, last.get());
         with_progress_saying(look, json, say, client.register_as(name, server, &mut newcomer)).await?
     };
@@ -42,6 +44,7 @@ pub(crate) async fn run<W: Write>(
 /// Shows where it stands: in JSON as an event, to people beside the sign of life, elsewhere as a line now and then.
 struct Waiting<'a, W: Write> {
     waits: bool,
+    shows: Shows,
     look: Look,
     json: bool,
     last: &'a Cell<Option<(InLine, Instant)>>,
@@ -58,6 +61,37 @@ impl<W: Write> Newcomer for Waiting<'_, W> {
             let _ = writeln!(std::io::stderr(), "{}", said(self.look, self.last.get()));
         }
         self.waits
+    }
+
+    fn invite(&mut self) -> Option<String> {
+        self.shows.invite.clone().or_else(|| self.ask(Text::AskInvite))
+    }
+
+    fn address(&mut self, way: CodeWay) -> Option<String> {
+        match way {
+            CodeWay::Email => self.shows.email.clone().or_else(|| self.ask(Text::AskEmail)),
+            CodeWay::Phone => self.shows.phone.clone().or_else(|| self.ask(Text::AskPhone)),
+        }
+    }
+
+    fn code(&mut self, _: CodeWay, to: &str, again: bool) -> Option<String> {
+        // One that was given is tried once.
+        self.shows.code.take().or_else(|| self.ask(if again { Text::AskCodeAgain { to } } else { Text::AskCode { to } }))
+    }
+}
+
+impl<W: Write> Waiting<'_, W> {
+    /// Asks on a terminal; an empty line is no answer.
+    fn ask(&self, text: Text<'_>) -> Option<String> {
+        use std::io::{BufRead as _, IsTerminal as _, stderr, stdin};
+        if self.json || !stdin().is_terminal() || !stderr().is_terminal() {
+            return None;
+        }
+        let _ = write!(stderr(), "\r\u{1b}[K{} ", self.look.language.say(text));
+        let mut line = String::new();
+        stdin().lock().read_line(&mut line).ok()?;
+        let line = line.trim();
+        (!line.is_empty()).then(|| line.to_owned())
     }
 }
 

@@ -52,6 +52,11 @@ pub(crate) enum Text<'a> {
     // progress
     Registering,
     InLine { place: u64, waiting: u64, time: &'a str },
+    AskInvite,
+    AskEmail,
+    AskPhone,
+    AskCode { to: &'a str },
+    AskCodeAgain { to: &'a str },
     Seconds { count: u64 },
     Minutes { count: u64 },
     Hours { count: u64 },

@@ -21,6 +21,106 @@ struct SignUp<'a> {
     name: &'a str,
     manifest: String,
     inbox_seats: Vec<JsonSeat>,
+    #[serde(skip_serializing_if = "Proofs::is_empty")]
+    proofs: &'a Proofs,
+}
+
+/// What a newcomer shows.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Proofs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) invite: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) work: Option<ShownWork>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<ShownCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<ShownCode>,
+}
+
+impl Proofs {
+    fn is_empty(&self) -> bool {
+        let Self { invite, work, email, phone } = self;
+        invite.is_none() && work.is_none() && email.is_none() && phone.is_none()
+    }
+}
+
+/// A challenge and the nonce that was found.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownWork {
+    pub(crate) challenge: String,
+    pub(crate) nonce: String,
+}
+
+/// A code, or the server's word that it could send none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ShownCode {
+    pub(crate) to: String,
+    pub(crate) sent: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Ways {
+    proofs: Vec<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct ForAccount {
+    account: String,
+}
+
+/// Work to be done.
+#[derive(Deserialize)]
+pub(crate) struct Challenge {
+    pub(crate) challenge: String,
+    pub(crate) bits: u32,
+}
+
+#[derive(Serialize)]
+struct AskForCode<'a> {
+    account: String,
+    by: &'a str,
+    to: &'a str,
+}
+
+/// What became of asking for a code.
+#[derive(Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum CodeAnswer {
+    Sent { sent: String },
+    Excused { sent: String },
+}
+
+/// What newcomers have to show: any of these ways, all of its proofs.
+pub(crate) async fn ways_in<T: Transport>(transport: &T, server: &ServerUrl) -> Result<Vec<Vec<String>>, ClientError> {
+    let Ways { proofs } = get(transport, server, "/v1/sign-up".to_owned()).await?;
+    Ok(proofs)
+}
+
+/// Asks for work to show at sign-up.
+pub(crate) async fn sign_up_challenge<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+) -> Result<Challenge, ClientError> {
+    let body = json(&ForAccount { account: account.to_text() });
+    let path = "/v1/sign-up/challenges".to_owned();
+    parse(&transport.request(HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body }).await?)
+}
+
+/// Has a code sent.
+pub(crate) async fn ask_for_code<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+    by: &str,
+    to: &str,
+) -> Result<CodeAnswer, ClientError> {
+    let body = json(&AskForCode { account: account.to_text(), by, to });
+    let path = "/v1/sign-up/codes".to_owned();
+    parse(&transport.request(HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body }).await?)
 }
 
 #[derive(Serialize)]
@@ -77,6 +177,8 @@ pub(crate) enum SignUpRefused {
     Line { after_ms: u64 },
     /// It has one; it is not its turn.
     Early { after_ms: u64 },
+    /// Something has to be shown, or what was shown is wrong.
+    Proof { wrong: bool, error: ClientError },
     /// The ticket is none of this server's, or not any more.
     WrongTicket,
     /// Anything else.
@@ -141,9 +243,10 @@ pub(crate) async fn sign_up<T: Transport>(
     seats: &[Seat],
     server_time_ms: u64,
     ticket: Option<&str>,
+    proofs: &Proofs,
 ) -> Result<(), SignUpRefused> {
     let inbox_seats = json_seats(seats);
-    let body = SignUp { name: name.as_str(), manifest: BASE64URL_NOPAD.encode(local.manifest.to_bytes()), inbox_seats };
+    let body = SignUp { name: name.as_str(), manifest: BASE64URL_NOPAD.encode(local.manifest.to_bytes()), inbox_seats, proofs };
     let mut request = local
         .signed(&local.server, HttpMethod::Post, "/v1/accounts".to_owned(), json(&body), server_time_ms)
         .map_err(SignUpRefused::Other)?;
@@ -161,6 +264,7 @@ pub(crate) async fn sign_up<T: Transport>(
         Some("handle_taken") => SignUpRefused::Other(ClientError::HandleTaken(local.handle.to_text())),
         Some("line") => SignUpRefused::Line { after_ms },
         Some("early") => SignUpRefused::Early { after_ms },
+        Some(needed @ ("proof_needed" | "proof_wrong" | "invite_over")) => SignUpRefused::Proof { wrong: needed != "proof_needed", error },
         Some("wrong_ticket") => SignUpRefused::WrongTicket,
         _ => SignUpRefused::Other(error),
     })

@@ -35,6 +35,18 @@ pub enum ClientError {
         /// Milliseconds until its turn, as far as the server knows.
         wait_ms: u64,
     },
+    /// The server lets newcomers in who show something, and this one had nothing of that. Nothing has changed.
+    #[error("this server asks newcomers for {ways}")]
+    ProofNeeded {
+        /// `invite`, `work`, `email`, `phone`: any of the ways, all the proofs of one.
+        ways: String,
+    },
+    /// A code is on its way. Go on with it.
+    #[error("a code was sent to {to}; run it again with --code")]
+    CodeSent {
+        /// Where it goes.
+        to: String,
+    },
     /// The handle names another account than the one known or asked for. Compare safety numbers, then use `handle#account-id`.
     #[error("{handle} names another account than before; nothing was sent")]
     HandleChanged {
@@ -177,6 +189,8 @@ impl ClientError {
             Self::NoSuchHandle(_) => "no-such-handle",
             Self::HandleTaken(_) => "handle-taken",
             Self::InLine { .. } => "in-line",
+            Self::ProofNeeded { .. } => "proof-needed",
+            Self::CodeSent { .. } => "code-sent",
             Self::HandleChanged { .. } => "handle-changed",
             Self::OwnHandle => "own-handle",
             Self::Blocked(_) => "blocked",

@@ -85,5 +85,5 @@ pub use next_term::TermReason;
 pub use reading::{Telling, Tells};
 pub use search::{Carries, Search, SearchWord};
 pub use shelf::Muted;
-pub use sign_up::{InLine, Newcomer};
+pub use sign_up::{CodeWay, InLine, Newcomer};
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError};

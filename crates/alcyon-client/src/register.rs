@@ -2,7 +2,7 @@
 
 use alcyon_identity::{DeviceKey, Era, EraKey, Home, Inbox, ManifestDraft, RecoveryWords};
 use alcyon_mls::{InboxKey, KeyPackageRef, KeyPackageUse, forget_key_package, key_package};
-use alcyon_store::{AccountRecord, DeviceNoteKind, RequestState};
+use alcyon_store::{AccountRecord, DeviceNoteKind, RequestState, StoreError, Tx};
 use alcyon_wire::{DropSecret, Handle, HandleName, LogId, RunningHash, Seat, SeatSecret, ServerUrl};
 use zeroize::Zeroizing;
 
@@ -20,6 +20,14 @@ const RENEW_MS: u64 = 7 * DAY_MS;
 const KEEP_MS: u64 = 60 * DAY_MS;
 /// One-time KeyPackages put up at a time.
 const ONE_TIME: usize = 20;
+
+/// A ticket, and the codes that were sent, are for one account at one server.
+fn forget_line(tx: &Tx<'_>) -> Result<(), StoreError> {
+    for about in [b"".as_slice(), b"email", b"phone"] {
+        tx.remove_device_note(DeviceNoteKind::Ticket, about)?;
+    }
+    Ok(())
+}
 
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Makes an account and its handle on `server`. If an earlier call for the same handle was cut off, this one completes it.
@@ -51,7 +59,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         {
             if matches!(error, ClientError::HandleTaken(_)) {
                 self.core.store.transaction(|tx| {
-                    tx.remove_device_note(DeviceNoteKind::Ticket, &[])?;
+                    forget_line(tx)?;
                     tx.remove_account()
                 })?;
                 self.core.reload()?;
@@ -62,7 +70,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let mut record = tx.account()?.ok_or(ClientError::NoAccount)?;
             record.registered = true;
             tx.put_account(&record)?;
-            tx.remove_device_note(DeviceNoteKind::Ticket, &[])?;
+            forget_line(tx)?;
             record.words.take().ok_or(ClientError::HasAccount)
         })?;
         self.core.reload()?;
@@ -114,8 +122,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             key_packages_ms: 0,
         };
         self.core.store.transaction(|tx| {
-            // A ticket is for one account at one server.
-            tx.remove_device_note(DeviceNoteKind::Ticket, &[])?;
+            forget_line(tx)?;
             tx.put_account(&record)
         })?;
         self.core.reload()

@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 use crate::{
     Client, ClientError, Clock, Transport,
-    directory::{self, LineAnswer, ServerInfo, SignUpRefused},
+    directory::{self, Challenge, CodeAnswer, LineAnswer, Proofs, ServerInfo, ShownCode, ShownWork, SignUpRefused},
     local::Local,
     random::random,
 };
@@ -28,6 +28,39 @@ pub struct InLine {
 pub trait Newcomer {
     /// Told each time the server has said where one stands. Whether to wait on; if not, the place is kept for the next time.
     fn in_line(&mut self, line: InLine) -> bool;
+
+    /// An invite, if it has one.
+    fn invite(&mut self) -> Option<String> {
+        None
+    }
+
+    /// An address to send a code to, if it wants that.
+    fn address(&mut self, _: CodeWay) -> Option<String> {
+        None
+    }
+
+    /// The code that came, if it is there. `again`: the last one was wrong.
+    fn code(&mut self, _: CodeWay, _to: &str, _again: bool) -> Option<String> {
+        None
+    }
+}
+
+/// How a code comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeWay {
+    /// By e-mail.
+    Email,
+    /// By SMS or voice.
+    Phone,
+}
+
+impl CodeWay {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
 }
 
 /// Waits, and asks for nothing.
@@ -45,6 +78,8 @@ const HASHES_A_TURN: u64 = 20_000;
 const MOST_BITS: u32 = 28;
 /// How long a server that is away while one stands in line is left alone, at the most.
 const AWAY_MS: u64 = 60_000;
+/// Times that one may be wrong about what is to be shown.
+const WRONG: usize = 4;
 /// Times that a server may change its mind without a wait in between.
 const TURNS: usize = 8;
 
@@ -61,15 +96,22 @@ impl<T: Transport, C: Clock> Client<T, C> {
         // The server checks the time of the signature; in line that moves on.
         let (began_ms, mut turns) = (self.clock.now_ms(), 0);
         let mut away_ms = 1_000;
+        let (mut proofs, mut shown) = (Proofs::default(), 0);
         loop {
             let ticket = self.ticket()?;
             let time_ms = info.time_ms.saturating_add(self.clock.now_ms().saturating_sub(began_ms));
-            let step = match directory::sign_up(&self.transport, local, name, seats, time_ms, ticket.as_deref()).await {
+            let step = match directory::sign_up(&self.transport, local, name, seats, time_ms, ticket.as_deref(), &proofs).await {
                 Ok(()) => return Ok(()),
                 // An earlier answer may have been lost on its way.
                 Err(SignUpRefused::Line { .. } | SignUpRefused::Early { .. }) if self.has_signed_up(local).await => return Ok(()),
                 Err(SignUpRefused::Line { after_ms }) => self.stand_in_line(local, after_ms, newcomer).await,
                 Err(SignUpRefused::Early { after_ms }) => self.stand_in_line(local, after_ms, newcomer).await,
+                Err(SignUpRefused::Proof { error, .. }) if shown >= WRONG => Err(error),
+                Err(SignUpRefused::Proof { wrong, .. }) => {
+                    shown += 1;
+                    proofs = self.show(local, newcomer, wrong).await?;
+                    Ok(0)
+                }
                 Err(SignUpRefused::WrongTicket) if turns < TURNS => {
                     self.core.store.transaction(|tx| tx.remove_device_note(DeviceNoteKind::Ticket, &[]))?;
                     Ok(0)
@@ -125,6 +167,76 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
         }
         Err(ClientError::Unbelievable("work that is asked for again and again"))
+    }
+
+    /// Gathers what is to be shown, for the first way in that this newcomer can go.
+    async fn show(&self, local: &Local, newcomer: &mut impl Newcomer, again: bool) -> Result<Proofs, ClientError> {
+        let ways = directory::ways_in(&self.transport, &local.server).await?;
+        'ways: for way in &ways {
+            let mut proofs = Proofs::default();
+            // What needs nobody comes last: it may be for nothing.
+            for proof in way.iter().filter(|proof| *proof != "work") {
+                match proof.as_str() {
+                    "invite" => proofs.invite = newcomer.invite(),
+                    "email" => proofs.email = self.show_code(local, newcomer, CodeWay::Email, again).await?,
+                    "phone" => proofs.phone = self.show_code(local, newcomer, CodeWay::Phone, again).await?,
+                    // A newer server's.
+                    _ => continue 'ways,
+                }
+                let has = match proof.as_str() {
+                    "invite" => proofs.invite.is_some(),
+                    "email" => proofs.email.is_some(),
+                    _ => proofs.phone.is_some(),
+                };
+                if !has {
+                    continue 'ways;
+                }
+            }
+            if way.iter().any(|proof| proof == "work") {
+                let Challenge { challenge, bits } = directory::sign_up_challenge(&self.transport, &local.server, local.account).await?;
+                let nonce = BASE64URL_NOPAD.encode(&self.work(&challenge, bits).await?.to_be_bytes());
+                proofs.work = Some(ShownWork { challenge, nonce });
+            }
+            return Ok(proofs);
+        }
+        let ways = ways.iter().map(|way| way.join(" + ")).collect::<Vec<_>>().join(", or ");
+        Err(ClientError::ProofNeeded { ways })
+    }
+
+    /// A code that was sent, now or before; none if the newcomer wants none.
+    async fn show_code(
+        &self,
+        local: &Local,
+        newcomer: &mut impl Newcomer,
+        way: CodeWay,
+        again: bool,
+    ) -> Result<Option<ShownCode>, ClientError> {
+        let about = way.word().as_bytes();
+        let note = self.core.store.transaction(|tx| tx.device_note(DeviceNoteKind::Ticket, about))?;
+        let before: Option<ShownCode> = note.and_then(|note| serde_json::from_slice(&note).ok());
+        let to = match newcomer.address(way) {
+            Some(to) => to,
+            // Whoever comes back with a code need not say again where it went.
+            None => match &before {
+                Some(before) => before.to.clone(),
+                None => return Ok(None),
+            },
+        };
+        if let Some(before) = before.filter(|before| before.to == to)
+            && let Some(code) = newcomer.code(way, &to, again)
+        {
+            return Ok(Some(ShownCode { code: Some(code), ..before }));
+        }
+        let shown = match directory::ask_for_code(&self.transport, &local.server, local.account, way.word(), &to).await? {
+            CodeAnswer::Sent { sent } => ShownCode { to, sent, code: None },
+            CodeAnswer::Excused { sent } => return Ok(Some(ShownCode { to, sent, code: None })),
+        };
+        let note = serde_json::to_vec(&shown).expect("plain structs of strings always become JSON");
+        self.core.store.transaction(|tx| tx.put_device_note(DeviceNoteKind::Ticket, about, &note))?;
+        match newcomer.code(way, &shown.to, false) {
+            Some(code) => Ok(Some(ShownCode { code: Some(code), ..shown })),
+            None => Err(ClientError::CodeSent { to: shown.to }),
+        }
     }
 
     /// Finds the nonce for a challenge, a little at a time.

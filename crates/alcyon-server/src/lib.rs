@@ -34,4 +34,4 @@ pub mod store;
 
 pub use refusal::Refusal;
 pub use server::{RunningServer, Server, StartError};
-pub use sign_up::SignUpSettings;
+pub use sign_up::{Invite, InviteCode, Policy, SignUpSettings};

@@ -30,7 +30,7 @@ use crate::{
     logs::{Logs, ServerClock, SystemClock},
     observe::{Metrics, OwnAddress, event},
     session::Sessions,
-    sign_up::{Calm, OpenError, SignUps},
+    sign_up::{Calm, Invite, InviteCode, OpenError, SignUps},
     store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
 };
 
@@ -88,6 +88,14 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file that says who carries codes can't be used.
+    #[error("{path}: {reason}", path = path.display())]
+    Senders {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; nothing that stands in it.
+        reason: String,
+    },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
     PublicUrl,
@@ -106,6 +114,7 @@ pub struct RunningServer {
     lifecycle: Arc<Lifecycle>,
     logs: Option<Logs<AnyStore>>,
     served: Option<Served>,
+    newcomers: Option<(Arc<SignUps<AnyStore>>, Directory<AnyStore>)>,
     store_let_go: oneshot::Receiver<()>,
     drain_time: Duration,
     tasks: Vec<JoinHandle<()>>,
@@ -159,7 +168,7 @@ impl Server {
             MetricsListen::Off => (false, None),
             MetricsListen::At(own) => (false, Some(own)),
         };
-        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, clock, Arc::new(Calm), metrics.clone());
+        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock, Arc::new(Calm), metrics.clone());
         let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
         let state = Arc::new(App {
             name,
@@ -169,7 +178,7 @@ impl Server {
             metrics: metrics.clone(),
             lifecycle: lifecycle.clone(),
             sessions,
-            directory,
+            directory: directory.clone(),
             blobs: blobs.clone(),
             sign_ups: sign_ups.clone(),
         });
@@ -194,7 +203,7 @@ impl Server {
         tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
-        tasks.push(tokio::spawn(keep_line(sign_ups, lifecycle.clone())));
+        tasks.push(tokio::spawn(keep_line(sign_ups.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep_blobs(blobs, lifecycle.clone())));
         if address.ip().is_unspecified() && config.name.is_none() {
             event!(WARN, "the server has no public name: set `name`, handles carry it");
@@ -207,6 +216,7 @@ impl Server {
             lifecycle,
             logs: Some(logs),
             served: Some(served),
+            newcomers: Some((sign_ups, directory)),
             store_let_go,
             drain_time: config.drain_time,
             tasks,
@@ -240,6 +250,24 @@ impl RunningServer {
         self.served.as_ref()?.pipe(peer)
     }
 
+    /// Makes an invite by which so many may sign up until its time is over. None: the store does not take it now.
+    pub async fn make_invite(&self, people: u32, lasts: Duration) -> Option<InviteCode> {
+        let (sign_ups, directory) = self.newcomers.as_ref()?;
+        sign_ups.make_invite(directory, people, lasts).await.ok()
+    }
+
+    /// The invites that are left, those that have run out among them. None: the store can't be read now.
+    #[must_use]
+    pub fn invites(&self) -> Option<Vec<Invite>> {
+        self.newcomers.as_ref()?.0.invites().ok()
+    }
+
+    /// Takes back the invite of that id. False: there is none; None: the store does not take it now.
+    pub async fn take_back_invite(&self, id: &str) -> Option<bool> {
+        let (sign_ups, directory) = self.newcomers.as_ref()?;
+        sign_ups.take_back_invite(directory, id).await.ok()
+    }
+
     /// Ends at once and unheard, as a process that is killed: what is not durable is gone.
     pub fn abort(mut self) {
         self.lifecycle.advance(Phase::Ended);
@@ -268,6 +296,7 @@ impl RunningServer {
         }
         // So that the data directory can be opened again at once.
         self.served = None;
+        self.newcomers = None;
         let _let_go = tokio::time::timeout(LET_GO, &mut self.store_let_go).await;
         let in_time = emptied && written;
         event!(INFO, "stopped", in_time = in_time);
@@ -345,6 +374,7 @@ async fn keep_line(sign_ups: Arc<SignUps<AnyStore>>, lifecycle: Arc<Lifecycle>) 
 fn sign_up_failed(error: OpenError, data: &Path) -> StartError {
     match error {
         OpenError::Key(path, reason) => StartError::SharedKey { path, reason: reason.to_string() },
+        OpenError::Senders(path, reason) => StartError::Senders { path, reason: reason.to_string() },
         OpenError::Store(source) => StartError::Store { path: data.to_owned(), source },
         OpenError::Write(_) => StartError::Store { path: data.to_owned(), source: StoreError::Stopped },
     }

@@ -95,19 +95,32 @@ fn a_place_is_kept_through_ends_of_the_client_and_the_server() -> anyhow::Result
 }
 
 #[test]
-fn the_program_waits_or_says_that_there_is_a_line() -> anyhow::Result<()> {
+fn the_program_says_that_there_is_a_line_and_keeps_its_place() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let server = ServerSetup::new(&folder.path().join("server")).arguments(["--sign-ups-per-second", "0.3"]).start()?;
+    // One in a hundred seconds: longer than this takes.
+    let server = ServerSetup::new(&folder.path().join("server")).arguments(["--sign-ups-per-second", "0.01"]).start()?;
     Person::register(folder.path(), "ann", &server)?;
-    let profile = Profile::new(&folder.path().join("ben"));
     let url = server.url().to_text();
-    let refused = profile.run(["register", "ben", "--server", &url, "--no-wait"])?;
-    ensure!(refused.code == Some(1) && refused.error()?["error"] == "in-line", "{refused:?}");
-    ensure!(refused.lines.len() == 1 && refused.lines[0]["event"] == "in_line" && refused.lines[0]["place"] == 1, "{refused:?}");
-    let lines = profile.run(["register", "ben", "--server", &url])?.all()?;
-    let (last, before) = lines.split_last().unwrap();
-    ensure!(last["handle"].as_str().is_some_and(|handle| handle.starts_with("ben@")), "{lines:?}");
-    ensure!(before.iter().all(|line| line["event"] == "in_line"), "{lines:?}");
-    ensure!(profile.run(["whoami"])?.one()?["handle"] == last["handle"]);
+    for (name, place) in [("ben", 1), ("cat", 2), ("ben", 1)] {
+        let refused = Profile::new(&folder.path().join(name)).run(["register", name, "--server", &url, "--no-wait"])?;
+        ensure!(refused.code == Some(1) && refused.error()?["error"] == "in-line", "{refused:?}");
+        ensure!(refused.lines.len() == 1 && refused.lines[0]["event"] == "in_line" && refused.lines[0]["place"] == place, "{refused:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn work_is_done_by_the_program_and_an_invite_is_asked_for() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server =
+        ServerSetup::new(&folder.path().join("server")).arguments(["--sign-ups-proofs", "work", "--sign-ups-work-bits", "10"]).start()?;
+    Person::register(folder.path(), "ann", &server)?;
+    let closed = ServerSetup::new(&folder.path().join("closed")).arguments(["--sign-ups-proofs", "invite | invite+work"]).start()?;
+    let profile = Profile::new(&folder.path().join("ben"));
+    let url = closed.url().to_text();
+    let refused = profile.run(["register", "ben", "--server", &url])?;
+    ensure!(refused.code == Some(1) && refused.error()?["error"] == "proof-needed", "{refused:?}");
+    let refused = profile.run(["register", "ben", "--server", &url, "--invite", "ABCD-EFGH-IJKL-MNOP"])?;
+    ensure!(refused.code == Some(1) && refused.error()?["field"] == "proofs.invite", "{refused:?}");
     Ok(())
 }

@@ -41,6 +41,11 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::TryAgainIn { seconds } => return format!(" ; réessayez dans {seconds} s"),
         Text::Registering => "création du compte ...",
         Text::InLine { place, waiting, time } => return format!("numéro {place} sur {waiting} dans la file ; encore {time} environ"),
+        Text::AskInvite => "ce serveur accueille sur invitation ; la vôtre (rien pour un autre moyen) :",
+        Text::AskEmail => "une adresse électronique où envoyer un code (rien pour un autre moyen) :",
+        Text::AskPhone => "un numéro de téléphone où envoyer un code, comme +33612345678 (rien pour un autre moyen) :",
+        Text::AskCode { to } => return format!("le code envoyé à {to} :"),
+        Text::AskCodeAgain { to } => return format!("ce n'est pas cela ; le code envoyé à {to} :"),
         Text::Seconds { count } => return format!("{count} s"),
         Text::Minutes { count } => return format!("{count} min"),
         Text::Hours { count } => return format!("{count} h"),
@@ -200,6 +205,8 @@ fn client(error: &ClientError) -> Option<String> {
                 "beaucoup s'inscrivent en ce moment : vous êtes numéro {place} ; votre place est gardée, relancez la commande pour continuer"
             )
         }
+        ClientError::ProofNeeded { ways } => format!("ce serveur demande aux nouveaux venus : {ways}"),
+        ClientError::CodeSent { to } => format!("un code a été envoyé à {to} ; relancez la commande avec --code"),
         ClientError::HandleChanged { handle } => format!("{handle} désigne un autre compte qu'avant ; rien n'a été envoyé"),
         ClientError::Blocked(handle) => format!("{handle} est bloqué ; débloquez d'abord"),
         ClientError::Left => "cette conversation est terminée : quittée, refusée ou close".to_owned(),

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use super::{Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
 use crate::{
-    SignUpSettings,
+    Policy, SignUpSettings,
     blobs::BlobSettings,
     logs::{LogSettings, Rate},
+    sign_up::Proof,
 };
 
 /// One setting, in all its forms.
@@ -367,6 +368,42 @@ pub const SETTINGS: &[Setting] = &[
         allowed: "a file with 64 hexadecimal digits",
         help: "Secret behind tickets and codes, for several processes to share; without it one of its own, in the data directory",
     },
+    Setting {
+        key: "sign_ups.proofs",
+        flag: "sign-ups-proofs",
+        value_name: "WAYS",
+        default: Some("open"),
+        kind: Kind::Text,
+        allowed: "open, or ways in joined by | of proofs joined by +: invite, work, email, phone; such as `invite | email+work`",
+        help: "What newcomers have to show: all the proofs of any of the ways",
+    },
+    Setting {
+        key: "sign_ups.work_bits",
+        flag: "sign-ups-work-bits",
+        value_name: "NUMBER",
+        default: Some("16"),
+        kind: Kind::Number,
+        allowed: "a whole number from 1 to 22",
+        help: "Zero bits that the proof of work begins with while few come; more are asked for when many do",
+    },
+    Setting {
+        key: "sign_ups.senders",
+        flag: "sign-ups-senders",
+        value_name: "FILE",
+        default: None,
+        kind: Kind::Text,
+        allowed: "a TOML file with [[email]] and [[phone]]",
+        help: "Who carries codes: mail servers and HTTP gateways, each tried in order; the proofs `email` and `phone` need it",
+    },
+    Setting {
+        key: "sign_ups.if_down",
+        flag: "sign-ups-if-down",
+        value_name: "WHAT",
+        default: Some("wait"),
+        kind: Kind::Text,
+        allowed: "wait or unverified",
+        help: "While no sender can carry codes: newcomers `wait`, or come in without one, their accounts marked `unverified`",
+    },
 ];
 
 impl Config {
@@ -476,7 +513,23 @@ fn sign_up_settings(values: &Values) -> Result<SignUpSettings, ConfigError> {
         "auto" => Some(None),
         number => number.parse().ok().filter(|number| (0.01..=1e6).contains(number)).map(Some),
     })?;
-    Ok(SignUpSettings { per_second, key_file: values.optional("sign_ups.key_file", path)? })
+    let policy = values.required("sign_ups.proofs", Policy::parse)?;
+    let senders = values.optional("sign_ups.senders", path)?;
+    if senders.is_none() && (policy.has(Proof::Email) || policy.has(Proof::Phone)) {
+        return Err(values.conflict("sign_ups.proofs", "the proofs `email` and `phone` need `sign_ups.senders`"));
+    }
+    Ok(SignUpSettings {
+        per_second,
+        key_file: values.optional("sign_ups.key_file", path)?,
+        policy,
+        work_bits: values.required("sign_ups.work_bits", |text| number(text, 1, 22).and_then(|bits| u8::try_from(bits).ok()))?,
+        senders,
+        excuses: values.required("sign_ups.if_down", |text| match text {
+            "wait" => Some(false),
+            "unverified" => Some(true),
+            _ => None,
+        })?,
+    })
 }
 
 fn path(text: &str) -> Option<std::path::PathBuf> {

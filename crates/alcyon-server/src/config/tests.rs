@@ -51,7 +51,7 @@ fn every_setting_can_be_made_in_every_way() {
     let samples = |setting: &Setting| match setting.key {
         "name" => "chat.example.org:8443",
         "public_url" => "https://chat.example.org",
-        "tls.cert" | "tls.key" | "sign_ups.key_file" => "file.pem",
+        "tls.cert" | "tls.key" | "sign_ups.key_file" | "sign_ups.senders" => "file.pem",
         "metrics.listen" => "off",
         _ => setting.default.unwrap(),
     };

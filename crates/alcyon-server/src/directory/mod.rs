@@ -24,6 +24,7 @@ use crate::{
         records::{corrupt, decode},
         requests::Job,
     },
+    sign_up::{InviteRecord, Proven},
     store::{RowKey, Store, StoreError, Table},
 };
 
@@ -79,6 +80,18 @@ impl<S: Store> Directory<S> {
     /// Signs up: binds the name to the account, and makes its inbox with `inbox_seats` (if the manifest says that it is
     /// here), all at once. The same again gets the same answer.
     pub fn sign_up(&self, name: &HandleName, manifest: Manifest, device: DeviceId, inbox_seats: Vec<Seat>) -> Answer<(), DirectoryError> {
+        self.sign_up_with(name, manifest, device, inbox_seats, Proven::default())
+    }
+
+    /// The same with what was shown for it: an invite is used in the same transaction.
+    pub(crate) fn sign_up_with(
+        &self,
+        name: &HandleName,
+        manifest: Manifest,
+        device: DeviceId,
+        inbox_seats: Vec<Seat>,
+        proven: Proven,
+    ) -> Answer<(), DirectoryError> {
         let handle = match Handle::new(name.clone(), &self.settings.server_name) {
             Ok(handle) if self.is_home(&manifest, &handle) => handle,
             _ => return Answer::known(Err(DirectoryError::NotHome)),
@@ -87,7 +100,7 @@ impl<S: Store> Directory<S> {
             return Answer::known(Err(DirectoryError::UnknownDevice));
         }
         let (name, inbox, manifest) = (handle.name().clone(), self.inbox(&manifest, inbox_seats), Box::new(manifest));
-        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::SignUp { name, manifest, inbox, reply })))
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::SignUp { name, manifest, inbox, proven, reply })))
     }
 
     /// The bytes of the signed manifest behind a handle here.
@@ -107,7 +120,7 @@ impl<S: Store> Directory<S> {
         let Some(row) = self.logs.store().get(Table::Accounts, &account_key(account)).map_err(failed)? else {
             return Ok(None);
         };
-        let AccountRecord { manifest, handle: _, signed_up_ms: _ } = decode(Table::Accounts, row).map_err(failed)?;
+        let AccountRecord { manifest, handle: _, signed_up_ms: _, unverified: _ } = decode(Table::Accounts, row).map_err(failed)?;
         Ok(Some(manifest))
     }
 
@@ -154,6 +167,11 @@ impl<S: Store> Directory<S> {
         let prefix = key_packages_prefix(account, device, KeyPackageKind::OneTime);
         let one_time = store.range(Table::KeyPackages, &prefix, &RowKey::after_prefix(&prefix)).map_err(failed)?;
         Ok(KeyPackageCount { last_resort: last_resort.map_err(failed)?.is_some(), one_time: one_time.count() })
+    }
+
+    /// Keeps an invite, or removes it.
+    pub(crate) fn put_invite(&self, hash: RowKey, invite: Option<InviteRecord>) -> Answer<(), DirectoryError> {
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutInvite { hash, invite, reply })))
     }
 
     /// The manifest names the handle, and this server with it.

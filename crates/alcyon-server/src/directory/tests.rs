@@ -230,7 +230,12 @@ mod records {
 
     #[test]
     fn stored_records_stay_as_they_are() {
-        let account = AccountRecord { manifest: "signed manifest".into(), handle: vec![7; 32].into(), signed_up_ms: 1_767_571_200_000 };
+        let account = AccountRecord {
+            manifest: "signed manifest".into(),
+            handle: vec![7; 32].into(),
+            signed_up_ms: 1_767_571_200_000,
+            unverified: false,
+        };
         insta::assert_snapshot!(table(&[
             ("account", account.encode_to_vec()),
             ("handle", HandleRecord { account: vec![8; 32].into() }.encode_to_vec()),

@@ -48,6 +48,10 @@ pub struct Metrics {
     pub sign_ups_held: Counter,
     /// Tickets given out.
     pub sign_up_tickets: Counter,
+    /// Codes that went out to newcomers.
+    pub codes_sent: Counter,
+    /// Codes that no sender could take.
+    pub codes_failed: Counter,
     /// Tickets that wait for their turn.
     pub sign_up_line: Gauge,
     /// 1 from SIGTERM on.
@@ -181,6 +185,8 @@ impl Metrics {
             sign_ups: series.counter("alcyon_sign_ups_total", None),
             sign_ups_held: series.counter("alcyon_sign_ups_held_total", None),
             sign_up_tickets: series.counter("alcyon_sign_up_tickets_total", None),
+            codes_sent: series.counter("alcyon_sign_up_codes_sent_total", None),
+            codes_failed: series.counter("alcyon_sign_up_codes_failed_total", None),
             sign_up_line: series.gauge("alcyon_sign_up_line", "Tickets of newcomers that wait for their turn"),
             draining: series.gauge("alcyon_draining", "1 once the server has been told to stop"),
             handle: recorder.handle(),

@@ -3,10 +3,12 @@
 //! While fewer come than the server takes, there is no line and no ticket. Otherwise one asks for a [`ticket`]: a MAC over
 //! the time of arrival, the hash of the root key and the part of the network, which costs the server no memory and holds
 //! after a restart. The [`line`] is one watermark; [`pace`] says how fast it moves; [`work`] makes asking dear when many
-//! ask. Nothing of this knows who somebody is, and what is kept is a watermark with counts.
+//! ask. What newcomers have to show besides, if anything, are [`proof`]s. Nothing of this knows who somebody is, and what is kept is a watermark with counts.
 
 mod line;
 mod pace;
+pub mod proof;
+mod proofs;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,10 @@ use zeroize::Zeroizing;
 use self::{
     line::{Held, Line, Standing},
     pace::Pace,
+    proof::{
+        code::Codes,
+        senders::{Senders, SendersError},
+    },
     records::LineRecord,
     ticket::Key,
     work::{Challenge, Price, Purpose, Seen},
@@ -37,6 +43,9 @@ use crate::{
 };
 
 pub(crate) use pace::{Calm, Pressure};
+pub use proof::{Invite, InviteCode, Policy};
+pub(crate) use proof::{InviteHash, InviteRecord, Proof, code::Way};
+pub(crate) use proofs::{Asked, Given, GivenCode, NoCode, NotProven, Proven};
 pub(crate) use ticket::Ticket;
 
 /// Names of rows in [`Table::Own`].
@@ -44,16 +53,32 @@ const KEY_ROW: &str = "sign-up key";
 const LINE_ROW: &str = "sign-up line";
 /// So many tickets a second are asked for without work.
 const CALM_ASKING: f64 = 50.0;
+/// So many a second pay the least for the proof of work.
+const CALM_WORK: f64 = 20.0;
 /// Whoever stands far back asks again so seldom.
 const ASK_AGAIN_MS: u64 = 10 * 60 * 1_000;
 
 /// What the operator decides about newcomers.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SignUpSettings {
     /// How many may sign up in a second. None: as many as there is room for.
     pub per_second: Option<f64>,
     /// A file with the secret behind tickets, for several processes to share. None: one of its own, in the store.
     pub key_file: Option<PathBuf>,
+    /// What newcomers have to show.
+    pub policy: Policy,
+    /// Zero bits that the proof of work begins with while few come.
+    pub work_bits: u8,
+    /// A file that says who carries codes.
+    pub senders: Option<PathBuf>,
+    /// While none of them can, newcomers come in without one, and their accounts are marked. Otherwise they wait.
+    pub excuses: bool,
+}
+
+impl Default for SignUpSettings {
+    fn default() -> Self {
+        Self { per_second: None, key_file: None, policy: Policy::default(), work_bits: 16, senders: None, excuses: false }
+    }
 }
 
 /// What can't be read of [`SignUpSettings::key_file`].
@@ -72,6 +97,10 @@ pub(crate) struct SignUps<S> {
     pressure: Arc<dyn Pressure>,
     metrics: Arc<Metrics>,
     key: Key,
+    policy: Policy,
+    work_bits: u8,
+    senders: Option<Senders>,
+    excuses: bool,
     state: Mutex<State>,
 }
 
@@ -80,6 +109,8 @@ struct State {
     pace: Pace,
     price: Price,
     seen: Seen,
+    work_price: Price,
+    codes: Codes,
     /// As it stands in the store.
     kept: Option<LineRecord>,
 }
@@ -120,6 +151,7 @@ impl<S: Store> SignUps<S> {
     pub async fn open(
         logs: Logs<S>,
         settings: &SignUpSettings,
+        server_name: &str,
         clock: Arc<dyn ServerClock>,
         pressure: Arc<dyn Pressure>,
         metrics: Arc<Metrics>,
@@ -134,9 +166,31 @@ impl<S: Store> SignUps<S> {
             None => None,
         };
         let line = kept.clone().map_or_else(|| Line::empty(now_ms), |kept| Line::restore(kept.into(), now_ms));
-        let pace = Pace::new(settings.per_second, now_ms);
-        let state = State { line, pace, price: Price::new(CALM_ASKING), seen: Seen::new(), kept };
-        Ok(Self { logs, clock, pressure, metrics, key: Key::new(&key), state: Mutex::new(state) })
+        let senders = settings
+            .senders
+            .as_ref()
+            .map(|path| Senders::read(path, server_name, clock.clone()).map_err(|error| OpenError::Senders(path.clone(), error)));
+        let state = State {
+            line,
+            pace: Pace::new(settings.per_second, now_ms),
+            price: Price::new(CALM_ASKING),
+            seen: Seen::new(),
+            work_price: Price::new(CALM_WORK),
+            codes: Codes::default(),
+            kept,
+        };
+        Ok(Self {
+            logs,
+            clock,
+            pressure,
+            metrics,
+            key: Key::new(&key),
+            policy: settings.policy.clone(),
+            work_bits: settings.work_bits,
+            senders: senders.transpose()?,
+            excuses: settings.excuses,
+            state: Mutex::new(state),
+        })
     }
 
     /// Reads a ticket. None: it is not of this server's making.
@@ -308,6 +362,8 @@ impl<S> Drop for Entered<'_, S> {
 pub(crate) enum OpenError {
     #[error("the shared secret can't be read: {1}")]
     Key(PathBuf, KeyError),
+    #[error("who carries codes can't be read: {1}")]
+    Senders(PathBuf, SendersError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{}", .0.message)]

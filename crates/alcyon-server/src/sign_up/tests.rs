@@ -337,8 +337,8 @@ impl Rig {
     async fn open(&self, per_second: Option<f64>) -> SignUps<MemoryStore> {
         let settings = LogSettings { writer: WriterMode::Inline, ..LogSettings::default() };
         let logs = Logs::open(self.store.clone(), settings, self.clock.clone()).unwrap();
-        let settings = SignUpSettings { per_second, key_file: None };
-        SignUps::open(logs, &settings, self.clock.clone(), Arc::new(Calm), Arc::new(Metrics::new())).await.unwrap()
+        let settings = SignUpSettings { per_second, ..SignUpSettings::default() };
+        SignUps::open(logs, &settings, "sea.example", self.clock.clone(), Arc::new(Calm), Arc::new(Metrics::new())).await.unwrap()
     }
 }
 
@@ -446,8 +446,8 @@ async fn processes_that_share_a_key_honour_each_others_tickets() {
     let open = async |rig: Rig, key_file| {
         let settings = LogSettings { writer: WriterMode::Inline, ..LogSettings::default() };
         let logs = Logs::open(rig.store.clone(), settings, rig.clock.clone()).unwrap();
-        let settings = SignUpSettings { per_second: Some(1.0), key_file };
-        SignUps::open(logs, &settings, rig.clock.clone(), Arc::new(Calm), Arc::new(Metrics::new())).await
+        let settings = SignUpSettings { per_second: Some(1.0), key_file, ..SignUpSettings::default() };
+        SignUps::open(logs, &settings, "sea.example", rig.clock.clone(), Arc::new(Calm), Arc::new(Metrics::new())).await
     };
     let one = open(Rig::new(), Some(path.clone())).await.unwrap();
     let other = open(Rig::new(), Some(path.clone())).await.unwrap();

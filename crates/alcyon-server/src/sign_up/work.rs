@@ -39,6 +39,7 @@ pub(crate) struct Purpose(pub &'static str);
 
 impl Purpose {
     pub const TICKET: Self = Self("alcyon ticket challenge v1");
+    pub const SIGN_UP: Self = Self("alcyon sign-up challenge v1");
 }
 
 impl Challenge {
@@ -114,6 +115,12 @@ impl Price {
         self.decay(now_ms);
         let here = if self.minute == now_ms / MINUTE_MS { self.bands.get(&band).copied().unwrap_or(0) } else { 0 };
         bits(self.per_second / self.calm).max(bits(f64::from(here) / f64::from(BAND_CALM)))
+    }
+
+    /// The same for what is never free: `least` while calm, as much more as [`Self::bits`] is above its own least.
+    pub fn bits_from(&mut self, least: u8, band: AddressBand, now_ms: u64) -> u8 {
+        let more = self.bits(band, now_ms).saturating_sub(FIRST_BITS);
+        least.saturating_add(more).min(least.max(MOST_BITS))
     }
 
     fn decay(&mut self, now_ms: u64) {

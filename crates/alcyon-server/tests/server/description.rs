@@ -105,6 +105,7 @@ async fn a_line_is_as_described() {
     assert_eq!(Person::new("ann").sign_up(&server).await.status, 201);
     let ben = Person::new("ben");
     let line = format!("{{\"account\":\"{}\"}}", ben.account());
+    let code = format!("{{\"account\":\"{}\",\"by\":\"email\",\"to\":\"a@b.example\"}}", ben.account());
     let answer = ask(address, "POST", "/v1/sign-up/tickets", &[], line.as_bytes()).await;
     let header = [("alcyon-ticket", answer.json()["ticket"].as_str().unwrap().to_owned())];
     let answers = [
@@ -113,6 +114,8 @@ async fn a_line_is_as_described() {
         ("get", "/v1/sign-up", ask(address, "GET", "/v1/sign-up", &header, b"").await),
         ("get", "/v1/sign-up", ask(address, "GET", "/v1/sign-up", &[("alcyon-ticket", "A".to_owned())], b"").await),
         ("post", "/v1/accounts", ben.sign_up(&server).await),
+        ("post", "/v1/sign-up/challenges", ask(address, "POST", "/v1/sign-up/challenges", &[], line.as_bytes()).await),
+        ("post", "/v1/sign-up/codes", ask(address, "POST", "/v1/sign-up/codes", &[], code.as_bytes()).await),
     ];
     for (method, path, answer) in answers {
         let response = resolve(&document, &document["paths"][path][method]["responses"][answer.status.to_string()]);

@@ -77,6 +77,8 @@ pub(crate) fn routes() -> Vec<Route> {
         on(Method::GET, "/v1/server", service::server),
         on(Method::GET, "/v1/sign-up", sign_up::look),
         on(Method::POST, "/v1/sign-up/tickets", sign_up::ask),
+        on(Method::POST, "/v1/sign-up/challenges", sign_up::challenge),
+        on(Method::POST, "/v1/sign-up/codes", sign_up::send_code),
         on(Method::POST, "/v1/accounts", accounts::sign_up),
         on(Method::GET, "/v1/handles/{name}", accounts::by_handle),
         on(Method::GET, "/v1/accounts/{account}/manifest", accounts::manifest_of),
