@@ -80,11 +80,29 @@ pub(crate) struct Carries {
     pub(crate) preview: bool,
 }
 
+/// What some servers ask newcomers for.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Shows {
+    /// An invite, where the server asks for one
+    #[arg(long, value_name = "CODE")]
+    pub(crate) invite: Option<String>,
+    /// An e-mail address to send a code to, where the server asks for that
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) email: Option<String>,
+    /// A phone number to send a code to, such as +491701234567, where the server asks for that
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) phone: Option<String>,
+    /// The code that has come; on a terminal it is asked for
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make an account on a server, and a profile for it
     ///
     /// Prints twelve recovery words, this once. Write them down: they are the account.
+    /// Where many sign up at once, it waits in line and shows the place and the time. Stopped and run again, it keeps its place.
     #[command(after_help = "Example:\n  alcyon register ann --server https://chat.example.org")]
     Register {
         /// The part of the handle before the @: 3 to 32 of a-z 0-9 . _ -
@@ -92,6 +110,11 @@ pub(crate) enum Command {
         /// The server: https://HOST:PORT, or http:// on this machine
         #[arg(long, value_name = "URL")]
         server: ServerUrl,
+        /// Do not wait where many sign up at once: the place in line is kept, and the same command goes on from there
+        #[arg(long)]
+        no_wait: bool,
+        #[command(flatten)]
+        shows: Shows,
     },
     /// Show the handle and the account of this profile
     Whoami,

@@ -60,12 +60,7 @@ pub(crate) fn run<W: Write>(command: Command, place: &Place, report: &mut Report
 async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom, report: &mut Report<W>) -> Result<(), Failure> {
     let (look, json) = (report.look(), report.is_json());
     match command {
-        Command::Register { name, server } => {
-            let registered = with_progress(look, json, Text::Registering, client.register(&name, &server)).await?;
-            report.registered(&registered)?;
-            // They are on the screen: from here on no device has them.
-            client.words_confirmed()?;
-        }
+        Command::Register { name, server, no_wait, shows } => crate::sign_up::run(&name, &server, !no_wait, shows, client, report).await?,
         Command::Whoami => report.me(&client.me()?)?,
         Command::Conversations => report.conversations(&device::conversations(client, look.language)?)?,
         Command::Conversation { command } => conversation::run(command, client, report)?,

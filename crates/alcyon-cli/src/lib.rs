@@ -30,6 +30,7 @@ mod qr;
 mod report;
 mod search;
 mod settings;
+mod sign_up;
 mod text;
 mod wrap;
 

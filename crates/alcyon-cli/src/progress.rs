@@ -14,6 +14,11 @@ const STEP: Duration = Duration::from_millis(120);
 
 /// Runs `work`; people at a terminal see that it goes on.
 pub(crate) async fn with_progress<T>(look: Look, json: bool, text: Text<'_>, work: impl Future<Output = T>) -> T {
+    with_progress_saying(look, json, || look.language.say(text), work).await
+}
+
+/// The same, where what there is to say changes meanwhile.
+pub(crate) async fn with_progress_saying<T>(look: Look, json: bool, say: impl Fn() -> String, work: impl Future<Output = T>) -> T {
     if json || !stderr().is_terminal() {
         return work.await;
     }
@@ -28,7 +33,7 @@ pub(crate) async fn with_progress<T>(look: Look, json: bool, text: Text<'_>, wor
         }
         wait = STEP;
         shown.0 = true;
-        let _ = write!(stderr(), "\r{frame} {}", look.language.say(text));
+        let _ = write!(stderr(), "\r\u{1b}[K{frame} {}", say());
         let _ = stderr().flush();
     }
     unreachable!("a cycle has no end")

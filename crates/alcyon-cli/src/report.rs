@@ -85,6 +85,19 @@ impl<W: Write> Report<W> {
         self.say(Text::NextSteps { handle: &handle })
     }
 
+    /// Where one stands in the line of newcomers; for programs.
+    pub(crate) fn in_line(&mut self, line: alcyon_client::InLine) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            place: u64,
+            waiting: u64,
+            wait_ms: u64,
+        }
+        let alcyon_client::InLine { place, waiting, wait_ms } = line;
+        self.object(&Line { event: "in_line", place, waiting, wait_ms })
+    }
+
     pub(crate) fn me(&mut self, me: &Me) -> io::Result<()> {
         #[derive(Serialize)]
         struct Line {

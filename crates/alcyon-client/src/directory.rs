@@ -21,6 +21,106 @@ struct SignUp<'a> {
     name: &'a str,
     manifest: String,
     inbox_seats: Vec<JsonSeat>,
+    #[serde(skip_serializing_if = "Proofs::is_empty")]
+    proofs: &'a Proofs,
+}
+
+/// What a newcomer shows.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Proofs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) invite: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) work: Option<ShownWork>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) email: Option<ShownCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<ShownCode>,
+}
+
+impl Proofs {
+    fn is_empty(&self) -> bool {
+        let Self { invite, work, email, phone } = self;
+        invite.is_none() && work.is_none() && email.is_none() && phone.is_none()
+    }
+}
+
+/// A challenge and the nonce that was found.
+#[derive(Debug, Serialize)]
+pub(crate) struct ShownWork {
+    pub(crate) challenge: String,
+    pub(crate) nonce: String,
+}
+
+/// A code, or the server's word that it could send none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ShownCode {
+    pub(crate) to: String,
+    pub(crate) sent: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Ways {
+    proofs: Vec<Vec<String>>,
+}
+
+#[derive(Serialize)]
+struct ForAccount {
+    account: String,
+}
+
+/// Work to be done.
+#[derive(Deserialize)]
+pub(crate) struct Challenge {
+    pub(crate) challenge: String,
+    pub(crate) bits: u32,
+}
+
+#[derive(Serialize)]
+struct AskForCode<'a> {
+    account: String,
+    by: &'a str,
+    to: &'a str,
+}
+
+/// What became of asking for a code.
+#[derive(Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum CodeAnswer {
+    Sent { sent: String },
+    Excused { sent: String },
+}
+
+/// What newcomers have to show: any of these ways, all of its proofs.
+pub(crate) async fn ways_in<T: Transport>(transport: &T, server: &ServerUrl) -> Result<Vec<Vec<String>>, ClientError> {
+    let Ways { proofs } = get(transport, server, "/v1/sign-up".to_owned()).await?;
+    Ok(proofs)
+}
+
+/// Asks for work to show at sign-up.
+pub(crate) async fn sign_up_challenge<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+) -> Result<Challenge, ClientError> {
+    let body = json(&ForAccount { account: account.to_text() });
+    let path = "/v1/sign-up/challenges".to_owned();
+    parse(&transport.request(HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body }).await?)
+}
+
+/// Has a code sent.
+pub(crate) async fn ask_for_code<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+    by: &str,
+    to: &str,
+) -> Result<CodeAnswer, ClientError> {
+    let body = json(&AskForCode { account: account.to_text(), by, to });
+    let path = "/v1/sign-up/codes".to_owned();
+    parse(&transport.request(HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body }).await?)
 }
 
 #[derive(Serialize)]
@@ -71,6 +171,70 @@ pub(crate) async fn server_info<T: Transport>(transport: &T, server: &ServerUrl)
     get(transport, server, "/v1/server".to_owned()).await
 }
 
+/// Why a sign-up was not taken.
+pub(crate) enum SignUpRefused {
+    /// There is a line, and this one needs a ticket.
+    Line { after_ms: u64 },
+    /// It has one; it is not its turn.
+    Early { after_ms: u64 },
+    /// Something has to be shown, or what was shown is wrong.
+    Proof { wrong: bool, error: ClientError },
+    /// The ticket is none of this server's, or not any more.
+    WrongTicket,
+    /// Anything else.
+    Other(ClientError),
+}
+
+/// Where one stands in the line of newcomers.
+#[derive(Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum LineAnswer {
+    Open,
+    Line,
+    Work {
+        challenge: String,
+        bits: u32,
+    },
+    Wait {
+        place: u64,
+        wait_ms: u64,
+        ask_again_ms: u64,
+        waiting: u64,
+        #[serde(default)]
+        ticket: Option<String>,
+    },
+    Ready {
+        #[serde(default)]
+        ticket: Option<String>,
+    },
+}
+
+#[derive(Serialize)]
+struct AskForTicket<'a> {
+    account: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
+}
+
+/// Asks for a place in the line, or where the ticket stands. `work` is a challenge and the nonce that was found.
+pub(crate) async fn ask_for_ticket<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    account: AccountId,
+    ticket: Option<&str>,
+    work: Option<(&str, u64)>,
+) -> Result<LineAnswer, ClientError> {
+    let (challenge, nonce) = work.unzip();
+    let nonce = nonce.map(|nonce| BASE64URL_NOPAD.encode(&nonce.to_be_bytes()));
+    let body = json(&AskForTicket { account: account.to_text(), ticket, challenge, nonce });
+    let path = "/v1/sign-up/tickets".to_owned();
+    parse(&transport.request(HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body }).await?)
+}
+
 /// Signs up: name, manifest and the inbox with its seats come to be together.
 pub(crate) async fn sign_up<T: Transport>(
     transport: &T,
@@ -78,17 +242,32 @@ pub(crate) async fn sign_up<T: Transport>(
     name: &HandleName,
     seats: &[Seat],
     server_time_ms: u64,
-) -> Result<(), ClientError> {
+    ticket: Option<&str>,
+    proofs: &Proofs,
+) -> Result<(), SignUpRefused> {
     let inbox_seats = json_seats(seats);
-    let body = SignUp { name: name.as_str(), manifest: BASE64URL_NOPAD.encode(local.manifest.to_bytes()), inbox_seats };
-    let request = local.signed(&local.server, HttpMethod::Post, "/v1/accounts".to_owned(), json(&body), server_time_ms)?;
-    match transport.request(request).await? {
-        HttpResponse { status: 200 | 201, .. } => Ok(()),
-        answer => Err(match refusal(&answer) {
-            (problem, _) if problem.as_deref() == Some("handle_taken") => ClientError::HandleTaken(local.handle.to_text()),
-            (_, error) => error,
-        }),
+    let body = SignUp { name: name.as_str(), manifest: BASE64URL_NOPAD.encode(local.manifest.to_bytes()), inbox_seats, proofs };
+    let mut request = local
+        .signed(&local.server, HttpMethod::Post, "/v1/accounts".to_owned(), json(&body), server_time_ms)
+        .map_err(SignUpRefused::Other)?;
+    request.headers.extend(ticket.map(|ticket| ("alcyon-ticket", ticket.to_owned())));
+    let answer = transport.request(request).await.map_err(|error| SignUpRefused::Other(error.into()))?;
+    if matches!(answer.status, 200 | 201) {
+        return Ok(());
     }
+    let (problem, error) = refusal(&answer);
+    let after_ms = match &error {
+        ClientError::Refused { kind: RefusalKind::Later { after_ms }, .. } => *after_ms,
+        _ => 1_000,
+    };
+    Err(match problem.as_deref() {
+        Some("handle_taken") => SignUpRefused::Other(ClientError::HandleTaken(local.handle.to_text())),
+        Some("line") => SignUpRefused::Line { after_ms },
+        Some("early") => SignUpRefused::Early { after_ms },
+        Some(needed @ ("proof_needed" | "proof_wrong" | "invite_over")) => SignUpRefused::Proof { wrong: needed != "proof_needed", error },
+        Some("wrong_ticket") => SignUpRefused::WrongTicket,
+        _ => SignUpRefused::Other(error),
+    })
 }
 
 fn json_seats(seats: &[Seat]) -> Vec<JsonSeat> {

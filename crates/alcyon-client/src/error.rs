@@ -27,6 +27,26 @@ pub enum ClientError {
     /// The handle is taken. Choose another.
     #[error("the handle {0} is taken")]
     HandleTaken(String),
+    /// Many sign up at once and this one was not to wait. Its place is kept: the same call goes on from there.
+    #[error("many sign up just now: {place} in line; the place is kept, run it again to go on")]
+    InLine {
+        /// People before this one, and itself.
+        place: u64,
+        /// Milliseconds until its turn, as far as the server knows.
+        wait_ms: u64,
+    },
+    /// The server lets newcomers in who show something, and this one had nothing of that. Nothing has changed.
+    #[error("this server asks newcomers for {ways}")]
+    ProofNeeded {
+        /// `invite`, `work`, `email`, `phone`: any of the ways, all the proofs of one.
+        ways: String,
+    },
+    /// A code is on its way. Go on with it.
+    #[error("a code was sent to {to}; run it again with --code")]
+    CodeSent {
+        /// Where it goes.
+        to: String,
+    },
     /// The handle names another account than the one known or asked for. Compare safety numbers, then use `handle#account-id`.
     #[error("{handle} names another account than before; nothing was sent")]
     HandleChanged {
@@ -168,6 +188,9 @@ impl ClientError {
             Self::Unknown { .. } => "unknown",
             Self::NoSuchHandle(_) => "no-such-handle",
             Self::HandleTaken(_) => "handle-taken",
+            Self::InLine { .. } => "in-line",
+            Self::ProofNeeded { .. } => "proof-needed",
+            Self::CodeSent { .. } => "code-sent",
             Self::HandleChanged { .. } => "handle-changed",
             Self::OwnHandle => "own-handle",
             Self::Blocked(_) => "blocked",

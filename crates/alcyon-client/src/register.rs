@@ -2,7 +2,7 @@
 
 use alcyon_identity::{DeviceKey, Era, EraKey, Home, Inbox, ManifestDraft, RecoveryWords};
 use alcyon_mls::{InboxKey, KeyPackageRef, KeyPackageUse, forget_key_package, key_package};
-use alcyon_store::{AccountRecord, RequestState};
+use alcyon_store::{AccountRecord, DeviceNoteKind, RequestState, StoreError, Tx};
 use alcyon_wire::{DropSecret, Handle, HandleName, LogId, RunningHash, Seat, SeatSecret, ServerUrl};
 use zeroize::Zeroizing;
 
@@ -11,6 +11,7 @@ use crate::{
     contacts::{mark_changed_handles, remember_manifest},
     directory,
     random::random,
+    sign_up::{Newcomer, Patient},
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -20,10 +21,29 @@ const KEEP_MS: u64 = 60 * DAY_MS;
 /// One-time KeyPackages put up at a time.
 const ONE_TIME: usize = 20;
 
+/// A ticket, and the codes that were sent, are for one account at one server.
+fn forget_line(tx: &Tx<'_>) -> Result<(), StoreError> {
+    for about in [b"".as_slice(), b"email", b"phone"] {
+        tx.remove_device_note(DeviceNoteKind::Ticket, about)?;
+    }
+    Ok(())
+}
+
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Makes an account and its handle on `server`. If an earlier call for the same handle was cut off, this one completes it.
-    /// The words are handed out until [`Self::words_confirmed`] is called.
+    /// The words are handed out until [`Self::words_confirmed`] is called. Where many sign up at once it waits in line; dropped
+    /// meanwhile, the next call goes on from the same place.
     pub async fn register(&self, name: &HandleName, server: &ServerUrl) -> Result<Registered, ClientError> {
+        self.register_as(name, server, &mut Patient).await
+    }
+
+    /// The same, telling `newcomer` how it goes.
+    pub async fn register_as(
+        &self,
+        name: &HandleName,
+        server: &ServerUrl,
+        newcomer: &mut impl Newcomer,
+    ) -> Result<Registered, ClientError> {
         let info = directory::server_info(&self.transport, server).await?;
         let handle = Handle::new(name.clone(), &info.name)?;
         let half_done = self.core.store.transaction(|tx| tx.account())?;
@@ -35,10 +55,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let local = self.core.unconfirmed().ok_or(ClientError::NoAccount)?;
         let seats = [Seat { id: local.inbox.seat_id(), drop_hash: local.inbox_drop.hash(local.inbox.log), keep: true, invite: false }];
         if !local.registered
-            && let Err(error) = directory::sign_up(&self.transport, &local, name, &seats, info.time_ms).await
+            && let Err(error) = self.sign_up(&local, name, &seats, &info, newcomer).await
         {
             if matches!(error, ClientError::HandleTaken(_)) {
-                self.core.store.transaction(|tx| tx.remove_account())?;
+                self.core.store.transaction(|tx| {
+                    forget_line(tx)?;
+                    tx.remove_account()
+                })?;
                 self.core.reload()?;
             }
             return Err(error);
@@ -47,6 +70,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let mut record = tx.account()?.ok_or(ClientError::NoAccount)?;
             record.registered = true;
             tx.put_account(&record)?;
+            forget_line(tx)?;
             record.words.take().ok_or(ClientError::HasAccount)
         })?;
         self.core.reload()?;
@@ -97,7 +121,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
             registered: false,
             key_packages_ms: 0,
         };
-        self.core.store.transaction(|tx| tx.put_account(&record))?;
+        self.core.store.transaction(|tx| {
+            forget_line(tx)?;
+            tx.put_account(&record)
+        })?;
         self.core.reload()
     }
 

@@ -31,7 +31,9 @@ pub mod operator;
 mod refusal;
 mod server;
 mod session;
+mod sign_up;
 pub mod store;
 
 pub use refusal::Refusal;
 pub use server::{RunningServer, Server, StartError};
+pub use sign_up::{Invite, InviteCode, Policy, SignUpSettings};

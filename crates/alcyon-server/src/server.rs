@@ -31,6 +31,7 @@ use crate::{
     observe::{Metrics, OwnAddress, event},
     operator::{self, Board, LiveLimits, Operator},
     session::Sessions,
+    sign_up::{Calm, Invite, InviteCode, OpenError, SignUps},
     store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
 };
 
@@ -98,6 +99,22 @@ pub enum StartError {
         #[from]
         source: WebAppError,
     },
+    /// The secret that processes share can't be read.
+    #[error("{path}: {reason}", path = path.display())]
+    SharedKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file that says who carries codes can't be used.
+    #[error("{path}: {reason}", path = path.display())]
+    Senders {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; nothing that stands in it.
+        reason: String,
+    },
     /// The public URL that follows from the other settings is none. Set `public_url`.
     #[error("no public URL follows from the name: set `public_url`")]
     PublicUrl,
@@ -118,6 +135,7 @@ pub struct RunningServer {
     lifecycle: Arc<Lifecycle>,
     logs: Option<Logs<AnyStore>>,
     served: Option<Served>,
+    newcomers: Option<(Arc<SignUps<AnyStore>>, Directory<AnyStore>)>,
     store_let_go: oneshot::Receiver<()>,
     drain_time: Duration,
     blobs: Arc<Blobs>,
@@ -190,7 +208,7 @@ impl Server {
             lifecycle: lifecycle.clone(),
             logs: logs.clone(),
             pulse,
-            clock,
+            clock: clock.clone(),
         });
         let status = match config.status {
             StatusListen::Auto if address.ip().is_loopback() => None,
@@ -208,6 +226,8 @@ impl Server {
         };
         let operator = operator.start(status, socket).map_err(StartError::Operator)?;
         let loopback = url.is_loopback();
+        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock, Arc::new(Calm), metrics.clone());
+        let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
         let state = Arc::new(App {
             name,
             url,
@@ -216,9 +236,10 @@ impl Server {
             metrics: metrics.clone(),
             lifecycle: lifecycle.clone(),
             sessions,
-            directory,
+            directory: directory.clone(),
             blobs: blobs.clone(),
             site: Site::open(&config.web_app, loopback, metrics.clone())?,
+            sign_ups: sign_ups.clone(),
         });
         let acceptor = |listener, tls, router| Acceptor {
             listener,
@@ -243,6 +264,7 @@ impl Server {
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep_blobs(blobs.clone(), lifecycle.clone())));
+        tasks.push(tokio::spawn(keep_line(sign_ups.clone(), lifecycle.clone())));
         if address.ip().is_unspecified() && config.name.is_none() {
             event!(WARN, "the server has no public name: set `name`, handles carry it");
         }
@@ -256,6 +278,7 @@ impl Server {
             lifecycle,
             logs: Some(logs),
             served: Some(served),
+            newcomers: Some((sign_ups, directory)),
             store_let_go,
             drain_time: config.drain_time,
             blobs,
@@ -301,6 +324,24 @@ impl RunningServer {
         self.served.as_ref()?.pipe(peer)
     }
 
+    /// Makes an invite by which so many may sign up until its time is over. None: the store does not take it now.
+    pub async fn make_invite(&self, people: u32, lasts: Duration) -> Option<InviteCode> {
+        let (sign_ups, directory) = self.newcomers.as_ref()?;
+        sign_ups.make_invite(directory, people, lasts).await.ok()
+    }
+
+    /// The invites that are left, those that have run out among them. None: the store can't be read now.
+    #[must_use]
+    pub fn invites(&self) -> Option<Vec<Invite>> {
+        self.newcomers.as_ref()?.0.invites().ok()
+    }
+
+    /// Takes back the invite of that id. False: there is none; None: the store does not take it now.
+    pub async fn take_back_invite(&self, id: &str) -> Option<bool> {
+        let (sign_ups, directory) = self.newcomers.as_ref()?;
+        sign_ups.take_back_invite(directory, id).await.ok()
+    }
+
     /// Ends at once and unheard, as a process that is killed: what is not durable is gone.
     pub fn abort(mut self) {
         self.lifecycle.advance(Phase::Ended);
@@ -336,6 +377,7 @@ impl RunningServer {
         // So that the data directory can be opened again at once.
         self.served = None;
         self.operator.join();
+        self.newcomers = None;
         let _let_go = tokio::time::timeout(LET_GO, &mut self.store_let_go).await;
         let in_time = emptied && written;
         event!(INFO, "stopped", in_time = in_time);
@@ -418,6 +460,32 @@ async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
         if logs.sweep().await.is_err() {
             event!(WARN, "the store could not be swept; it is tried again in a minute");
         }
+    }
+}
+
+/// How coarsely the line of newcomers is kept.
+const KEEP_LINE: Duration = Duration::from_secs(1);
+
+async fn keep_line(sign_ups: Arc<SignUps<AnyStore>>, lifecycle: Arc<Lifecycle>) {
+    let mut ticks = tokio::time::interval(KEEP_LINE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = lifecycle.reached(Phase::Draining) => return,
+            _ = ticks.tick() => {}
+        }
+        if sign_ups.keep().await.is_err() {
+            event!(WARN, "the line of newcomers could not be kept; it is tried again in a second");
+        }
+    }
+}
+
+fn sign_up_failed(error: OpenError, data: &Path) -> StartError {
+    match error {
+        OpenError::Key(path, reason) => StartError::SharedKey { path, reason: reason.to_string() },
+        OpenError::Senders(path, reason) => StartError::Senders { path, reason: reason.to_string() },
+        OpenError::Store(source) => StartError::Store { path: data.to_owned(), source },
+        OpenError::Write(_) => StartError::Store { path: data.to_owned(), source: StoreError::Stopped },
     }
 }
 

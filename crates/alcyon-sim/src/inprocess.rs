@@ -16,7 +16,7 @@ use std::{
 
 use alcyon_client::{Clock, Connection, HttpRequest, HttpResponse, Transport, TransportError};
 use alcyon_server::{
-    RunningServer, Server,
+    RunningServer, Server, SignUpSettings,
     blobs::MemoryBlobs,
     config::Config,
     logs::{LogSettings, ServerClock, WriterMode},
@@ -46,6 +46,8 @@ struct Host {
     clock: Arc<SimServerClock>,
     /// Thousandths of writes that fail.
     write_faults: u32,
+    /// Newcomers a second; none: everybody.
+    sign_ups: Option<f64>,
     seed: u64,
     lives: u64,
     life: Option<Life>,
@@ -71,6 +73,7 @@ impl Network {
             blobs: Arc::new(MemoryBlobs::default()),
             clock: Arc::new(SimServerClock { began: Instant::now(), ahead_ms: AtomicU64::new(0) }),
             write_faults: 0,
+            sign_ups: None,
             seed,
             lives: 0,
             life: None,
@@ -100,6 +103,13 @@ impl Network {
         if let Ok(Some(life)) = self.host(server, |host| host.life.take()) {
             life.end();
         }
+    }
+
+    /// How many newcomers a second a server takes. It starts anew with this.
+    pub async fn set_sign_ups(&self, server: &ServerUrl, per_second: f64) -> anyhow::Result<()> {
+        self.kill(server);
+        self.host(server, |host| host.sign_ups = Some(per_second))?;
+        self.start(server).await
     }
 
     /// How often, in thousandths, a write to a server's disk fails or takes its process down. Processes that died so are
@@ -209,6 +219,7 @@ impl Host {
             name: Some(self.url.authority().to_owned()),
             public_url: Some(self.url.clone()),
             logs: LogSettings { writer: WriterMode::Inline, ..LogSettings::default() },
+            sign_ups: SignUpSettings { per_second: self.sign_ups, ..SignUpSettings::default() },
             ..Config::default()
         };
         Some(Start { config, store, blobs: self.blobs.clone(), clock: self.clock.clone(), dies })

@@ -29,6 +29,8 @@ stored_enum! {
         Lent = 9,
         /// A file that was to be seen once and that a sibling has shown, before its message came here. About the message.
         SeenOnce = 10,
+        /// The place in the line of newcomers while this account signs up. About nothing.
+        Ticket = 11,
     }
 }
 

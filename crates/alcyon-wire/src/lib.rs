@@ -26,6 +26,7 @@ mod id;
 pub mod limits;
 mod request;
 mod server_url;
+pub mod work;
 
 pub use error::WireError;
 pub use handle::{Handle, HandleName};

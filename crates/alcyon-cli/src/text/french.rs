@@ -40,6 +40,15 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::NotSent { who } => return format!("! un message à {who} n'est pas parti et ne partira pas ; écrivez-le à nouveau"),
         Text::TryAgainIn { seconds } => return format!(" ; réessayez dans {seconds} s"),
         Text::Registering => "création du compte ...",
+        Text::InLine { place, waiting, time } => return format!("numéro {place} sur {waiting} dans la file ; encore {time} environ"),
+        Text::AskInvite => "ce serveur accueille sur invitation ; la vôtre (rien pour un autre moyen) :",
+        Text::AskEmail => "une adresse électronique où envoyer un code (rien pour un autre moyen) :",
+        Text::AskPhone => "un numéro de téléphone où envoyer un code, comme +33612345678 (rien pour un autre moyen) :",
+        Text::AskCode { to } => return format!("le code envoyé à {to} :"),
+        Text::AskCodeAgain { to } => return format!("ce n'est pas cela ; le code envoyé à {to} :"),
+        Text::Seconds { count } => return format!("{count} s"),
+        Text::Minutes { count } => return format!("{count} min"),
+        Text::Hours { count } => return format!("{count} h"),
         Text::Contacting => "demande au serveur ...",
         Text::Fetching => "réception ...",
         Text::Sending => "envoi ...",
@@ -191,6 +200,13 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::Unknown { field: _, what } => format!("rien ici ne s'appelle {what}"),
         ClientError::NoSuchHandle(handle) => format!("aucun compte n'a l'identifiant {handle}"),
         ClientError::HandleTaken(handle) => format!("l'identifiant {handle} est pris"),
+        ClientError::InLine { place, wait_ms: _ } => {
+            format!(
+                "beaucoup s'inscrivent en ce moment : vous êtes numéro {place} ; votre place est gardée, relancez la commande pour continuer"
+            )
+        }
+        ClientError::ProofNeeded { ways } => format!("ce serveur demande aux nouveaux venus : {ways}"),
+        ClientError::CodeSent { to } => format!("un code a été envoyé à {to} ; relancez la commande avec --code"),
         ClientError::HandleChanged { handle } => format!("{handle} désigne un autre compte qu'avant ; rien n'a été envoyé"),
         ClientError::Blocked(handle) => format!("{handle} est bloqué ; débloquez d'abord"),
         ClientError::Left => "cette conversation est terminée : quittée, refusée ou close".to_owned(),

@@ -15,6 +15,7 @@ use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
 use crate::{
+    SignUpSettings,
     blobs::{BlobSettings, S3Settings},
     logs::LogSettings,
 };
@@ -57,6 +58,8 @@ pub struct Config {
     pub logs: LogSettings,
     /// Quotas and retention of blobs.
     pub blobs: BlobSettings,
+    /// How newcomers come in.
+    pub sign_ups: SignUpSettings,
     /// Where blobs lie.
     pub blob_place: BlobPlace,
 }

@@ -5,8 +5,10 @@ use super::{
     WebApp,
 };
 use crate::{
+    Policy, SignUpSettings,
     blobs::{BlobSettings, Endpoint, S3Settings, Secret, SecretSource},
     logs::{LogSettings, Rate},
+    sign_up::Proof,
 };
 
 /// One setting, in all its forms.
@@ -461,6 +463,60 @@ pub const SETTINGS: &[Setting] = &[
         allowed: "a file",
         help: "A file that holds the secret of the access key and nothing else",
     },
+    Setting {
+        key: "sign_ups.per_second",
+        flag: "sign-ups-per-second",
+        value_name: "NUMBER",
+        default: Some("auto"),
+        kind: Kind::Text,
+        allowed: "auto, or a number of people a second from 0.01 to 1000000",
+        help: "Newcomers let in a second, beyond which they wait in line; `auto`: as many as there is room for",
+    },
+    Setting {
+        key: "sign_ups.key_file",
+        flag: "sign-ups-key-file",
+        value_name: "FILE",
+        default: None,
+        kind: Kind::Text,
+        allowed: "a file with 64 hexadecimal digits",
+        help: "Secret behind tickets and codes, for several processes to share; without it one of its own, in the data directory",
+    },
+    Setting {
+        key: "sign_ups.proofs",
+        flag: "sign-ups-proofs",
+        value_name: "WAYS",
+        default: Some("open"),
+        kind: Kind::Text,
+        allowed: "open, or ways in joined by | of proofs joined by +: invite, work, email, phone; such as `invite | email+work`",
+        help: "What newcomers have to show: all the proofs of any of the ways",
+    },
+    Setting {
+        key: "sign_ups.work_bits",
+        flag: "sign-ups-work-bits",
+        value_name: "NUMBER",
+        default: Some("16"),
+        kind: Kind::Number,
+        allowed: "a whole number from 1 to 22",
+        help: "Zero bits that the proof of work begins with while few come; more are asked for when many do",
+    },
+    Setting {
+        key: "sign_ups.senders",
+        flag: "sign-ups-senders",
+        value_name: "FILE",
+        default: None,
+        kind: Kind::Text,
+        allowed: "a TOML file with [[email]] and [[phone]]",
+        help: "Who carries codes: mail servers and HTTP gateways, each tried in order; the proofs `email` and `phone` need it",
+    },
+    Setting {
+        key: "sign_ups.if_down",
+        flag: "sign-ups-if-down",
+        value_name: "WHAT",
+        default: Some("wait"),
+        kind: Kind::Text,
+        allowed: "wait or unverified",
+        help: "While no sender can carry codes: newcomers `wait`, or come in without one, their accounts marked `unverified`",
+    },
 ];
 
 impl Config {
@@ -535,6 +591,7 @@ impl Config {
             logs: log_settings(values)?,
             blobs: blob_settings(values)?,
             blob_place: blob_place(values)?,
+            sign_ups: sign_up_settings(values)?,
         })
     }
 }
@@ -621,6 +678,30 @@ fn blob_place(values: &Values) -> Result<BlobPlace, ConfigError> {
     let prefix = prefix.map_or_else(String::new, |prefix| prefix.trim_end_matches('/').to_owned() + "/");
     let (part, patience) = (S3Settings::PART, S3Settings::PATIENCE);
     Ok(BlobPlace::S3(S3Settings { endpoint, region, bucket, prefix, path_style, access_key, secret_key, part, patience }))
+}
+
+fn sign_up_settings(values: &Values) -> Result<SignUpSettings, ConfigError> {
+    let per_second = values.required("sign_ups.per_second", |text| match text {
+        "auto" => Some(None),
+        number => number.parse().ok().filter(|number| (0.01..=1e6).contains(number)).map(Some),
+    })?;
+    let policy = values.required("sign_ups.proofs", Policy::parse)?;
+    let senders = values.optional("sign_ups.senders", path)?;
+    if senders.is_none() && (policy.has(Proof::Email) || policy.has(Proof::Phone)) {
+        return Err(values.conflict("sign_ups.proofs", "the proofs `email` and `phone` need `sign_ups.senders`"));
+    }
+    Ok(SignUpSettings {
+        per_second,
+        key_file: values.optional("sign_ups.key_file", path)?,
+        policy,
+        work_bits: values.required("sign_ups.work_bits", |text| number(text, 1, 22).and_then(|bits| u8::try_from(bits).ok()))?,
+        senders,
+        excuses: values.required("sign_ups.if_down", |text| match text {
+            "wait" => Some(false),
+            "unverified" => Some(true),
+            _ => None,
+        })?,
+    })
 }
 
 fn path(text: &str) -> Option<std::path::PathBuf> {

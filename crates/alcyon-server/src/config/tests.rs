@@ -51,7 +51,7 @@ fn every_setting_can_be_made_in_every_way() {
     let samples = |setting: &Setting| match setting.key {
         "name" => "chat.example.org:8443",
         "public_url" => "https://chat.example.org",
-        "tls.cert" | "tls.key" => "file.pem",
+        "tls.cert" | "tls.key" | "sign_ups.key_file" | "sign_ups.senders" => "file.pem",
         "blobs.store" => "s3",
         "blobs.s3.endpoint" => "http://minio:9000",
         "blobs.s3.insecure_http" => "true",

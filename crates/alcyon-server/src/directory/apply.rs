@@ -18,6 +18,7 @@ use crate::{
         engine::{Engine, read_failed},
         records::decode,
     },
+    sign_up::{InviteHash, InviteRecord, Proven},
     store::{RowKey, Store, StoreError, Table},
 };
 
@@ -34,9 +35,16 @@ impl<S: Store> Engine<S> {
     /// Carries out a request of the directory.
     pub fn directory(&mut self, job: DirectoryJob) {
         match job {
-            DirectoryJob::SignUp { name, manifest, inbox, reply } => {
-                let result = self.sign_up(&name, &manifest, inbox);
+            DirectoryJob::SignUp { name, manifest, inbox, proven, reply } => {
+                let result = self.sign_up(&name, &manifest, inbox, proven);
                 self.settle(reply, result);
+            }
+            DirectoryJob::PutInvite { hash, invite, reply } => {
+                match invite {
+                    Some(invite) => self.put_row(Table::Invites, &hash, &invite),
+                    None => self.remove_row(Table::Invites, &hash),
+                }
+                self.settle(reply, Ok(()));
             }
             DirectoryJob::PutManifest { handles, manifest, inbox, reply } => {
                 let result = self.put_manifest(&handles, &manifest, inbox);
@@ -57,7 +65,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    fn sign_up(&mut self, name: &HandleName, manifest: &Manifest, inbox: Option<Vec<Seat>>) -> Result<()> {
+    fn sign_up(&mut self, name: &HandleName, manifest: &Manifest, inbox: Option<Vec<Seat>>, proven: Proven) -> Result<()> {
         let account = manifest.account();
         let handle = handle_key(name);
         if let Some(record) = self.account(account)? {
@@ -69,19 +77,31 @@ impl<S: Store> Engine<S> {
             return Err(DirectoryError::HandleTaken);
         }
         self.room_on_disk()?;
+        let Proven { invite, unverified } = proven;
+        let used = invite.map(|invite| self.use_of(invite)).transpose()?;
         if let Some(seats) = inbox {
             self.begin_inbox(manifest, seats)?;
         }
+        match used {
+            Some((key, InviteRecord { left: 0, .. })) => self.remove_row(Table::Invites, &key),
+            Some((key, record)) => self.put_row(Table::Invites, &key, &record),
+            None => {}
+        }
         let signed_up_ms = self.now_ms;
-        let record = AccountRecord {
-            manifest: Bytes::copy_from_slice(manifest.to_bytes()),
-            handle: Bytes::copy_from_slice(&handle),
-            signed_up_ms,
-            suspended_ms: 0,
-        };
+        let (manifest, handle_bytes) = (Bytes::copy_from_slice(manifest.to_bytes()), Bytes::copy_from_slice(&handle));
+        let record = AccountRecord { manifest, handle: handle_bytes, signed_up_ms, unverified, suspended_ms: 0 };
         self.put_row(Table::Accounts, &account_key(account), &record);
         self.put_row(Table::Handles, &handle, &HandleRecord { account: account.to_field() });
         Ok(())
+    }
+
+    /// What is left of an invite once somebody has come by it.
+    fn use_of(&self, invite: InviteHash) -> Result<(RowKey, InviteRecord)> {
+        let key = invite.key();
+        let row = self.row(Table::Invites, &key)?.ok_or(DirectoryError::InviteOver)?;
+        let InviteRecord { left, expires_ms } = decode(Table::Invites, row).map_err(|error| read_failed(&error))?;
+        let left = left.checked_sub(1).filter(|_| self.now_ms < expires_ms).ok_or(DirectoryError::InviteOver)?;
+        Ok((key, InviteRecord { left, expires_ms }))
     }
 
     fn begin_inbox(&mut self, manifest: &Manifest, seats: Vec<Seat>) -> Result<()> {

@@ -9,6 +9,9 @@ pub enum DirectoryError {
     /// Somebody has this name. Choose another one.
     #[error("this name is taken")]
     HandleTaken,
+    /// The invite was used up, taken back or has run out, or never was. Ask for another one.
+    #[error("this invite is not good, or not any more")]
+    InviteOver,
     /// The account has signed up already, under another name or with another inbox. Use that, or send a newer manifest.
     #[error("this account has signed up here in another way")]
     AccountExists,

@@ -8,6 +8,7 @@ use super::{ClaimedKeyPackage, DirectoryError, KeyPackageCount, Moderation};
 use crate::{
     Refusal,
     logs::requests::Reply,
+    sign_up::{InviteRecord, Proven},
     store::{RowKey, Table},
 };
 
@@ -17,6 +18,13 @@ pub(crate) enum DirectoryJob {
         name: HandleName,
         manifest: Box<Manifest>,
         inbox: Option<Vec<Seat>>,
+        proven: Proven,
+        reply: Reply<(), DirectoryError>,
+    },
+    /// An invite that comes to be, or goes.
+    PutInvite {
+        hash: RowKey,
+        invite: Option<InviteRecord>,
         reply: Reply<(), DirectoryError>,
     },
     /// `handles` are the keys of the handles here that the manifest names.
@@ -51,7 +59,9 @@ impl DirectoryJob {
             let _ = reply.send(Err(refusal.clone().into()));
         }
         match self {
-            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } | Self::Moderate { reply, .. } => send(reply, refusal),
+            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } | Self::Moderate { reply, .. } | Self::PutInvite { reply, .. } => {
+                send(reply, refusal)
+            }
             Self::PutKeyPackages { reply, .. } => send(reply, refusal),
             Self::ClaimKeyPackages { reply, .. } => send(reply, refusal),
         }

@@ -24,6 +24,7 @@ use crate::{
         records::{corrupt, decode},
         requests::Job,
     },
+    sign_up::{InviteRecord, Proven},
     store::{RowKey, Store, StoreError, Table},
 };
 
@@ -101,6 +102,18 @@ impl<S: Store> Directory<S> {
     /// Signs up: binds the name to the account, and makes its inbox with `inbox_seats` (if the manifest says that it is
     /// here), all at once. The same again gets the same answer.
     pub fn sign_up(&self, name: &HandleName, manifest: Manifest, device: DeviceId, inbox_seats: Vec<Seat>) -> Answer<(), DirectoryError> {
+        self.sign_up_with(name, manifest, device, inbox_seats, Proven::default())
+    }
+
+    /// The same with what was shown for it: an invite is used in the same transaction.
+    pub(crate) fn sign_up_with(
+        &self,
+        name: &HandleName,
+        manifest: Manifest,
+        device: DeviceId,
+        inbox_seats: Vec<Seat>,
+        proven: Proven,
+    ) -> Answer<(), DirectoryError> {
         let handle = match Handle::new(name.clone(), &self.settings.server_name) {
             Ok(handle) if self.is_home(&manifest, &handle) => handle,
             _ => return Answer::known(Err(DirectoryError::NotHome)),
@@ -109,7 +122,7 @@ impl<S: Store> Directory<S> {
             return Answer::known(Err(DirectoryError::UnknownDevice));
         }
         let (name, inbox, manifest) = (handle.name().clone(), self.inbox(&manifest, inbox_seats), Box::new(manifest));
-        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::SignUp { name, manifest, inbox, reply })))
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::SignUp { name, manifest, inbox, proven, reply })))
     }
 
     /// The bytes of the signed manifest behind a handle here.
@@ -126,7 +139,8 @@ impl<S: Store> Directory<S> {
         let Some(row) = self.logs.store().get(Table::Accounts, &account_key(account)).map_err(failed)? else {
             return Ok(None);
         };
-        let AccountRecord { manifest, handle: _, signed_up_ms: _, suspended_ms } = decode(Table::Accounts, row).map_err(failed)?;
+        let AccountRecord { manifest, handle: _, signed_up_ms: _, unverified: _, suspended_ms } =
+            decode(Table::Accounts, row).map_err(failed)?;
         if suspended_ms == 0 { Ok(Some(manifest)) } else { Err(DirectoryError::Suspended) }
     }
 
@@ -136,7 +150,8 @@ impl<S: Store> Directory<S> {
         let Some(row) = self.logs.store().get(Table::Accounts, &account_key(account)).map_err(failed)? else {
             return Ok(None);
         };
-        let AccountRecord { manifest, handle: _, signed_up_ms, suspended_ms } = decode(Table::Accounts, row).map_err(failed)?;
+        let AccountRecord { manifest, handle: _, signed_up_ms, unverified: _, suspended_ms } =
+            decode(Table::Accounts, row).map_err(failed)?;
         let manifest = Manifest::decode(&manifest).map_err(|_| failed(corrupt(Table::Accounts)))?;
         let devices = manifest.devices().count();
         Ok(Some(AccountFacts { devices, signed_up_ms, suspended_ms: (suspended_ms != 0).then_some(suspended_ms) }))
@@ -219,6 +234,11 @@ impl<S: Store> Directory<S> {
     #[must_use]
     pub fn server_name(&self) -> &str {
         &self.settings.server_name
+    }
+
+    /// Keeps an invite, or removes it.
+    pub(crate) fn put_invite(&self, hash: RowKey, invite: Option<InviteRecord>) -> Answer<(), DirectoryError> {
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutInvite { hash, invite, reply })))
     }
 
     /// The manifest names the handle, and this server with it.

@@ -18,6 +18,9 @@ pub(crate) struct AccountRecord {
     pub handle: Bytes,
     #[prost(uint64, tag = "3")]
     pub signed_up_ms: u64,
+    /// It came in while nobody could send the code that it should have shown.
+    #[prost(bool, tag = "4")]
+    pub unverified: bool,
     /// When the operator has suspended it; 0: not.
     #[prost(uint64, tag = "8")]
     pub suspended_ms: u64,

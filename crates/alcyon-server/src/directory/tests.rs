@@ -234,6 +234,7 @@ mod records {
             manifest: "signed manifest".into(),
             handle: vec![7; 32].into(),
             signed_up_ms: 1_767_571_200_000,
+            unverified: false,
             suspended_ms: 0,
         };
         insta::assert_snapshot!(table(&[

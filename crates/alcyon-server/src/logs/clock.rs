@@ -62,6 +62,16 @@ impl AddressBand {
             IpAddr::V6(v6) => Self(u64::try_from(u128::from(v6) >> 80).expect("48 bits fit") | 1 << 63),
         }
     }
+
+    /// For what its own client carries.
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    /// The other way round.
+    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
 }
 
 impl std::fmt::Debug for AddressBand {

@@ -220,6 +220,10 @@ impl<S: Store> Engine<S> {
                 self.settle(reply, result);
             }
             Job::Directory(job) => self.directory(*job),
+            Job::Own(name, value, reply) => {
+                self.batch.put(Table::Own, name.as_bytes(), &value);
+                self.settle(reply, Ok(()));
+            }
             Job::Sweep(step, reply) => {
                 let result = self.sweep(step);
                 self.settle(reply, result);
@@ -545,7 +549,7 @@ fn refuse(job: Job, refusal: &Refusal) {
     }
     match job {
         Job::Append(_, reply) | Job::Entry(_, reply) | Job::Create(_, reply) => send(reply, refusal),
-        Job::SetPasses(_, reply) | Job::PutTree(_, reply) | Job::Barrier(reply) => send(reply, refusal),
+        Job::SetPasses(_, reply) | Job::PutTree(_, reply) | Job::Own(_, _, reply) | Job::Barrier(reply) => send(reply, refusal),
         Job::Sweep(_, reply) => send::<Option<SweepStep>, Refusal>(reply, refusal),
         Job::Directory(job) => job.refuse(refusal),
     }

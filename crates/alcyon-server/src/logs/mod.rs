@@ -414,6 +414,11 @@ impl<S: Store> Logs<S> {
         &self.inner.shared.store
     }
 
+    /// Sets a row of [`Table::Own`](crate::store::Table::Own), durable when it answers.
+    pub(crate) fn keep_own(&self, name: &'static str, value: Bytes) -> Answer<()> {
+        self.ask(|reply| Job::Own(name, value, reply))
+    }
+
     pub(crate) fn ask<T: Send + 'static, E: From<Refusal> + Send + 'static>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Answer<T, E> {
         if self.inner.shared.draining.load(Ordering::Acquire) {
             let refusal = Refusal::later(RefusalCode::Draining, "the server is about to stop", 5_000);

@@ -28,6 +28,8 @@ pub(crate) enum Job {
     SetPasses(Box<PassesRequest>, Reply<()>),
     PutTree(Box<TreeRequest>, Reply<()>),
     Directory(Box<DirectoryJob>),
+    /// Sets a row of [`Table::Own`](crate::store::Table::Own): its name and value.
+    Own(&'static str, Bytes, Reply<()>),
     Sweep(SweepStep, Reply<Option<SweepStep>>),
     /// Answered when all before it is durable.
     Barrier(Reply<()>),
@@ -40,7 +42,7 @@ impl Job {
             Self::Append(append, _) => append.payload.len(),
             Self::Entry(entry, _) => entry.payload.len() + entry.group_info.len(),
             Self::PutTree(tree, _) => tree.chunk.payload.len() + tree.chunk.group_info.len(),
-            Self::Create(..) | Self::SetPasses(..) | Self::Directory(_) | Self::Sweep(..) | Self::Barrier(_) => 0,
+            Self::Create(..) | Self::SetPasses(..) | Self::Directory(_) | Self::Own(..) | Self::Sweep(..) | Self::Barrier(_) => 0,
         }
     }
 }

@@ -44,6 +44,18 @@ pub struct Metrics {
     pub blob_bytes: Gauge,
     /// Calls for blobs that failed because where they lie could not be reached, or refused.
     pub blobs_away: Counter,
+    /// Newcomers who have signed up.
+    pub sign_ups: Counter,
+    /// Sign-ups that were told to wait.
+    pub sign_ups_held: Counter,
+    /// Tickets given out.
+    pub sign_up_tickets: Counter,
+    /// Codes that went out to newcomers.
+    pub codes_sent: Counter,
+    /// Codes that no sender could take.
+    pub codes_failed: Counter,
+    /// Tickets that wait for their turn.
+    pub sign_up_line: Gauge,
     /// 1 from SIGTERM on.
     pub draining: Gauge,
     handle: PrometheusHandle,
@@ -173,6 +185,12 @@ impl Metrics {
             blob_bytes_out: series.counter("alcyon_blob_bytes_sent_total", None),
             blob_bytes: series.gauge("alcyon_blob_bytes", "Bytes promised to all blobs"),
             blobs_away: series.counter("alcyon_blob_store_away_total", None),
+            sign_ups: series.counter("alcyon_sign_ups_total", None),
+            sign_ups_held: series.counter("alcyon_sign_ups_held_total", None),
+            sign_up_tickets: series.counter("alcyon_sign_up_tickets_total", None),
+            codes_sent: series.counter("alcyon_sign_up_codes_sent_total", None),
+            codes_failed: series.counter("alcyon_sign_up_codes_failed_total", None),
+            sign_up_line: series.gauge("alcyon_sign_up_line", "Tickets of newcomers that wait for their turn"),
             draining: series.gauge("alcyon_draining", "1 once the server has been told to stop"),
             handle: recorder.handle(),
         }

@@ -230,6 +230,8 @@ fn options(table: Table, settings: &EmbeddedSettings) -> KeyspaceCreateOptions {
         | Table::Accounts
         | Table::Handles
         | Table::ClaimedPackages
+        | Table::Invites
+        | Table::Own
         | Table::EntryIds(_) => options,
     }
 }

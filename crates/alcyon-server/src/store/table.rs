@@ -32,6 +32,10 @@ pub enum Table {
     KeyPackages,
     /// Account id, device id, hash: KeyPackages that were handed out and don't come back.
     ClaimedPackages,
+    /// Hash of an invite: how many may still come by it, and until when.
+    Invites,
+    /// Name: what the server keeps for itself, such as its secret behind tickets and how far the line is.
+    Own,
     /// Log id, sequence: application entries and knocks of one week, counted from the Unix epoch.
     Entries(u32),
     /// Hash of log id and entry id: where that entry is, of one period of 30 days from the Unix epoch.
@@ -40,7 +44,7 @@ pub enum Table {
 
 impl Table {
     /// All tables that are not dated.
-    pub const FIXED: [Self; 13] = [
+    pub const FIXED: [Self; 15] = [
         Self::Heads,
         Self::Seats,
         Self::Doors,
@@ -54,6 +58,8 @@ impl Table {
         Self::Handles,
         Self::KeyPackages,
         Self::ClaimedPackages,
+        Self::Invites,
+        Self::Own,
     ];
 
     /// Whether it belongs to a span of time and is dropped whole after it.
@@ -79,6 +85,8 @@ impl Table {
             Self::Handles => "handles",
             Self::KeyPackages => "key-packages",
             Self::ClaimedPackages => "claimed-packages",
+            Self::Invites => "invites",
+            Self::Own => "own",
             Self::Entries(_) => "entries",
             Self::EntryIds(_) => "entry-ids",
         }

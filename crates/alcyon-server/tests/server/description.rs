@@ -63,8 +63,12 @@ async fn answers_are_as_described() {
     let template = |end: &str| format!("/v1/accounts/{{account}}/{end}");
     let (manifest, put, count, claim) = (path("manifest"), path("key-packages"), path("key-packages/count"), path("key-packages/claim"));
     let device = &ann.device;
+    let line = format!("{{\"account\":\"{account}\"}}");
     let answers = [
         ("get", "/v1/server".to_owned(), get(address, "/v1/server").await),
+        ("get", "/v1/sign-up".to_owned(), get(address, "/v1/sign-up").await),
+        ("post", "/v1/sign-up/tickets".to_owned(), ask(address, "POST", "/v1/sign-up/tickets", &[], line.as_bytes()).await),
+        ("post", "/v1/sign-up/tickets".to_owned(), ask(address, "POST", "/v1/sign-up/tickets", &[], b"{}").await),
         ("get", "/v1/handles/{name}".to_owned(), get(address, "/v1/handles/ann").await),
         ("get", "/v1/handles/{name}".to_owned(), get(address, "/v1/handles/A").await),
         ("post", "/v1/accounts".to_owned(), signed(address, device, "POST", "/v1/accounts", &sign_up).await),
@@ -90,5 +94,32 @@ async fn answers_are_as_described() {
         assert!(answer.head.contains("content-type: application/json"), "{answer:?}");
         let schema = &response["content"]["application/json"]["schema"];
         check(&document, schema, &answer.json(), &format!("{method} {path} {}", answer.status));
+    }
+}
+
+#[tokio::test]
+async fn a_line_is_as_described() {
+    let server = crate::client::start_with(|config| config.sign_ups.per_second = Some(0.01)).await;
+    let address = server.address();
+    let document = get(address, "/openapi.json").await.json();
+    assert_eq!(Person::new("ann").sign_up(&server).await.status, 201);
+    let ben = Person::new("ben");
+    let line = format!("{{\"account\":\"{}\"}}", ben.account());
+    let code = format!("{{\"account\":\"{}\",\"by\":\"email\",\"to\":\"a@b.example\"}}", ben.account());
+    let answer = ask(address, "POST", "/v1/sign-up/tickets", &[], line.as_bytes()).await;
+    let header = [("alcyon-ticket", answer.json()["ticket"].as_str().unwrap().to_owned())];
+    let answers = [
+        ("post", "/v1/sign-up/tickets", answer),
+        ("get", "/v1/sign-up", get(address, "/v1/sign-up").await),
+        ("get", "/v1/sign-up", ask(address, "GET", "/v1/sign-up", &header, b"").await),
+        ("get", "/v1/sign-up", ask(address, "GET", "/v1/sign-up", &[("alcyon-ticket", "A".to_owned())], b"").await),
+        ("post", "/v1/accounts", ben.sign_up(&server).await),
+        ("post", "/v1/sign-up/challenges", ask(address, "POST", "/v1/sign-up/challenges", &[], line.as_bytes()).await),
+        ("post", "/v1/sign-up/codes", ask(address, "POST", "/v1/sign-up/codes", &[], code.as_bytes()).await),
+    ];
+    for (method, path, answer) in answers {
+        let response = resolve(&document, &document["paths"][path][method]["responses"][answer.status.to_string()]);
+        assert!(!response.is_null(), "{method} {path}: {answer:?} is not described");
+        check(&document, &response["content"]["application/json"]["schema"], &answer.json(), &format!("{method} {path} {}", answer.status));
     }
 }

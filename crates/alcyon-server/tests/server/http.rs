@@ -73,9 +73,22 @@ pub async fn get(address: SocketAddr, path: &str) -> Answer {
 
 /// A request that a device has signed.
 pub async fn signed(address: SocketAddr, device: &DeviceKey, method: &str, path: &str, body: &str) -> Answer {
+    signed_with(address, device, method, path, body, &[]).await
+}
+
+/// The same with more headers.
+pub async fn signed_with(
+    address: SocketAddr,
+    device: &DeviceKey,
+    method: &str,
+    path: &str,
+    body: &str,
+    more: &[(&'static str, String)],
+) -> Answer {
     let request = Request::new(method, &address.to_string(), path, body.as_bytes()).unwrap();
-    let headers = http_signature::sign(&request, device, now_s());
-    ask(address, method, path, &headers.into_pairs(), body.as_bytes()).await
+    let mut headers = Vec::from(http_signature::sign(&request, device, now_s()).into_pairs());
+    headers.extend_from_slice(more);
+    ask(address, method, path, &headers, body.as_bytes()).await
 }
 
 fn now_s() -> u64 {

@@ -14,5 +14,6 @@ mod operator;
 mod process;
 mod refusals;
 mod s3;
+mod sign_up;
 mod silence;
 mod tls;

@@ -19,7 +19,10 @@ use super::{
     routes::{App, read_body},
     signed::signed,
 };
-use crate::directory::{DirectoryError, KeyPackageCount};
+use crate::{
+    directory::{DirectoryError, KeyPackageCount},
+    sign_up::Proven,
+};
 
 /// Bodies with a manifest: base64 adds a third, seats a little.
 const MANIFEST_BODY: usize = 64 * 1024;
@@ -30,19 +33,35 @@ const NO_BODY: usize = 1024;
 
 /// `POST /v1/accounts`: signs up.
 pub(super) async fn sign_up(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
+    let (band, (ticket, entered)) = (super::sign_up::band(&request)?, super::sign_up::enter(&app, &request)?);
     let (device, body) = signed(&app, request, MANIFEST_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let name: HandleName = fields.text("name")?.parse().map_err(Problem::from)?;
-    let manifest = manifest(&mut fields)?;
+    let signed_manifest = Bytes::from(fields.bytes("manifest", limits::MANIFEST)?);
     let seats = inbox_seats(&mut fields)?;
+    let given = super::sign_up::given(&mut fields)?;
     fields.end()?;
+    // What it says it is; that it is, three signatures show, and they come last.
+    let account = account_of(signed_manifest.clone()).ok_or_else(|| Problem::malformed("manifest", "this is no manifest"))?;
+    if ticket.is_some_and(|ticket| ticket.account != account) {
+        return Err(Problem::never(StatusCode::FORBIDDEN, "wrong_ticket", "this ticket is another account's").at("alcyon-ticket"));
+    }
+    let proven = match app.sign_ups.prove(&given, account, band) {
+        Ok(proven) => proven,
+        // Whoever has signed up already and did not hear of it has used up what it shows.
+        Err(_) if is_known(&app, account, &signed_manifest)? => Proven::default(),
+        Err(not_proven) => return Err(not_proven.into()),
+    };
+    let manifest = Manifest::decode(&signed_manifest).map_err(Problem::from)?;
     if !manifest.has_device(device) {
         return Err(foreign_device());
     }
-    let account = manifest.account();
     let handle = Handle::new(name.clone(), &app.name).map_err(Problem::from)?;
     let stood = app.directory.manifest_by_handle(&name).map_err(Problem::from)?.is_some_and(|known| known == manifest.to_bytes());
-    app.directory.sign_up(&name, manifest, device, seats).await?;
+    app.directory.sign_up_with(&name, manifest, device, seats, proven).await?;
+    if !stood {
+        entered.signed_up();
+    }
     let status = if stood { StatusCode::OK } else { StatusCode::CREATED };
     let body = json!({ "handle": handle.to_text(), "account": account.to_text() });
     Ok((status, json_body(&body)).into_response())
@@ -124,6 +143,11 @@ pub(super) async fn claim_key_packages(
     Ok(json_body(&list.collect()).into_response())
 }
 
+/// Whether this very manifest was signed up with.
+fn is_known(app: &App, account: AccountId, signed_manifest: &Bytes) -> Result<bool, Problem> {
+    Ok(app.directory.manifest_by_account(account)?.is_some_and(|known| known == signed_manifest))
+}
+
 fn account_id(text: &str) -> Result<AccountId, Problem> {
     Ok(AccountId::from_text(text, "account")?)
 }
@@ -173,6 +197,7 @@ impl From<DirectoryError> for Problem {
         let message = error.to_string();
         match error {
             DirectoryError::HandleTaken => Self::never(StatusCode::CONFLICT, "handle_taken", message).at("name"),
+            DirectoryError::InviteOver => Self::never(StatusCode::FORBIDDEN, "invite_over", message).at("proofs.invite"),
             DirectoryError::AccountExists => Self::never(StatusCode::CONFLICT, "account_exists", message).at("manifest"),
             DirectoryError::UnknownAccount => Self::never(StatusCode::NOT_FOUND, "unknown_account", message).at("account"),
             DirectoryError::UnknownDevice => Self::never(StatusCode::UNAUTHORIZED, "unauthorized", message).at("keyid"),

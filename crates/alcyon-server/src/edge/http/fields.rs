@@ -65,6 +65,14 @@ impl Fields {
         objects.collect()
     }
 
+    /// A field that is an object.
+    pub(crate) fn object(&mut self, name: &str) -> Result<Self, Problem> {
+        match self.take(name)? {
+            Value::Object(object) => Ok(Self { prefix: format!("{}{name}.", self.prefix), object }),
+            _ => Err(self.wrong(name, "must be an object")),
+        }
+    }
+
     /// A field that is true or false.
     pub(crate) fn boolean(&mut self, name: &str) -> Result<bool, Problem> {
         match self.take(name)? {

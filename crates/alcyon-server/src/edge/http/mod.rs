@@ -7,6 +7,7 @@ mod fields;
 mod openapi;
 mod routes;
 mod service;
+mod sign_up;
 mod signed;
 mod tus;
 mod upgrade;

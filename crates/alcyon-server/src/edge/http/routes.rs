@@ -18,8 +18,11 @@ use http::{HeaderName, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{Problem, Site, accounts, blobs, openapi, service, tus, upgrade, web};
-use crate::{any_store::AnyStore, blobs::Blobs, directory::Directory, edge::lifecycle::Lifecycle, observe::Metrics, session::Sessions};
+use super::{Problem, Site, accounts, blobs, openapi, service, sign_up, tus, upgrade, web};
+use crate::{
+    any_store::AnyStore, blobs::Blobs, directory::Directory, edge::lifecycle::Lifecycle, observe::Metrics, session::Sessions,
+    sign_up::SignUps,
+};
 
 /// What every handler has at hand.
 pub(crate) struct App {
@@ -38,6 +41,7 @@ pub(crate) struct App {
     pub(crate) blobs: Arc<Blobs>,
     /// The web app.
     pub(crate) site: Site,
+    pub(crate) sign_ups: Arc<SignUps<AnyStore>>,
 }
 
 impl App {
@@ -73,6 +77,10 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         on(Method::GET, "/v1/server", service::server),
+        on(Method::GET, "/v1/sign-up", sign_up::look),
+        on(Method::POST, "/v1/sign-up/tickets", sign_up::ask),
+        on(Method::POST, "/v1/sign-up/challenges", sign_up::challenge),
+        on(Method::POST, "/v1/sign-up/codes", sign_up::send_code),
         on(Method::POST, "/v1/accounts", accounts::sign_up),
         on(Method::GET, "/v1/handles/{name}", accounts::by_handle),
         on(Method::GET, "/v1/accounts/{account}/manifest", accounts::manifest_of),
