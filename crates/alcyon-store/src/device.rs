@@ -27,6 +27,8 @@ stored_enum! {
         Removal = 8,
         /// From which commit count on a term is read on a seat that a sibling has lent. About the term's log.
         Lent = 9,
+        /// What is remembered of a server, to find the way back to it. About its URL.
+        Server = 10,
     }
 }
 

@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
-use crate::{blobs::BlobSettings, logs::LogSettings};
+use crate::{admission::AdmissionSettings, blobs::BlobSettings, logs::LogSettings};
 
 pub use command::{Invocation, command, from_process, interpret};
 pub use setting::{Kind, SETTINGS, Setting};
@@ -49,6 +49,12 @@ pub struct Config {
     pub logs: LogSettings,
     /// Quotas and retention of blobs.
     pub blobs: BlobSettings,
+    /// Other names and addresses of this server, for clients to find it when the first is dead.
+    pub endpoints: Vec<String>,
+    /// Where this server is found while this process drains or has no place.
+    pub elsewhere: Option<ServerUrl>,
+    /// What the limiter begins with.
+    pub admission: AdmissionSettings,
 }
 
 /// What the data is kept in.

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{Config, ConfigError, Limits, LogFormat, LogLevel, LogOutput, MetricsListen, StoreKind, TlsFiles, Values};
 use crate::{
+    admission::AdmissionSettings,
     blobs::BlobSettings,
     logs::{LogSettings, Rate},
 };
@@ -86,6 +87,26 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Text,
         allowed: "https://host, https://host:port or http://host:port",
         help: "Where clients reach the server; without it made of the name and https with TLS, http else",
+    },
+    Setting {
+        key: "endpoints",
+        flag: "endpoints",
+        value_name: "HOSTS",
+        default: None,
+        kind: Kind::Text,
+        allowed: "up to 8 host names or IP addresses with commas between, such as b.example.net,192.0.2.7",
+        help: "Where this server is found as well, on the same port and with the same certificate: clients remember it for the day the \
+               first name or address is dead; best with another provider",
+    },
+    Setting {
+        key: "elsewhere",
+        flag: "elsewhere",
+        value_name: "URL",
+        default: None,
+        kind: Kind::Text,
+        allowed: "https://host, https://host:port or http://host:port",
+        help: "Another process of this same server, with its certificate and its port, to which clients are sent while this one drains or \
+               has no place",
     },
     Setting {
         key: "tls.cert",
@@ -348,6 +369,16 @@ pub const SETTINGS: &[Setting] = &[
         allowed: RATE,
         help: "Bytes that may be uploaded from one address band (IPv4 /24, IPv6 /48)",
     },
+    Setting {
+        key: "admission.start_per_second",
+        flag: "admission-start-per-second",
+        value_name: "NUMBER",
+        default: Some("10000"),
+        kind: Kind::Number,
+        allowed: "a whole number from 20 to 100000000",
+        help: "Work let in per second right after the start, in units of an append, before the server has shown what it can do; \
+               all later limits are measured",
+    },
 ];
 
 impl Config {
@@ -411,6 +442,11 @@ impl Config {
             },
             logs: log_settings(values)?,
             blobs: blob_settings(values)?,
+            endpoints: values.optional("endpoints", hosts)?.unwrap_or_default(),
+            elsewhere: values.optional("elsewhere", |text| text.parse().ok())?,
+            admission: AdmissionSettings {
+                start_per_second: f64::from(values.required("admission.start_per_second", |text| number(text, 20, 100_000_000))?),
+            },
         })
     }
 }
@@ -449,6 +485,17 @@ fn blob_settings(values: &Values) -> Result<BlobSettings, ConfigError> {
         unfinished: values.required("blobs.unfinished_days", days)?,
         disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
     })
+}
+
+/// Most endpoints that a client takes.
+const ENDPOINTS: usize = 8;
+
+/// Host names and IP addresses, with commas between.
+fn hosts(text: &str) -> Option<Vec<String>> {
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let is_host = |host: &str| host.parse::<std::net::IpAddr>().is_ok() || (1..=253).contains(&host.len()) && host.bytes().all(name);
+    let hosts: Vec<String> = text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect();
+    ((1..=ENDPOINTS).contains(&hosts.len()) && hosts.iter().all(|host| is_host(host))).then_some(hosts)
 }
 
 fn path(text: &str) -> Option<std::path::PathBuf> {

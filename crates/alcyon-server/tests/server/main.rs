@@ -8,6 +8,7 @@ mod description;
 mod frames;
 mod http;
 mod limits;
+mod overload;
 mod process;
 mod refusals;
 mod silence;
