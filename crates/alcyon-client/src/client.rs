@@ -1,9 +1,12 @@
+use std::rc::Rc;
+
 use alcyon_store::{ConversationRecord, Store, Tx};
 use alcyon_wire::{ConversationId, Handle, MessageId};
 
 use crate::{
     Alarm, ClientError, Clock, ConversationSummary, KnockRequest, Me, Message, Muted, Position, Standing, Transport,
     core::{Core, alarm_view, message_view, request_view},
+    paced::Paced,
     send::conversation_now,
     shelf::Place,
     vanish::timer_of,
@@ -13,14 +16,16 @@ use crate::{
 /// thread.
 pub struct Client<T: Transport, C: Clock> {
     pub(crate) core: Core,
-    pub(crate) transport: T,
-    pub(crate) clock: C,
+    pub(crate) transport: Paced<T, C>,
+    pub(crate) clock: Rc<C>,
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Takes over a profile.
     pub fn open(store: Store, transport: T, clock: C) -> Result<Self, ClientError> {
-        let client = Self { core: Core::open(store)?, transport, clock };
+        let clock = Rc::new(clock);
+        let client = Self { core: Core::open(store)?, transport: Paced::new(transport, clock.clone()), clock };
+        client.core.recall_servers(&client.transport)?;
         client.let_go()?;
         Ok(client)
     }

@@ -7,10 +7,13 @@ use std::{
 };
 
 use alcyon_mls::HandshakeKey;
-use alcyon_store::{AlarmRecord, RequestRecord, Store, TermRecord, Tx};
+use alcyon_store::{AlarmRecord, OutboxItem, RequestRecord, Store, TermRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, EntryId, Handle, LogId, MessageId};
 
-use crate::{Alarm, AlarmKind, ClientError, Event, KnockRequest, RequestKind, hold::Holds, invite::InviteOffer, local::Local, poke::Poke};
+use crate::{
+    Alarm, AlarmKind, ClientError, Event, KnockRequest, RequestKind, hold::Holds, invite::InviteOffer, local::Local, poke::Poke,
+    random::random, retry::Budget,
+};
 
 pub(crate) use crate::message::view::message_view;
 
@@ -33,6 +36,8 @@ pub(crate) struct Core {
     pub(crate) carrying: RefCell<BTreeSet<MessageId>>,
     /// Acts of this process that the log or the rules have refused, with the reason, until whoever asked has read it.
     pub(crate) failed: RefCell<BTreeMap<EntryId, String>>,
+    /// How much may be asked again.
+    pub(crate) budget: Cell<Budget>,
     /// Who types.
     pub(crate) passing: crate::passing::Passing,
     listener: RefCell<Option<futures::channel::mpsc::UnboundedSender<Event>>>,
@@ -51,6 +56,7 @@ impl Core {
             sealing: RefCell::default(),
             carrying: RefCell::default(),
             failed: RefCell::default(),
+            budget: Cell::new(Budget::default()),
             passing: crate::passing::Passing::default(),
             listener: RefCell::new(None),
         };
@@ -80,6 +86,26 @@ impl Core {
         self.unconfirmed().filter(|local| local.registered).ok_or(ClientError::NoAccount)
     }
 
+    /// When an item of the outbox may go: what was refused before also waits for the budget.
+    pub(crate) fn due_ms(&self, item: &OutboxItem) -> u64 {
+        if is_again(item) { self.budget.get().due_ms(item.not_before_ms) } else { 0 }
+    }
+
+    /// Whether something that was refused before may be asked again now.
+    pub(crate) fn may_ask_again(&self, now_ms: u64) -> bool {
+        let mut budget = self.budget.get();
+        let may = budget.take(now_ms, u64::from_le_bytes(random()));
+        self.budget.set(budget);
+        may
+    }
+
+    /// Something was answered by anything but *later*.
+    pub(crate) fn answered(&self, again: bool) {
+        let mut budget = self.budget.get();
+        budget.answered(again);
+        self.budget.set(budget);
+    }
+
     /// Hands events to whoever listens. Without a listener they are found in the store by the next `sync`.
     pub(crate) fn emit(&self, events: impl IntoIterator<Item = Event>) {
         if let Some(listener) = &*self.listener.borrow() {
@@ -96,6 +122,11 @@ impl Core {
         *self.listener.borrow_mut() = Some(sender);
         receiver
     }
+}
+
+/// It was refused, or put off, before.
+pub(crate) fn is_again(item: &OutboxItem) -> bool {
+    item.not_before_ms > 0
 }
 
 /// The term's handshake key.

@@ -12,14 +12,12 @@ use crate::{
     link::{Ended, Link, Purpose, purpose_of},
     message::view::changed,
     random::random,
+    retry::Retry,
 };
 
 /// Rounds of work that follows from work before a command gives up for now.
 const ROUNDS: usize = 8;
-/// First and longest wait before a server is tried again; in between it doubles, with full jitter.
-const BACKOFF_FIRST_MS: u64 = 500;
-const BACKOFF_LAST_MS: u64 = 120_000;
-/// How often directories that could not be reached are asked again.
+/// How often directories that could not be reached are asked again, at the most.
 const ERRANDS_MS: u64 = 30_000;
 
 impl<T: Transport, C: Clock> Client<T, C> {
@@ -156,7 +154,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let heads = tx.outbox_heads(Some(&link.server))?;
             let waiting = heads.iter().any(|item| {
                 let makeable = item.frame.is_some() || crate::link::is_made_here(item.kind);
-                purpose_of(item.kind) == Some(link.purpose) && item.not_before_ms <= now_ms && makeable
+                purpose_of(item.kind) == Some(link.purpose) && self.core.due_ms(item) <= now_ms && makeable
             });
             Ok::<_, ClientError>(waiting || (joining && link.purpose == Purpose::Hub))
         });
@@ -175,7 +173,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             match holds.way(link) {
                 Some(Way::Up { idle_at: Some(looked_at) }) if looked_at >= wanted => return Ok(()),
-                Some(Way::Away) => return Err(Ended::Away { after_ms: 0 }),
+                Some(Way::Away) => return Err(Ended::Away { after_ms: 0, said_goodbye: false }),
                 Some(Way::Up { .. }) | None => holds.progress.after(seen).await,
             }
         }
@@ -194,7 +192,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Keeps one connection up; ends when it is not needed any more.
     async fn keep_link(&self, link: Link, away: &Cell<usize>) -> Result<Link, ClientError> {
-        let mut backoff_ms = BACKOFF_FIRST_MS;
+        let mut retry = Retry::default();
         let mut is_away = false;
         let hold = self.hold(&link).await;
         loop {
@@ -215,21 +213,25 @@ impl<T: Transport, C: Clock> Client<T, C> {
             };
             let end = self.run_link(&link, for_ever, caught_up).await;
             if online {
-                backoff_ms = BACKOFF_FIRST_MS;
+                retry.succeeded();
             }
             match end {
                 Ok(()) if !self.has_work(&link) => return Ok(link),
                 Ok(()) => {}
-                Err(Ended::Away { after_ms }) => {
+                Err(Ended::Away { after_ms, said_goodbye }) => {
                     if !std::mem::replace(&mut is_away, true) {
                         away.set(away.get() + 1);
                     }
                     hold.set(Way::Away);
-                    let jitter = u64::from_le_bytes(random()) % backoff_ms;
-                    let retry_in_ms = after_ms + jitter;
+                    let draw = u64::from_le_bytes(random());
+                    // Cut off without a word: so may all the others be.
+                    let retry_in_ms = if online && !said_goodbye {
+                        retry.lost(self.core.reconnect_within_ms(&link.server)?, draw)
+                    } else {
+                        retry.failed(after_ms, draw)
+                    };
                     self.core.emit([Event::Connection(ConnectionState::Waiting { retry_in_ms })]);
                     self.clock.sleep(Duration::from_millis(retry_in_ms)).await;
-                    backoff_ms = (backoff_ms * 2).min(BACKOFF_LAST_MS);
                 }
                 Err(Ended::Failed(error)) => return Err(error),
             }
@@ -248,13 +250,19 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     async fn run_errands(&self) -> Result<(), ClientError> {
+        let mut retry = Retry::default();
         loop {
             let seen = self.core.work.count();
-            self.errands().await?;
+            let wait_ms = if self.errands().await? == 0 {
+                retry.succeeded();
+                ERRANDS_MS
+            } else {
+                retry.failed(ERRANDS_MS, u64::from_le_bytes(random()))
+            };
             let events = self.core.store.transaction(announce_requests)?;
             self.core.emit(events);
             let mut work = std::pin::pin!(self.core.work.after(seen).fuse());
-            let mut sleep = std::pin::pin!(self.clock.sleep(Duration::from_millis(ERRANDS_MS)).fuse());
+            let mut sleep = std::pin::pin!(self.clock.sleep(Duration::from_millis(wait_ms)).fuse());
             futures::select_biased! { () = work => {}, () = sleep => {} }
         }
     }

@@ -19,11 +19,14 @@ use prost::Message;
 use crate::{
     AlarmKind, Client, ClientError, Clock, Connection, Transport, TransportError,
     come_in::History,
-    core::raise,
+    core::{is_again, raise},
     device::come_in::{SIBLING, not_let_read},
     entry::Step,
     outbox::Ready,
+    random::random,
     rejoin::FetchedTree,
+    retry::Retry,
+    server_note::Greeting,
 };
 
 /// What a connection is for. They are kept apart, so that a server can't match what they carry.
@@ -46,15 +49,26 @@ pub(crate) struct Link {
 
 /// Why a connection ended before its time.
 pub(crate) enum Ended {
-    /// The way to the server, or the server, is the cause: try again, not before so many milliseconds.
-    Away { after_ms: u64 },
+    /// The way to the server, or the server, is the cause: try again, not before so many milliseconds. `said_goodbye`: the server
+    /// has named the time, or the client has ended it.
+    Away { after_ms: u64, said_goodbye: bool },
     /// The profile is the cause.
     Failed(ClientError),
 }
 
 impl From<TransportError> for Ended {
-    fn from(_: TransportError) -> Self {
-        Self::Away { after_ms: 0 }
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Later { after_ms } => Self::away(after_ms),
+            _ => Self::Away { after_ms: 0, said_goodbye: false },
+        }
+    }
+}
+
+impl Ended {
+    /// Come back after so many milliseconds.
+    pub(crate) fn away(after_ms: u64) -> Self {
+        Self::Away { after_ms, said_goodbye: true }
     }
 }
 
@@ -82,6 +96,8 @@ enum Flight {
     Outbox {
         number: u64,
         log: LogId,
+        /// It was asked before.
+        again: bool,
     },
     Subscribe(Vec<LogId>),
     Tree {
@@ -109,6 +125,11 @@ struct State {
     stopped: BTreeSet<LogId>,
     /// When the next delayed item is due.
     next_due_ms: Option<u64>,
+    /// The connection stays when nothing is left to do.
+    for_ever: bool,
+    /// Not before this time may logs be subscribed: the server has said so.
+    resume_at_ms: u64,
+    resuming: Retry,
 }
 
 impl<T: Transport, C: Clock> Client<T, C> {
@@ -127,14 +148,17 @@ impl<T: Transport, C: Clock> Client<T, C> {
             commits_known: BTreeMap::new(),
             stopped: BTreeSet::new(),
             next_due_ms: None,
+            for_ever,
+            resume_at_ms: 0,
+            resuming: Retry::default(),
         };
-        self.greet(&mut connection, &mut state).await?;
+        self.greet(&link.server, &mut connection, &mut state).await?;
         loop {
             let seen = self.core.work.count();
             for frame in self.plan(link, &mut state)? {
                 connection.send(frame).await?;
             }
-            if state.is_idle() {
+            if state.is_idle() && state.resume_at_ms == 0 {
                 caught_up(seen);
                 if !for_ever {
                     return Ok(());
@@ -171,7 +195,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
     }
 
-    async fn greet(&self, connection: &mut T::Connection, state: &mut State) -> Result<(), Ended> {
+    async fn greet(&self, server: &ServerUrl, connection: &mut T::Connection, state: &mut State) -> Result<(), Ended> {
         let hello = state.request(client_frame::Body::Hello(proto::Hello { versions: vec![PROTOCOL_VERSION] }), Flight::Other);
         connection.send(hello).await?;
         let mut receive = std::pin::pin!(connection.receive().fuse());
@@ -183,10 +207,32 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let frame = proto::ServerFrame::decode(frame.as_slice()).map_err(|_| TransportError::Closed)?;
         state.flights.clear();
         match frame.body {
-            Some(server_frame::Body::HelloOk(proto::HelloOk { version: PROTOCOL_VERSION, .. })) => Ok(()),
-            Some(server_frame::Body::Refusal(refusal)) => Err(Ended::Away { after_ms: refusal.retry_after_ms.max(1000) }),
-            Some(server_frame::Body::GoingAway(proto::GoingAway { retry_after_ms })) => Err(Ended::Away { after_ms: retry_after_ms }),
+            Some(server_frame::Body::HelloOk(proto::HelloOk {
+                version: PROTOCOL_VERSION,
+                time_ms: _,
+                max_frame: _,
+                window_entries: _,
+                window_bytes: _,
+                reconnect_within_ms,
+                endpoints,
+            })) => Ok(self.core.remember_server(&self.transport, server, Greeting { reconnect_within_ms, endpoints })?),
+            Some(server_frame::Body::Refusal(refusal)) => Err(Ended::away(refusal.retry_after_ms.max(1000))),
+            Some(server_frame::Body::GoingAway(going)) => Err(self.sent_away(server, &going)),
             _ => Err(TransportError::Closed.into()),
+        }
+    }
+
+    /// The server stops. Where it is found meanwhile, it is looked for first; the time holds all the same.
+    fn sent_away(&self, server: &ServerUrl, going: &proto::GoingAway) -> Ended {
+        let proto::GoingAway { retry_after_ms, location } = going;
+        self.go_to(server, location);
+        Ended::away(*retry_after_ms)
+    }
+
+    /// Looks for the server there first from now on, if that is a URL.
+    fn go_to(&self, server: &ServerUrl, location: &str) {
+        if let Ok(location) = location.parse::<ServerUrl>() {
+            self.transport.go_to(server, location.host());
         }
     }
 
@@ -241,7 +287,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             Purpose::Knock => {}
         }
-        for chunk in subscribe.chunks(limits::SUBSCRIPTIONS) {
+        let resumes_now = now_ms >= state.resume_at_ms;
+        for chunk in subscribe.chunks(limits::SUBSCRIPTIONS).filter(|_| resumes_now) {
             let mut logs = Vec::with_capacity(chunk.len());
             let subscriptions = chunk.iter().map(|(seat, after)| {
                 state.seats.insert(seat.log, seat.secret.clone());
@@ -253,6 +300,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
             frames.push(state.request(body, Flight::Subscribe(logs)));
         }
         self.plan_outbox(link, state, now_ms, &mut frames)?;
+        if !subscribe.is_empty() && !resumes_now {
+            state.next_due_ms = Some(state.next_due_ms.map_or(state.resume_at_ms, |due| due.min(state.resume_at_ms)));
+        }
         if link.purpose == Purpose::Hub {
             for log in state.seats.keys().copied().collect::<Vec<_>>() {
                 if let Some(publish) = self.core.publish(log, now_ms)? {
@@ -285,7 +335,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
             match self.core.ready(&item, state.trees.get(&item.log), now_ms)? {
                 Ready::Send(frame) => {
                     let Some(body) = frame.body else { continue };
-                    frames.push(state.request(body, Flight::Outbox { number: item.number, log: item.log }));
+                    let again = is_again(&item);
+                    if again && !self.core.may_ask_again(now_ms) {
+                        let due_ms = self.core.due_ms(&item).max(now_ms + 1);
+                        state.next_due_ms = Some(state.next_due_ms.map_or(due_ms, |due| due.min(due_ms)));
+                        continue;
+                    }
+                    frames.push(state.request(body, Flight::Outbox { number: item.number, log: item.log, again }));
                 }
                 Ready::NeedsTree => {
                     if let Some(secret) = state.seats.get(&item.log).cloned()
@@ -318,7 +374,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         match body {
             Some(server_frame::Body::Receipt(proto::Receipt { sequence, time_ms: _ })) => self.accepted(state, request, sequence)?,
             Some(server_frame::Body::Done(proto::Done {})) => self.accepted(state, request, 0)?,
-            Some(server_frame::Body::Refusal(refusal)) => self.refusal(state, request, &refusal, now_ms)?,
+            Some(server_frame::Body::Refusal(refusal)) => self.refusal(link, state, request, &refusal, now_ms)?,
             // Not asked for: logs that can't be read on.
             Some(server_frame::Body::Subscribed(proto::Subscribed { logs })) if request == 0 => {
                 for proto::LogNews { log, head: _, refusal } in logs {
@@ -329,6 +385,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             Some(server_frame::Body::Subscribed(proto::Subscribed { logs })) => {
                 let Some(Flight::Subscribe(asked)) = state.flights.remove(&request) else { return Ok(Vec::new()) };
+                state.resume_at_ms = 0;
+                state.resuming.succeeded();
                 for log in asked {
                     let cursor = state.cursors.get(&log).copied().unwrap_or(0);
                     state.heads.insert(log, cursor);
@@ -362,9 +420,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             Some(server_frame::Body::Entries(page)) => return self.page(link, state, &page, now_ms),
             Some(server_frame::Body::Tree(tree)) => self.tree(state, request, tree, now_ms)?,
-            Some(server_frame::Body::GoingAway(proto::GoingAway { retry_after_ms })) => {
-                return Err(Ended::Away { after_ms: retry_after_ms });
-            }
+            Some(server_frame::Body::GoingAway(going)) => return Err(self.sent_away(&link.server, &going)),
             Some(server_frame::Body::Published(proto::Published { log, payload })) => {
                 if let Ok(log) = LogId::parse(&log, "published.log") {
                     let event = self.core.published(log, &payload)?;
@@ -379,7 +435,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     fn accepted(&self, state: &mut State, request: u64, sequence: u64) -> Result<(), Ended> {
-        if let Some(Flight::Outbox { number, log }) = state.flights.remove(&request) {
+        if let Some(Flight::Outbox { number, log, again }) = state.flights.remove(&request) {
+            self.core.answered(again);
             let came_in = self.core.store.transaction(|tx| tx.outbox_item(number))?.is_some_and(|item| item.kind == OutboxKind::ComeIn);
             let answered = self.core.accepted(number, sequence, self.clock.now_ms())?;
             state.raise_head(log, answered.head);
@@ -388,15 +445,23 @@ impl<T: Transport, C: Clock> Client<T, C> {
             self.core.work.poke();
             if came_in && state.seats.contains_key(&log) {
                 // Let in again: what is still on its way here is for the old seat.
-                return Err(Ended::Away { after_ms: 0 });
+                return Err(Ended::away(0));
             }
         }
         Ok(())
     }
 
-    fn refusal(&self, state: &mut State, request: u64, refusal: &proto::Refusal, now_ms: u64) -> Result<(), Ended> {
+    fn refusal(&self, link: &Link, state: &mut State, request: u64, refusal: &proto::Refusal, now_ms: u64) -> Result<(), Ended> {
+        if refusal.verdict() == Verdict::Elsewhere && refusal.code() == RefusalCode::Draining {
+            // Nothing of it was done: what waits goes out there.
+            self.go_to(&link.server, &refusal.location);
+            return Err(Ended::away(refusal.retry_after_ms));
+        }
         match state.flights.remove(&request) {
-            Some(Flight::Outbox { number, log }) => {
+            Some(Flight::Outbox { number, log, again }) => {
+                if !is_in_trouble(refusal) {
+                    self.core.answered(again);
+                }
                 tracing::debug!(code = ?refusal.code(), "an item of the outbox was refused");
                 let answered = self.core.refused(number, refusal, now_ms)?;
                 state.raise_head(log, answered.head);
@@ -428,10 +493,18 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 state.histories.remove(&log);
                 self.door_refused(state, log, refusal, now_ms)?;
             }
-            Some(Flight::Subscribe(_)) => return Err(Ended::Away { after_ms: refusal.retry_after_ms.max(1000) }),
+            Some(Flight::Subscribe(logs)) if refusal.verdict() == Verdict::Later && state.for_ever => {
+                // The connection is there already, and others would have to wait for the next one.
+                for log in logs {
+                    state.seats.remove(&log);
+                }
+                let wait_ms = state.resuming.failed(refusal.retry_after_ms.max(1000), u64::from_le_bytes(random()));
+                state.resume_at_ms = now_ms.saturating_add(wait_ms);
+            }
+            Some(Flight::Subscribe(_)) => return Err(Ended::away(refusal.retry_after_ms.max(1000))),
             Some(Flight::Other) | None => {
                 if refusal.verdict() == Verdict::Later && request == 0 {
-                    return Err(Ended::Away { after_ms: refusal.retry_after_ms });
+                    return Err(Ended::away(refusal.retry_after_ms));
                 }
             }
         }
@@ -600,6 +673,15 @@ impl State {
         self.flights.values().all(|flight| matches!(flight, Flight::Other))
             && self.seats.keys().all(|log| self.stopped.contains(log) || self.is_at_head(*log))
     }
+}
+
+/// The server as a whole can't now. A quota is no trouble: the time that it names is when it goes.
+fn is_in_trouble(refusal: &proto::Refusal) -> bool {
+    let whole = matches!(
+        refusal.code(),
+        RefusalCode::Overloaded | RefusalCode::Internal | RefusalCode::Draining | RefusalCode::DiskFull | RefusalCode::Unspecified
+    );
+    whole && refusal.verdict() == Verdict::Later
 }
 
 /// On which connection an item goes out; starts go over HTTP.

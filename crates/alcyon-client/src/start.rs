@@ -14,7 +14,7 @@ use alcyon_wire::{
 };
 
 use crate::{
-    Client, ClientError, Clock, Post, RefusalKind, SendOutcome, Transport,
+    Client, ClientError, Clock, Post, RefusalKind, SendOutcome, Transport, TransportError,
     contacts::{mark_changed_handles, remember_manifest},
     core::handshake_key,
     directory,
@@ -140,11 +140,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
             match self.run_start(&item).await {
                 Ok(()) => self.core.work.poke(),
                 Err(error @ (ClientError::Store(_) | ClientError::NoAccount)) => return Err(error),
-                Err(ClientError::Transport(_)) => unreachable += 1,
-                Err(ClientError::Refused { kind: RefusalKind::Later { after_ms }, .. }) => {
+                Err(
+                    ClientError::Transport(TransportError::Later { after_ms })
+                    | ClientError::Refused { kind: RefusalKind::Later { after_ms }, .. },
+                ) => {
                     unreachable += 1;
                     self.core.store.transaction(|tx| tx.delay_outbox(item.number, now_ms + after_ms))?;
                 }
+                Err(ClientError::Transport(_)) => unreachable += 1,
                 Err(error) if live => return Err(error),
                 Err(error) => self.start_failed(&item, &error)?,
             }

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
@@ -12,6 +14,27 @@ pub trait Transport {
 
     /// Opens a WebSocket to `/v1/logs`.
     async fn connect(&self, server: &ServerUrl) -> Result<Self::Connection, TransportError>;
+
+    /// What is known of the ways to a server, to be remembered. Nothing where others find the way, as in a browser.
+    fn ways(&self, _server: &ServerUrl) -> Ways {
+        Ways::default()
+    }
+
+    /// What was remembered of a server, or what it has published.
+    fn learn(&self, _server: &ServerUrl, _ways: Ways) {}
+
+    /// The server sends its clients to this host, a name or an address, which has to prove that it is the server.
+    fn go_to(&self, _server: &ServerUrl, _host: &str) {}
+}
+
+/// Where a server was found, and where else it is. Whoever answers there has to show the server's own certificate: a wrong way
+/// leads nowhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// Other host names and IP addresses, as the server has published them; the port is the same.
+    pub others: Vec<String>,
+    /// IP addresses that its name has led to, and when last, Unix milliseconds.
+    pub found: Vec<(IpAddr, u64)>,
 }
 
 /// Frames in both directions, in order. Dropping it closes it.
@@ -111,6 +134,12 @@ pub enum TransportError {
     /// The connection ended. What was sent may or may not have arrived.
     #[error("the connection was closed")]
     Closed,
+    /// The server has too much to do, and has said when to come back. Wait so many milliseconds.
+    #[error("the server has too much to do; it can be asked again in {} s", .after_ms.div_ceil(1000))]
+    Later {
+        /// Not before so many milliseconds from now.
+        after_ms: u64,
+    },
     /// Plain HTTP to another machine is refused. Use https.
     #[error("{0} is not on this machine and has no https: refused")]
     Insecure(String),

@@ -16,6 +16,8 @@ use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
+use crate::names::Names;
+
 /// For name resolution, TCP and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -36,13 +38,13 @@ pub enum NetError {
 /// Opens streams; gives up after [`CONNECT_TIMEOUT`].
 #[derive(Clone)]
 pub(crate) struct Dialer {
-    inner: HttpsConnector<HttpConnector>,
+    inner: HttpsConnector<HttpConnector<Names>>,
     /// Why no certificate can be judged, if so.
     no_roots: bool,
 }
 
 impl Dialer {
-    pub(crate) fn new() -> Result<Self, NetError> {
+    pub(crate) fn new(names: Names) -> Result<Self, NetError> {
         let mut roots = RootCertStore::empty();
         // One unreadable certificate must not take the others away; none at all is told when TLS is asked for.
         let found = rustls_native_certs::load_native_certs();
@@ -52,7 +54,7 @@ impl Dialer {
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));

@@ -17,6 +17,7 @@
 
 mod clock;
 mod dial;
+mod names;
 mod preview;
 mod room;
 mod socket;

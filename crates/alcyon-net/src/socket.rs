@@ -55,6 +55,11 @@ impl Connection for NetConnection {
 
 fn unreachable(error: &Error) -> TransportError {
     match error {
+        // No place, or too much to do: the header says when there may be.
+        Error::Http(answer) if answer.status().as_u16() == 503 => {
+            let seconds = answer.headers().get("retry-after").and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+            TransportError::Later { after_ms: seconds.unwrap_or(1_u64).saturating_mul(1_000) }
+        }
         Error::Http(answer) => TransportError::Unreachable(format!("it answers with status {}", answer.status().as_u16())),
         error => TransportError::Unreachable(cause(error)),
     }

@@ -1,6 +1,6 @@
 use std::{future::poll_fn, time::Duration};
 
-use alcyon_client::{HttpMethod, HttpRequest, HttpResponse, ServerUrl, Transport, TransportError};
+use alcyon_client::{HttpMethod, HttpRequest, HttpResponse, ServerUrl, Transport, TransportError, Ways};
 use bytes::Bytes;
 use http::{Method, Request, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -14,6 +14,7 @@ use tower_service::Service;
 use crate::{
     NetConnection, NetError,
     dial::{Dialer, cause},
+    names::Names,
 };
 
 /// For one request, from its first byte to the last of its answer, connecting included.
@@ -35,19 +36,21 @@ pub struct NetOptions {
 pub struct NetTransport {
     options: NetOptions,
     dialer: Dialer,
+    names: Names,
     http: Client<Dialer, Full<Bytes>>,
 }
 
 impl NetTransport {
     /// Reads the certificate authorities; connects to nothing yet.
     pub fn new(options: NetOptions) -> Result<Self, NetError> {
-        let dialer = Dialer::new()?;
+        let names = Names::default();
+        let dialer = Dialer::new(names.clone())?;
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(KEEP_IDLE)
             .pool_max_idle_per_host(2)
             .build(dialer.clone());
-        Ok(Self { options, dialer, http })
+        Ok(Self { options, dialer, names, http })
     }
 
     fn check(&self, server: &ServerUrl) -> Result<(), TransportError> {
@@ -102,6 +105,18 @@ impl Transport for NetTransport {
         poll_fn(|context| dialer.poll_ready(context)).await.map_err(|error| unreachable(&*error))?;
         let stream = dialer.call(uri).await.map_err(|error| unreachable(&*error))?;
         timeout(REQUEST_TIMEOUT, NetConnection::upgrade(stream, server)).await.unwrap_or(Err(TransportError::TimedOut))
+    }
+
+    fn ways(&self, server: &ServerUrl) -> Ways {
+        self.names.ways(server.host())
+    }
+
+    fn learn(&self, server: &ServerUrl, ways: Ways) {
+        self.names.learn(server.host(), ways);
+    }
+
+    fn go_to(&self, server: &ServerUrl, host: &str) {
+        self.names.go_to(server.host(), host);
     }
 }
 

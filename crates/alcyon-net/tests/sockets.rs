@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use alcyon_client::{Connection, HttpMethod, HttpRequest, ServerUrl, Transport, TransportError};
+use alcyon_client::{Connection, HttpMethod, HttpRequest, ServerUrl, Transport, TransportError, Ways};
 use alcyon_net::{NetOptions, NetTransport};
 use futures::{SinkExt, StreamExt};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -223,13 +223,48 @@ async fn a_server_without_websockets_is_told_with_its_status() {
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let request = read_request(&mut stream).await;
-        answer(&mut stream, "503 Service Unavailable", b"").await;
+        answer(&mut stream, "404 Not Found", b"").await;
         request
     };
     let transport = transport();
     let (connected, request) = tokio::join!(transport.connect(&server), serve);
     assert!(request.starts_with("GET /v1/logs HTTP/1.1\r\n"));
-    assert!(matches!(connected, Err(TransportError::Unreachable(why)) if why.contains("503")));
+    assert!(matches!(connected, Err(TransportError::Unreachable(why)) if why.contains("404")));
+}
+
+#[tokio::test]
+async fn a_server_without_room_says_when_there_may_be() {
+    let (listener, server) = listener().await;
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        answer(&mut stream, "503 Service Unavailable\r\nretry-after: 7", b"").await;
+    };
+    let transport = transport();
+    let (connected, ()) = tokio::join!(transport.connect(&server), serve);
+    assert_eq!(connected.err(), Some(TransportError::Later { after_ms: 7_000 }));
+}
+
+#[tokio::test]
+async fn a_dead_resolver_is_not_noticed_where_the_server_was_found_before() {
+    let (listener, server) = listener().await;
+    let port = server.authority().rsplit(':').next().unwrap();
+    // A name that no resolver knows (RFC 6761).
+    let named: ServerUrl = format!("http://alcyon.invalid:{port}").parse().unwrap();
+    let transport = NetTransport::new(NetOptions { insecure_http: true }).unwrap();
+    assert!(matches!(transport.request(get(&named)).await, Err(TransportError::Unreachable(_))));
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let found = vec![("127.0.0.1".parse().unwrap(), u64::try_from(now_ms).unwrap())];
+    transport.learn(&named, Ways { others: Vec::new(), found });
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let request = read_request(&mut stream).await;
+        answer(&mut stream, "200 OK", b"{}").await;
+        request
+    };
+    let (answered, request) = tokio::join!(transport.request(get(&named)), serve);
+    assert_eq!(answered.unwrap().status, 200);
+    assert!(request.to_lowercase().contains(&format!("host: alcyon.invalid:{port}")), "{request}");
 }
 
 // The certificate authority comes from the environment, which a process can't change safely while it runs: each case runs

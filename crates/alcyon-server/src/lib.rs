@@ -1,8 +1,8 @@
 //! The Alcyon server: keeps sealed logs, hands their entries to those who hold a seat, and knows nothing above that.
 //!
 //! [`logs`] are the server's one primitive and [`directory`] finds people; both stand on a [`store`]. Beside them lie sealed files, the [`blobs`]. Around them lies the
-//! edge: HTTP and WebSocket connections, TLS, limits, and the way from start to stop. [`config`] is what the operator
-//! decides, [`observe`] what the operator sees, and [`operator`]
+//! edge: HTTP and WebSocket connections, TLS, limits, and the way from start to stop. [`admission`] says who is served first when
+//! more is asked than can be done. [`config`] is what the operator decides, [`observe`] what the operator sees, and [`operator`]
 //! how: a status page and commands that share no fate with the rest. The crate must not know MLS, nor anything of what entries hold.
 //!
 //! ```
@@ -20,6 +20,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod admission;
 mod any_store;
 pub mod blobs;
 pub mod config;

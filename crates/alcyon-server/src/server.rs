@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    admission::Gate,
     any_store::AnyStore,
     blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs, MovedBlobs, S3Blobs, S3Settings, SecretSource},
     config::{BlobPlace, Config, MetricsListen, StatusListen, StoreKind},
@@ -181,11 +182,12 @@ impl Server {
         };
         let (store, store_let_go) = AnyStore::new(store);
         let pulse = store.pulse();
-        let logs = Logs::open(Arc::new(store), config.logs.clone(), clock.clone())
+        let metrics = Arc::new(Metrics::new());
+        let gate = Gate::new(config.admission, clock.clone(), metrics.clone());
+        let logs = Logs::open_behind(Arc::new(store), config.logs.clone(), clock.clone(), Some(gate.clone()))
             .map_err(|source| StartError::Store { path: config.data.clone(), source })?;
         let settings = DirectorySettings { server_name: name.clone(), server_url: url.clone() };
         let directory = Directory::new(logs.clone(), settings);
-        let metrics = Arc::new(Metrics::new());
         let lifecycle = Lifecycle::new(metrics.clone(), config.limits.connections);
         let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone()).await;
         let blobs = Arc::new(blobs.map_err(|source| StartError::Blobs { path: config.data.join(BLOBS_FOLDER), source })?);
@@ -195,6 +197,9 @@ impl Server {
             metrics: metrics.clone(),
             lifecycle: lifecycle.clone(),
             limits: config.limits,
+            gate: gate.clone(),
+            endpoints: config.endpoints.clone(),
+            elsewhere: config.elsewhere.clone(),
         });
         let (serves_metrics, own_metrics) = match config.metrics {
             MetricsListen::Auto if address.ip().is_loopback() => (true, None),
@@ -235,6 +240,7 @@ impl Server {
             serves_metrics,
             metrics: metrics.clone(),
             lifecycle: lifecycle.clone(),
+            gate: gate.clone(),
             sessions,
             directory: directory.clone(),
             blobs: blobs.clone(),
@@ -248,6 +254,7 @@ impl Server {
             limits: config.limits,
             lifecycle: lifecycle.clone(),
             metrics: metrics.clone(),
+            gate: gate.clone(),
         };
         let mut tasks = Vec::new();
         let mut metrics_address = None;
@@ -258,7 +265,14 @@ impl Server {
         }
         let has_tls = tls.is_some();
         let router = app(state);
-        let served = Served { router: router.clone(), limits: config.limits, lifecycle: lifecycle.clone(), metrics: metrics.clone() };
+        let served = Served {
+            router: router.clone(),
+            limits: config.limits,
+            lifecycle: lifecycle.clone(),
+            metrics: metrics.clone(),
+            gate: gate.clone(),
+        };
+        tasks.push(tokio::spawn(gate.clone().watch(lifecycle.clone())));
         tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(board.beat_for_ever()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));

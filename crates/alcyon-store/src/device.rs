@@ -31,6 +31,8 @@ stored_enum! {
         SeenOnce = 10,
         /// The place in the line of newcomers while this account signs up. About nothing.
         Ticket = 11,
+        /// What is remembered of a server, to find the way back to it. About its URL.
+        Server = 12,
     }
 }
 

@@ -197,8 +197,15 @@ fn client_frames() -> Vec<Vector> {
 
 fn server_frames() -> Vec<Vector> {
     use proto::server_frame::Body;
-    let hello_ok =
-        proto::HelloOk { version: 1, time_ms: 1_700_000_000_000, max_frame: 1_114_112, window_entries: 256, window_bytes: 1 << 20 };
+    let hello_ok = proto::HelloOk {
+        version: 1,
+        time_ms: 1_700_000_000_000,
+        max_frame: 1_114_112,
+        window_entries: 256,
+        window_bytes: 1 << 20,
+        reconnect_within_ms: 45_000,
+        endpoints: vec!["b.example.org".into(), "192.0.2.7".into()],
+    };
     let receipt = proto::Receipt { sequence: 301, time_ms: 1_700_000_000_000 };
     let news = proto::LogNews { log: bytes(0x21, 16), head: 301, refusal: Some(refusal()) };
     let subscribed = proto::Subscribed { logs: vec![news.clone()] };
@@ -216,10 +223,10 @@ fn server_frames() -> Vec<Vector> {
         group_infos: vec![group_info.clone()],
     };
     let done = proto::Done {};
-    let going_away = proto::GoingAway { retry_after_ms: 1500 };
+    let going_away = proto::GoingAway { retry_after_ms: 1500, location: "https://b.example.org".into() };
     let frame = |chosen, body| side(chosen, proto::ServerFrame { request: 7, body: Some(body) });
     vec![
-        whole(hello_ok),
+        whole(hello_ok.clone()),
         whole(receipt),
         whole(news),
         whole(subscribed.clone()),
@@ -228,7 +235,7 @@ fn server_frames() -> Vec<Vector> {
         whole(group_info),
         whole(tree.clone()),
         whole(done),
-        whole(going_away),
+        whole(going_away.clone()),
         frame("hello_ok", Body::HelloOk(hello_ok)),
         frame("receipt", Body::Receipt(receipt)),
         frame("refusal", Body::Refusal(refusal())),

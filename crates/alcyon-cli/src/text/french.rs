@@ -235,6 +235,9 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::Transport(TransportError::Unreachable(why)) => format!("le serveur est injoignable : {why}"),
         ClientError::Transport(TransportError::TimedOut) => "le serveur n'a pas répondu à temps".to_owned(),
         ClientError::Transport(TransportError::Closed) => "la connexion a été coupée".to_owned(),
+        ClientError::Transport(TransportError::Later { after_ms }) => {
+            format!("le serveur a trop à faire ; il peut être sollicité à nouveau dans {} s", after_ms.div_ceil(1000))
+        }
         ClientError::Transport(TransportError::Insecure(server)) => format!("{server} n'est pas cette machine et n'a pas https : refusé"),
         ClientError::Refused { message, .. } => format!("le serveur refuse : {message}"),
         ClientError::Unbelievable(why) => format!("la réponse du serveur n'est pas crédible : {why}"),

@@ -19,7 +19,7 @@ use super::{
     meeting::{Meeting, Said, entry_id, hash, number},
     take::adopt_devices,
 };
-use crate::{Client, ClientError, Clock, Me, RefusalKind, Transport, local::Local, random::random};
+use crate::{Client, ClientError, Clock, Me, RefusalKind, Transport, TransportError, local::Local, random::random, retry::Retry};
 
 /// What a profile on its way into an account has.
 #[derive(Clone, PartialEq, Message)]
@@ -133,10 +133,6 @@ pub(crate) fn nonce_hash(nonce: &[u8]) -> [u8; 32] {
     hash("alcyon link nonce v1", &[nonce])
 }
 
-/// First and longest wait before the server is tried again.
-const AGAIN_MS: u64 = 1_000;
-const AGAIN_LAST_MS: u64 = 60_000;
-
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Makes this profile ready to become a device of an account that it has nothing of yet, and returns the code to show to a
     /// device that is in. `server` is where the two meet: best the account's own, but any will do. Called again, it goes on with
@@ -246,16 +242,15 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Tries again for as long as the network is the cause.
     async fn patiently<R>(&self, work: impl AsyncFn() -> Result<R, ClientError>) -> Result<R, ClientError> {
-        let mut wait_ms = AGAIN_MS;
+        let mut retry = Retry::default();
         loop {
             let after_ms = match work().await {
+                Err(ClientError::Transport(TransportError::Later { after_ms })) => after_ms,
                 Err(ClientError::Transport(_)) => 0,
                 Err(ClientError::Refused { kind: RefusalKind::Later { after_ms }, .. }) => after_ms,
                 done => return done,
             };
-            let jitter_ms = u64::from_le_bytes(random()) % wait_ms;
-            self.clock.sleep(Duration::from_millis(after_ms + jitter_ms)).await;
-            wait_ms = (wait_ms * 2).min(AGAIN_LAST_MS);
+            self.clock.sleep(Duration::from_millis(retry.failed(after_ms, u64::from_le_bytes(random())))).await;
         }
     }
 }

@@ -108,7 +108,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Goes to where two devices meet. With `create` the log is made, if it is not there.
     pub(crate) async fn enter<'a>(&'a self, meeting: &'a Meeting, create: bool) -> Result<Room<'a, T, C>, ClientError> {
         let connection = self.transport.connect(&meeting.server).await?;
-        let mut room = Room { meeting, clock: &self.clock, connection, next_request: 1, cursor: 0, said: Vec::new() };
+        let mut room = Room { meeting, clock: &*self.clock, connection, next_request: 1, cursor: 0, said: Vec::new() };
         match room.ask(client_frame::Body::Hello(proto::Hello { versions: vec![PROTOCOL_VERSION] })).await? {
             server_frame::Body::HelloOk(proto::HelloOk { version: PROTOCOL_VERSION, .. }) => {}
             _ => return Err(TransportError::Closed.into()),

@@ -8,6 +8,7 @@ use crate::{
     Client, ClientError, Clock, Event, Transport,
     files::{FileRoom, TransferView, attachment, transfer, tus::Held},
     random::random,
+    retry::Retry,
 };
 
 /// When to give up for now.
@@ -30,9 +31,8 @@ pub struct Carried {
     pub failed: usize,
 }
 
-/// First and longest wait before a server is tried again; in between it doubles, with full jitter.
-const BACKOFF_FIRST_MS: u64 = 250;
-const BACKOFF_LAST_MS: u64 = 60_000;
+/// A transfer that waits is looked at again after this time.
+const ANEW_MS: u64 = 60_000;
 /// Tries without a single byte of progress before a command gives up: some fifteen seconds.
 const TRIES: u32 = 6;
 /// What a server may ask a command to wait; above that it comes back another time.
@@ -134,7 +134,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                 }
                 // Whoever waits is tried again when there is something new, or after the longest wait.
                 let mut work = std::pin::pin!(self.core.work.after(seen).fuse());
-                let mut sleep = std::pin::pin!(self.clock.sleep(Duration::from_millis(BACKOFF_LAST_MS)).fuse());
+                let mut sleep = std::pin::pin!(self.clock.sleep(Duration::from_millis(ANEW_MS)).fuse());
                 futures::select_biased! { () = work => {}, () = sleep => {} }
                 aside.clear();
                 continue;
@@ -183,8 +183,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
         patience: Patience,
         on_progress: &mut impl FnMut(&TransferView),
     ) -> Result<Option<Result<(), String>>, ClientError> {
-        let longest = if patience == Patience::Short { WAIT_MS } else { BACKOFF_LAST_MS };
-        let (mut tries, mut backoff_ms, mut pace) = (0, BACKOFF_FIRST_MS, Pace::default());
+        let longest = if patience == Patience::Short { WAIT_MS } else { ANEW_MS };
+        let (mut tries, mut retry, mut pace) = (0, Retry::default(), Pace::default());
         loop {
             let before = self.core.store.transaction(|tx| tx.transfer(id))?.map_or(0, |record| record.done);
             let tried = match way {
@@ -210,15 +210,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
             };
             let now = self.core.store.transaction(|tx| tx.transfer(id))?.map_or(0, |record| record.done);
             if now > before {
-                (tries, backoff_ms) = (0, BACKOFF_FIRST_MS);
+                tries = 0;
+                retry.succeeded();
             }
             tries += 1;
             if tries > TRIES {
                 return Ok(None);
             }
-            let jitter = u64::from_le_bytes(random()) % backoff_ms;
-            backoff_ms = (backoff_ms * 2).min(BACKOFF_LAST_MS);
-            self.clock.sleep(Duration::from_millis(after_ms + jitter)).await;
+            self.clock.sleep(Duration::from_millis(retry.failed(after_ms, u64::from_le_bytes(random())))).await;
         }
     }
 

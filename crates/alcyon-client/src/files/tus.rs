@@ -80,6 +80,7 @@ async fn ask<T: Transport>(
     let request = HttpRequest { server: server.clone(), method, path, headers, body };
     transport.request(request).await.map_err(|error| match error {
         TransportError::Insecure(_) => Held::Never(error.to_string()),
+        TransportError::Later { after_ms } => Held::Later { after_ms, said: true },
         _ => Held::Later { after_ms: 0, said: false },
     })
 }

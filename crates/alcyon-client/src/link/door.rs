@@ -9,7 +9,7 @@ use alcyon_wire::{
 use prost::Message;
 
 use super::{Ended, Flight, State};
-use crate::{Client, ClientError, Clock, Transport, come_in::AtDoor};
+use crate::{Client, ClientError, Clock, Transport, come_in::AtDoor, core::is_again};
 
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Coming into a group by a door: the tree, what happened since, and then the commit.
@@ -19,7 +19,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let Some(door) = crate::come_in::door_key(&term)? else { return Ok(None) };
         if let Some(frame) = &item.frame {
             let body = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| StoreError::Damaged("outbox"))?.body;
-            return Ok(body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log })));
+            let again = is_again(item);
+            if again && !self.core.may_ask_again(now_ms) {
+                let due_ms = self.core.due_ms(item).max(now_ms + 1);
+                state.next_due_ms = Some(state.next_due_ms.map_or(due_ms, |due| due.min(due_ms)));
+                return Ok(None);
+            }
+            return Ok(body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log, again })));
         }
         if state.is_fetching(item.log) {
             return Ok(None);
@@ -43,7 +49,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let known = state.commits_known.get(&item.log).copied().unwrap_or(0);
         match self.core.come_in_by_door(item, &tree, &history, known) {
             Ok(AtDoor::Frame(frame)) => {
-                Ok(frame.body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log })))
+                Ok(frame.body.map(|body| state.request(body, Flight::Outbox { number: item.number, log: item.log, again: false })))
             }
             Ok(AtDoor::Overtaken(commits)) => {
                 state.commits_known.insert(item.log, commits);

@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::{
     SignUpSettings,
+    admission::AdmissionSettings,
     blobs::{BlobSettings, S3Settings},
     logs::LogSettings,
 };
@@ -58,6 +59,12 @@ pub struct Config {
     pub logs: LogSettings,
     /// Quotas and retention of blobs.
     pub blobs: BlobSettings,
+    /// Other names and addresses of this server, for clients to find it when the first is dead.
+    pub endpoints: Vec<String>,
+    /// Where this server is found while this process drains or has no place.
+    pub elsewhere: Option<ServerUrl>,
+    /// What the limiter begins with.
+    pub admission: AdmissionSettings,
     /// How newcomers come in.
     pub sign_ups: SignUpSettings,
     /// Where blobs lie.

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Policy, SignUpSettings,
+    admission::AdmissionSettings,
     blobs::{BlobSettings, Endpoint, S3Settings, Secret, SecretSource},
     logs::{LogSettings, Rate},
     sign_up::Proof,
@@ -93,6 +94,26 @@ pub const SETTINGS: &[Setting] = &[
         kind: Kind::Text,
         allowed: "https://host, https://host:port or http://host:port",
         help: "Where clients reach the server; without it made of the name and https with TLS, http else",
+    },
+    Setting {
+        key: "endpoints",
+        flag: "endpoints",
+        value_name: "HOSTS",
+        default: None,
+        kind: Kind::Text,
+        allowed: "up to 8 host names or IP addresses with commas between, such as b.example.net,192.0.2.7",
+        help: "Where this server is found as well, on the same port and with the same certificate: clients remember it for the day the \
+               first name or address is dead; best with another provider",
+    },
+    Setting {
+        key: "elsewhere",
+        flag: "elsewhere",
+        value_name: "URL",
+        default: None,
+        kind: Kind::Text,
+        allowed: "https://host, https://host:port or http://host:port",
+        help: "Another process of this same server, with its certificate and its port, to which clients are sent while this one drains or \
+               has no place",
     },
     Setting {
         key: "tls.cert",
@@ -517,6 +538,16 @@ pub const SETTINGS: &[Setting] = &[
         allowed: "wait or unverified",
         help: "While no sender can carry codes: newcomers `wait`, or come in without one, their accounts marked `unverified`",
     },
+    Setting {
+        key: "admission.start_per_second",
+        flag: "admission-start-per-second",
+        value_name: "NUMBER",
+        default: Some("10000"),
+        kind: Kind::Number,
+        allowed: "a whole number from 20 to 100000000",
+        help: "Work let in per second right after the start, in units of an append, before the server has shown what it can do; \
+               all later limits are measured",
+    },
 ];
 
 impl Config {
@@ -592,6 +623,11 @@ impl Config {
             blobs: blob_settings(values)?,
             blob_place: blob_place(values)?,
             sign_ups: sign_up_settings(values)?,
+            endpoints: values.optional("endpoints", hosts)?.unwrap_or_default(),
+            elsewhere: values.optional("elsewhere", |text| text.parse().ok())?,
+            admission: AdmissionSettings {
+                start_per_second: f64::from(values.required("admission.start_per_second", |text| number(text, 20, 100_000_000))?),
+            },
         })
     }
 }
@@ -702,6 +738,17 @@ fn sign_up_settings(values: &Values) -> Result<SignUpSettings, ConfigError> {
             _ => None,
         })?,
     })
+}
+
+/// Most endpoints that a client takes.
+const ENDPOINTS: usize = 8;
+
+/// Host names and IP addresses, with commas between.
+fn hosts(text: &str) -> Option<Vec<String>> {
+    let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let is_host = |host: &str| host.parse::<std::net::IpAddr>().is_ok() || (1..=253).contains(&host.len()) && host.bytes().all(name);
+    let hosts: Vec<String> = text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::to_owned).collect();
+    ((1..=ENDPOINTS).contains(&hosts.len()) && hosts.iter().all(|host| is_host(host))).then_some(hosts)
 }
 
 fn path(text: &str) -> Option<std::path::PathBuf> {

@@ -50,7 +50,8 @@ fn without_any_setting_the_defaults_hold() {
 fn every_setting_can_be_made_in_every_way() {
     let samples = |setting: &Setting| match setting.key {
         "name" => "chat.example.org:8443",
-        "public_url" => "https://chat.example.org",
+        "public_url" | "elsewhere" => "https://chat.example.org",
+        "endpoints" => "b.example.org,192.0.2.7",
         "tls.cert" | "tls.key" | "sign_ups.key_file" | "sign_ups.senders" => "file.pem",
         "blobs.store" => "s3",
         "blobs.s3.endpoint" => "http://minio:9000",

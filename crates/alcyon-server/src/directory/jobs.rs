@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{ClaimedKeyPackage, DirectoryError, KeyPackageCount, Moderation};
 use crate::{
     Refusal,
+    admission::Class,
     logs::requests::Reply,
     sign_up::{InviteRecord, Proven},
     store::{RowKey, Table},
@@ -53,6 +54,24 @@ pub(crate) enum DirectoryJob {
 }
 
 impl DirectoryJob {
+    /// Nobody waits for the answer any more.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } => reply.is_closed(),
+            Self::PutKeyPackages { reply, .. } => reply.is_closed(),
+            Self::ClaimKeyPackages { reply, .. } => reply.is_closed(),
+        }
+    }
+
+    /// What goes first when too much is asked.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::SignUp { .. } => Class::SignUp,
+            Self::PutManifest { .. } | Self::ClaimKeyPackages { .. } => Class::Commit,
+            Self::PutKeyPackages { .. } => Class::Directory,
+        }
+    }
+
     /// Answers without trying.
     pub fn refuse(self, refusal: &Refusal) {
         fn send<T>(reply: Reply<T, DirectoryError>, refusal: &Refusal) {

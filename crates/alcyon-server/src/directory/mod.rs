@@ -122,7 +122,7 @@ impl<S: Store> Directory<S> {
             return Answer::known(Err(DirectoryError::UnknownDevice));
         }
         let (name, inbox, manifest) = (handle.name().clone(), self.inbox(&manifest, inbox_seats), Box::new(manifest));
-        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::SignUp { name, manifest, inbox, proven, reply })))
+        self.logs.for_connection().ask(|reply| Job::Directory(Box::new(DirectoryJob::SignUp { name, manifest, inbox, proven, reply })))
     }
 
     /// The bytes of the signed manifest behind a handle here.
@@ -192,7 +192,7 @@ impl<S: Store> Directory<S> {
         let here = manifest.homes().iter().filter(|home| home.handle.server() == server_name && home.server == *server_url);
         let handles = here.map(|home| handle_key(home.handle.name())).collect();
         let (inbox, manifest) = (self.inbox(&manifest, inbox_seats), Box::new(manifest));
-        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutManifest { handles, manifest, inbox, reply })))
+        self.logs.for_connection().ask(|reply| Job::Directory(Box::new(DirectoryJob::PutManifest { handles, manifest, inbox, reply })))
     }
 
     /// Stores KeyPackages of a device; those it has already, and those handed out before, are not stored again. An empty
@@ -211,13 +211,15 @@ impl<S: Store> Directory<S> {
         if !one_time.iter().all(fits) || last_resort.len() > limits::KEY_PACKAGE {
             return Answer::known(Err(DirectoryError::KeyPackageSize { limit: limits::KEY_PACKAGE }));
         }
-        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutKeyPackages { account, device, last_resort, one_time, reply })))
+        self.logs
+            .for_connection()
+            .ask(|reply| Job::Directory(Box::new(DirectoryJob::PutKeyPackages { account, device, last_resort, one_time, reply })))
     }
 
     /// One KeyPackage of each device: a one-time one, which is gone then, else the last resort. A device that has none is
     /// left out.
     pub fn claim_key_packages(&self, account: AccountId) -> Answer<Vec<ClaimedKeyPackage>, DirectoryError> {
-        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::ClaimKeyPackages { account, reply })))
+        self.logs.for_connection().ask(|reply| Job::Directory(Box::new(DirectoryJob::ClaimKeyPackages { account, reply })))
     }
 
     /// What is left of a device's KeyPackages.

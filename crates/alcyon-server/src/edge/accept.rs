@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    future::poll_fn,
     io,
     net::{IpAddr, SocketAddr},
     os::fd::AsRawFd,
@@ -18,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -29,6 +30,7 @@ use super::{
     lifecycle::{Lifecycle, Phase, Place},
 };
 use crate::{
+    admission::{ConnectionNumber, Gate, Waiting},
     config::Limits,
     observe::{Metrics, event},
 };
@@ -41,6 +43,7 @@ pub(crate) struct Acceptor {
     pub(crate) limits: Limits,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Connections that are being told that there is no place. Beyond this many they are just closed.
@@ -54,18 +57,30 @@ Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 121\r\n\r
 impl Acceptor {
     /// Until the server drains; then the socket is closed.
     pub(crate) async fn run(self) {
-        let Self { listener, tls, router, limits, lifecycle, metrics } = self;
+        let Self { listener, tls, router, limits, lifecycle, metrics, gate } = self;
         let files = FileLimit::of_process();
         let mut reserve = File::open("/dev/null").ok();
         let farewells = Arc::new(AtomicU32::new(0));
         let draining = lifecycle.reached(Phase::Draining);
         tokio::pin!(draining);
+        // Since when the queue of connections has not been seen empty.
+        let mut burst = Instant::now();
         loop {
+            let mut had_to_wait = false;
+            let next = poll_fn(|cx| {
+                let polled = listener.poll_accept(cx);
+                had_to_wait |= polled.is_pending();
+                polled
+            });
             let accepted = tokio::select! {
                 biased;
                 () = &mut draining => return,
-                accepted = listener.accept() => accepted,
+                accepted = next => accepted,
             };
+            if had_to_wait {
+                burst = Instant::now();
+            }
+            gate.waited(Waiting::Accept, burst.elapsed());
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) if is_out_of_files(&error) => {
@@ -93,13 +108,21 @@ impl Acceptor {
                 turn_away(stream, tls.is_some(), &farewells);
                 continue;
             }
+            // Before anything is spent on it, a TLS handshake above all.
+            let number = gate.arrived();
+            if !gate.takes_connection(number) {
+                metrics.refused_for_overload.increment(1);
+                turn_away(stream, tls.is_some(), &farewells);
+                continue;
+            }
             let Some(place) = lifecycle.take_place() else {
                 metrics.refused_at_limit.increment(1);
                 turn_away(stream, tls.is_some(), &farewells);
                 continue;
             };
-            let served = Served { router: router.clone(), limits, lifecycle: lifecycle.clone(), metrics: metrics.clone() };
-            tokio::spawn(served.connection(stream, peer, place, tls.clone()));
+            let served =
+                Served { router: router.clone(), limits, lifecycle: lifecycle.clone(), metrics: metrics.clone(), gate: gate.clone() };
+            tokio::spawn(served.connection(stream, peer, place, tls.clone(), number));
         }
     }
 }
@@ -111,6 +134,7 @@ pub(crate) struct Served {
     pub(crate) limits: Limits,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Bytes on their way through a pipe in one direction.
@@ -120,12 +144,13 @@ impl Served {
     /// Serves a pipe as if it had been accepted; None if there is no place.
     pub(crate) fn pipe(&self, peer: IpAddr) -> Option<DuplexStream> {
         let place = self.lifecycle.take_place()?;
+        let number = self.gate.arrived();
         let (theirs, ours) = tokio::io::duplex(PIPE);
-        tokio::spawn(self.clone().until_the_end(Connection::memory(ours, peer, place)));
+        tokio::spawn(self.clone().until_the_end(Connection::memory(ours, peer, place), number));
         Some(theirs)
     }
 
-    async fn connection(self, stream: TcpStream, peer: SocketAddr, place: Place, tls: Option<TlsAcceptor>) {
+    async fn connection(self, stream: TcpStream, peer: SocketAddr, place: Place, tls: Option<TlsAcceptor>, number: ConnectionNumber) {
         // Answers are written whole; waiting to fill packets would only delay them.
         let _not_supported = stream.set_nodelay(true);
         let peer = peer.ip().to_canonical();
@@ -139,22 +164,23 @@ impl Served {
                 }
             },
         };
-        self.until_the_end(connection).await;
+        self.until_the_end(connection, number).await;
     }
 
-    async fn until_the_end(self, connection: Connection) {
+    async fn until_the_end(self, connection: Connection, number: ConnectionNumber) {
         let ended = self.lifecycle.clone();
         tokio::select! {
-            () = self.http(connection) => {}
+            () = self.http(connection, number) => {}
             () = ended.reached(Phase::Ended) => {}
         }
     }
 
-    async fn http(self, connection: Connection) {
-        let Self { router, limits, lifecycle, metrics: _ } = self;
+    async fn http(self, connection: Connection, number: ConnectionNumber) {
+        let Self { router, limits, lifecycle, metrics: _, gate: _ } = self;
         let peer = PeerAddress(connection.peer());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(number);
             method_meant(&mut request);
             router.clone().call(request)
         });

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     Refusal,
+    admission::Gate,
     directory::Overlay,
     observe::event,
     store::{Batch, Store, StoreError, Table},
@@ -45,6 +46,8 @@ pub(crate) struct Shared<S> {
     pub draining: AtomicBool,
     /// One of [`Health`].
     pub health: AtomicU8,
+    /// Is told how long requests wait.
+    pub gate: Option<Arc<Gate>>,
 }
 
 /// Whether the store takes writes.
@@ -543,7 +546,7 @@ fn disk_full() -> Refusal {
 }
 
 /// Answers without trying.
-fn refuse(job: Job, refusal: &Refusal) {
+pub(crate) fn refuse(job: Job, refusal: &Refusal) {
     fn send<T, E: From<Refusal>>(reply: Reply<T, E>, refusal: &Refusal) {
         let _ = reply.send(Err(refusal.clone().into()));
     }

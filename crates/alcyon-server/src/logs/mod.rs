@@ -67,6 +67,7 @@ use self::{
 };
 use crate::{
     Refusal,
+    admission::{Gate, queue::Lane},
     store::{Store, StoreError},
 };
 
@@ -136,6 +137,7 @@ pub struct TreeChunk {
 /// All logs of a server. Clones are handles to the same.
 pub struct Logs<S> {
     inner: Arc<Inner<S>>,
+    lane: Lane,
 }
 
 struct Inner<S> {
@@ -146,7 +148,7 @@ struct Inner<S> {
 
 impl<S> Clone for Logs<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self { inner: self.inner.clone(), lane: self.lane }
     }
 }
 
@@ -157,6 +159,16 @@ impl<S: Store> Logs<S> {
     ///
     /// When the writer's thread can't be started.
     pub fn open(store: Arc<S>, settings: LogSettings, clock: Arc<dyn ServerClock>) -> Result<Self, StoreError> {
+        Self::open_behind(store, settings, clock, None)
+    }
+
+    /// The same behind a limiter, which is told how long requests wait for the writer.
+    pub(crate) fn open_behind(
+        store: Arc<S>,
+        settings: LogSettings,
+        clock: Arc<dyn ServerClock>,
+        gate: Option<Arc<Gate>>,
+    ) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared {
             store,
             quotas: RwLock::new(settings.clone()),
@@ -166,8 +178,14 @@ impl<S: Store> Logs<S> {
             oldest_week: AtomicU32::new(0),
             draining: AtomicBool::new(false),
             health: AtomicU8::new(0),
+            gate,
         });
-        Ok(Self { inner: Arc::new(Inner { writer: Writer::start(&shared)?, shared }) })
+        Ok(Self { inner: Arc::new(Inner { writer: Writer::start(&shared)?, shared }), lane: Lane::OWN })
+    }
+
+    /// A handle for one connection: what is asked by it is carried out in its order, and not at all once it is past its time.
+    pub(crate) fn for_connection(&self) -> Self {
+        Self { inner: self.inner.clone(), lane: Lane::next() }
     }
 
     /// An empty log with its first seats. The same again gets the first answer.
@@ -382,7 +400,7 @@ impl<S: Store> Logs<S> {
     pub async fn sweep(&self) -> Result<(), Refusal> {
         let mut step = SweepStep::Tables;
         loop {
-            let next = self.inner.writer.ask(|reply: Reply<_, Refusal>| Job::Sweep(step, reply)).await?;
+            let next = self.inner.writer.ask(Lane::OWN, |reply: Reply<_, Refusal>| Job::Sweep(step, reply)).await?;
             match next {
                 Some(next) => step = next,
                 None => return Ok(()),
@@ -394,7 +412,7 @@ impl<S: Store> Logs<S> {
     pub async fn drain(&self) {
         self.inner.shared.draining.store(true, Ordering::Release);
         // Refused only when the store has failed; then nothing waits to become durable.
-        let _ = self.inner.writer.ask(|reply: Reply<(), Refusal>| Job::Barrier(reply)).await;
+        let _ = self.inner.writer.ask(Lane::OWN, |reply: Reply<(), Refusal>| Job::Barrier(reply)).await;
     }
 
     /// Whether the store takes writes, for readiness probes.
@@ -424,7 +442,7 @@ impl<S: Store> Logs<S> {
             let refusal = Refusal::later(RefusalCode::Draining, "the server is about to stop", 5_000);
             return Answer::known(Err(refusal.into()));
         }
-        self.inner.writer.ask(job)
+        self.inner.writer.ask(self.lane, job)
     }
 
     fn ask_entry(&self, request: EntryRequest) -> Answer<Receipt> {

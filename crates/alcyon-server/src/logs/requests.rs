@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::{AddressBand, Receipt, TreeChunk, sweep::SweepStep};
-use crate::{Refusal, directory::DirectoryJob};
+use crate::{Refusal, admission::Class, directory::DirectoryJob};
 
-/// Where an answer goes. Nobody may wait for it any more; the work is done all the same.
+/// Where an answer goes. If nobody waits for it any more before the work has begun, it is not done.
 pub(crate) type Reply<T, E = Refusal> = oneshot::Sender<Result<T, E>>;
 
 /// One request to the writer. Hashing is done by whoever asks, not by the writer.
@@ -36,6 +36,26 @@ pub(crate) enum Job {
 }
 
 impl Job {
+    /// Nobody waits for the answer any more: the connection that asked has gone.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::Append(_, reply) | Self::Entry(_, reply) | Self::Create(_, reply) => reply.is_closed(),
+            Self::SetPasses(_, reply) | Self::PutTree(_, reply) | Self::Barrier(reply) => reply.is_closed(),
+            Self::Directory(job) => job.is_given_up(),
+            Self::Sweep(_, reply) => reply.is_closed(),
+        }
+    }
+
+    /// What goes first when too much is asked.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Append(..) => Class::Append,
+            Self::Entry(..) | Self::Create(..) | Self::SetPasses(..) | Self::PutTree(..) => Class::Commit,
+            Self::Directory(job) => job.class(),
+            Self::Sweep(..) | Self::Barrier(_) => Class::Live,
+        }
+    }
+
     /// Payload bytes, to bound a group.
     pub fn bytes(&self) -> usize {
         match self {
@@ -149,7 +169,8 @@ pub(crate) fn created_as(seats: &[Seat]) -> Bytes {
 }
 
 /// The answer to a request, a future. The request took its place in the writer's queue when the method was called, unless
-/// that was full; then it does when this is polled and there is room. Dropping it does not call the request back.
+/// that was full; then it does when this is polled and there is room. Dropping it calls the request back if the writer has not
+/// come to it yet: keep it until it is answered.
 #[must_use = "the answer says whether it was accepted"]
 pub struct Answer<T, E = Refusal> {
     /// Set until the request has its place.

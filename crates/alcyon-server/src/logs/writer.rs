@@ -11,13 +11,19 @@ use tokio::sync::{
     oneshot,
 };
 
+use alcyon_wire::RefusalCode;
+
 use super::{
-    LogSettings, WriterMode,
-    engine::{Engine, Shared},
+    WriterMode,
+    engine::{Engine, Shared, refuse},
     requests::{Answer, Job, Reply},
 };
 use crate::{
     Refusal,
+    admission::{
+        Waiting,
+        queue::{Lane, Queue, Queued},
+    },
     store::{Store, StoreError},
 };
 
@@ -27,7 +33,7 @@ const GATHER: Duration = Duration::from_micros(500);
 pub(crate) enum Writer<S> {
     Thread {
         /// None only while this is dropped.
-        sender: Option<mpsc::Sender<Job>>,
+        sender: Option<mpsc::Sender<Queued<Job>>>,
         thread: Option<JoinHandle<()>>,
     },
     Inline(Box<Mutex<Engine<S>>>),
@@ -40,16 +46,19 @@ impl<S: Store> Writer<S> {
             WriterMode::Inline => Ok(Self::Inline(Box::new(Mutex::new(engine)))),
             WriterMode::Thread => {
                 let (sender, receiver) = mpsc::channel(shared.settings.queue.max(1));
-                let settings = shared.settings.clone();
-                let thread =
-                    std::thread::Builder::new().name("alcyon-writer".to_owned()).spawn(move || work(engine, receiver, &settings))?;
+                let thread = std::thread::Builder::new().name("alcyon-writer".to_owned()).spawn(move || work(engine, receiver))?;
                 Ok(Self::Thread { sender: Some(sender), thread: Some(thread) })
             }
         }
     }
 
-    /// Asks the writer. The request has its place in the queue when this returns, if there is one.
-    pub fn ask<T: Send + 'static, E: From<Refusal> + Send + 'static>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Answer<T, E> {
+    /// Asks the writer. The request has its place in the queue when this returns, if there is one. Requests of one lane are
+    /// carried out in their order.
+    pub fn ask<T: Send + 'static, E: From<Refusal> + Send + 'static>(
+        &self,
+        lane: Lane,
+        job: impl FnOnce(Reply<T, E>) -> Job,
+    ) -> Answer<T, E> {
         let (reply, receiver) = oneshot::channel();
         let job = job(reply);
         match self {
@@ -58,18 +67,20 @@ impl<S: Store> Writer<S> {
                 Answer::waiting(receiver)
             }
             Self::Thread { sender: None, .. } => Answer::known(Err(Refusal::internal().into())),
-            Self::Thread { sender: Some(sender), .. } => match sender.try_send(job) {
-                Ok(()) => Answer::waiting(receiver),
-                Err(TrySendError::Full(job)) => {
-                    let sender = sender.clone();
-                    let queueing = async move {
-                        // If the writer is gone, the answer's other end is dropped with the job, which says so.
-                        let _ = sender.send(job).await;
-                    };
-                    Answer::queueing(Box::pin(queueing), receiver)
+            Self::Thread { sender: Some(sender), .. } => {
+                match sender.try_send(Queued { class: job.class(), item: job, lane, since: Instant::now() }) {
+                    Ok(()) => Answer::waiting(receiver),
+                    Err(TrySendError::Full(job)) => {
+                        let sender = sender.clone();
+                        let queueing = async move {
+                            // If the writer is gone, the answer's other end is dropped with the job, which says so.
+                            let _ = sender.send(job).await;
+                        };
+                        Answer::queueing(Box::pin(queueing), receiver)
+                    }
+                    Err(TrySendError::Closed(_)) => Answer::known(Err(Refusal::internal().into())),
                 }
-                Err(TrySendError::Closed(_)) => Answer::known(Err(Refusal::internal().into())),
-            },
+            }
         }
     }
 }
@@ -88,27 +99,49 @@ impl<S> Drop for Writer<S> {
     }
 }
 
-fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Job>, settings: &LogSettings) {
-    let mut group = Vec::new();
+fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Queued<Job>>) {
+    let shared = engine.shared.clone();
+    let settings = &shared.settings;
+    let mut queue = Queue::default();
     let (mut last_took, mut last_size) = (Duration::ZERO, 0);
-    while let Some(first) = receiver.blocking_recv() {
-        if last_size > 1 && receiver.len() + 1 < last_size {
+    loop {
+        if queue.is_empty() {
+            let Some(first) = receiver.blocking_recv() else {
+                return;
+            };
+            queue.push(first);
+        }
+        if last_size > 1 && receiver.len() + queue.len() < last_size {
             // Those who were just answered ask again in a moment: a short wait, against what a flush takes, puts them into
             // one group instead of two.
             std::thread::sleep((last_took / 8).min(GATHER));
         }
-        let mut bytes = first.bytes();
-        group.push(first);
-        while group.len() < settings.group_requests && bytes < settings.group_bytes {
-            let Ok(job) = receiver.try_recv() else {
-                break;
-            };
-            bytes += job.bytes();
-            group.push(job);
+        while queue.len() < settings.queue.max(1)
+            && let Ok(job) = receiver.try_recv()
+        {
+            queue.push(job);
         }
-        last_size = group.len();
         let started = Instant::now();
-        engine.run(group.drain(..));
+        let standing = queue.begin(started, last_took);
+        if let Some(gate) = &shared.gate {
+            gate.waited(Waiting::Store, standing);
+        }
+        for past in queue.past(started, last_took, Job::is_given_up) {
+            // Nothing of it was done. Whoever has gone does not hear it; others come back.
+            let refusal = match &shared.gate {
+                Some(gate) => gate.refusal(),
+                None => Refusal::later(RefusalCode::Overloaded, "it waited too long", 1_000),
+            };
+            refuse(past.item, &refusal);
+        }
+        let mut bytes = 0;
+        let group = queue.take(settings.group_requests, |job| {
+            let room = bytes < settings.group_bytes;
+            bytes += job.bytes();
+            room
+        });
+        last_size = group.len();
+        engine.run(group.into_iter());
         last_took = started.elapsed();
     }
 }

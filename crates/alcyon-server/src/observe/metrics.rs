@@ -4,6 +4,8 @@ use alcyon_wire::RefusalCode;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use crate::admission::{Class, Pressure, Waiting};
+
 /// The counters of one server. Every series exists from the start, so that labels can only come from the sets below.
 pub struct Metrics {
     /// Connections open now, of all kinds.
@@ -12,6 +14,8 @@ pub struct Metrics {
     pub sessions: Gauge,
     /// Connections turned away because the limit of connections was reached.
     pub refused_at_limit: Counter,
+    /// Connections turned away because too much is asked.
+    pub refused_for_overload: Counter,
     /// Connections turned away because files ran out.
     pub refused_for_files: Counter,
     /// TLS handshakes that failed or took too long.
@@ -56,6 +60,18 @@ pub struct Metrics {
     pub codes_failed: Counter,
     /// Tickets that wait for their turn.
     pub sign_up_line: Gauge,
+    /// Requests let in, by class.
+    admitted: [Counter; Class::ALL.len()],
+    /// Requests refused because too much was asked, by class.
+    not_admitted: [Counter; Class::ALL.len()],
+    /// The part of each class that comes in.
+    levels: [Gauge; Class::ALL.len()],
+    /// How long work stands, by place.
+    queueing: [Gauge; Waiting::ALL.len()],
+    /// What may come in, in appends a second.
+    budget: Gauge,
+    /// The part of new connections that comes in.
+    connection_level: Gauge,
     /// 1 from SIGTERM on.
     pub draining: Gauge,
     handle: PrometheusHandle,
@@ -168,6 +184,7 @@ impl Metrics {
             connections: series.gauge("alcyon_connections", "Connections open now"),
             sessions: series.gauge("alcyon_sessions", "WebSockets open now"),
             refused_at_limit: refused("limit"),
+            refused_for_overload: refused("overload"),
             refused_for_files: refused("files"),
             handshakes_failed: series.counter("alcyon_tls_handshakes_failed_total", None),
             http_answers: ["1xx", "2xx", "3xx", "4xx", "5xx"]
@@ -191,6 +208,16 @@ impl Metrics {
             codes_sent: series.counter("alcyon_sign_up_codes_sent_total", None),
             codes_failed: series.counter("alcyon_sign_up_codes_failed_total", None),
             sign_up_line: series.gauge("alcyon_sign_up_line", "Tickets of newcomers that wait for their turn"),
+            admitted: Class::ALL.map(|class| series.counter("alcyon_admitted_total", Some(("class", class.label())))),
+            not_admitted: Class::ALL.map(|class| series.counter("alcyon_not_admitted_total", Some(("class", class.label())))),
+            levels: Class::ALL.map(|class| {
+                series.labelled_gauge("alcyon_admission_level", "The part of a class that comes in", ("class", class.label()))
+            }),
+            queueing: Waiting::ALL.map(|place| {
+                series.labelled_gauge("alcyon_queueing_seconds", "How long work stands, without a break", ("place", place.label()))
+            }),
+            connection_level: series.gauge("alcyon_connection_level", "The part of new connections that comes in"),
+            budget: series.gauge("alcyon_admission_budget", "What may come in a second, in appends"),
             draining: series.gauge("alcyon_draining", "1 once the server has been told to stop"),
             handle: recorder.handle(),
         }
@@ -215,6 +242,29 @@ impl Metrics {
         if let Some(counter) = self.http_answers.get(usize::from(status.as_u16() / 100).saturating_sub(1)) {
             counter.increment(1);
         }
+    }
+
+    /// A request was let in.
+    pub(crate) fn admitted(&self, class: Class) {
+        self.admitted[class.index()].increment(1);
+    }
+
+    /// A request was refused: too much is asked.
+    pub(crate) fn not_admitted(&self, class: Class) {
+        self.not_admitted[class.index()].increment(1);
+    }
+
+    /// How things stand.
+    pub(crate) fn pressure(&self, pressure: &Pressure) {
+        let Pressure { queueing, overloaded: _, ratio: _, budget, levels, connections } = pressure;
+        for (gauge, queueing) in self.queueing.iter().zip(queueing) {
+            gauge.set(queueing.as_secs_f64());
+        }
+        for (gauge, level) in self.levels.iter().zip(levels) {
+            gauge.set(*level);
+        }
+        self.budget.set(*budget);
+        self.connection_level.set(*connections);
     }
 
     /// In the text form of Prometheus.
@@ -257,6 +307,13 @@ impl Series<'_> {
     fn gauge(&self, name: &'static str, help: &'static str) -> Gauge {
         self.0.describe_gauge(name.into(), None, help.into());
         let gauge = self.0.register_gauge(&Key::from_static_name(name), &METADATA);
+        gauge.set(0.0);
+        gauge
+    }
+
+    fn labelled_gauge(&self, name: &'static str, help: &'static str, (label, value): (&'static str, &'static str)) -> Gauge {
+        self.0.describe_gauge(name.into(), None, help.into());
+        let gauge = self.0.register_gauge(&Key::from_parts(name, vec![Label::from_static_parts(label, value)]), &METADATA);
         gauge.set(0.0);
         gauge
     }

@@ -9,6 +9,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 
 use crate::{
     Refusal,
+    admission::Permit,
     logs::{Answer, Receipt},
 };
 
@@ -26,6 +27,8 @@ pub(super) struct Answered {
     /// When it was taken.
     pub(super) since: Instant,
     pub(super) result: Result<Body, Refusal>,
+    /// Dropped with the answer, which is when the work counts as done.
+    pub(super) permit: Permit,
 }
 
 pub(super) enum Kind {
@@ -37,6 +40,7 @@ struct Waiting {
     request: u64,
     since: Instant,
     kind: Kind,
+    permit: Option<Permit>,
 }
 
 impl Answers {
@@ -49,8 +53,8 @@ impl Answers {
         self.queueing.is_none()
     }
 
-    pub(super) fn add(&mut self, request: u64, kind: Kind) {
-        let waiting = Waiting { request, since: Instant::now(), kind };
+    pub(super) fn add(&mut self, request: u64, kind: Kind, permit: Permit) {
+        let waiting = Waiting { request, since: Instant::now(), kind, permit: Some(permit) };
         if waiting.is_queueing() && self.queueing.is_none() {
             self.queueing = Some(waiting);
         } else {
@@ -94,6 +98,9 @@ impl Future for Waiting {
             Kind::Receipt(answer) => Pin::new(answer).poll(cx).map_ok(|receipt| Body::Receipt(receipt.into())),
             Kind::Done(answer) => Pin::new(answer).poll(cx).map_ok(|()| Body::Done(Done {})),
         };
-        result.map(|result| Answered { request: self.request, since: self.since, result })
+        result.map(|result| {
+            let permit = self.permit.take().expect("an answer is given once");
+            Answered { request: self.request, since: self.since, result, permit }
+        })
     }
 }

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use alcyon_wire::limits;
+use alcyon_wire::{ServerUrl, limits};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -26,6 +26,7 @@ use tokio::{
 };
 
 use crate::{
+    admission::{ConnectionNumber, Gate},
     any_store::AnyStore,
     config::Limits,
     edge::{
@@ -46,6 +47,11 @@ pub(crate) struct Sessions {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) limits: Limits,
+    pub(crate) gate: Arc<Gate>,
+    /// Where the server is found as well.
+    pub(crate) endpoints: Vec<String>,
+    /// Where clients are sent while this process drains.
+    pub(crate) elsewhere: Option<ServerUrl>,
 }
 
 /// For the last frame to go out.
@@ -61,12 +67,12 @@ thread_local! {
 }
 
 /// Serves one WebSocket until it ends. `read_ahead` came with the request that opened it.
-pub(crate) async fn serve<IO>(sessions: Arc<Sessions>, io: IO, read_ahead: Bytes, peer: IpAddr)
+pub(crate) async fn serve<IO>(sessions: Arc<Sessions>, io: IO, read_ahead: Bytes, peer: IpAddr, connection: ConnectionNumber)
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let _counted = Counted::new(sessions.metrics.clone());
-    let mut session = Session::new(sessions, io, read_ahead, AddressBand::of(peer));
+    let mut session = Session::new(sessions, io, read_ahead, AddressBand::of(peer), connection);
     let follower = session.work.follower();
     loop {
         let news = {
@@ -128,7 +134,7 @@ struct Session<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
-    fn new(sessions: Arc<Sessions>, io: IO, read_ahead: Bytes, band: AddressBand) -> Self {
+    fn new(sessions: Arc<Sessions>, io: IO, read_ahead: Bytes, band: AddressBand, connection: ConnectionNumber) -> Self {
         let signal = Arc::new(Signal::default());
         let listener: std::sync::Weak<dyn PhaseListener> = Arc::downgrade(&(signal.clone() as Arc<dyn PhaseListener>));
         let listening = sessions.lifecycle.listen(listener);
@@ -140,7 +146,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             outbox: Outbox::default(),
             timer: Box::pin(sleep_until(now + sessions.limits.handshake_time)),
             idle_time: sessions.limits.idle_time,
-            work: Work::new(sessions, band),
+            work: Work::new(sessions, band, connection),
             signal,
             _listening: listening,
             heard: now,
@@ -313,6 +319,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        admission::AdmissionSettings,
         config::Config,
         edge::connection::Connection,
         logs::{LogSettings, SystemClock, WriterMode},
@@ -326,6 +333,9 @@ mod tests {
         let settings = LogSettings { writer: WriterMode::Inline, ..LogSettings::default() };
         Arc::new(Sessions {
             logs: Logs::open(store, settings, clock.clone()).unwrap(),
+            endpoints: Vec::new(),
+            elsewhere: None,
+            gate: Gate::new(AdmissionSettings::default(), clock.clone(), metrics.clone()),
             clock,
             metrics: metrics.clone(),
             lifecycle: Lifecycle::new(metrics, 100),
@@ -336,7 +346,7 @@ mod tests {
     /// The client's end of a session, in memory, so that a paused clock moves only when both ends wait.
     fn connect(sessions: &Arc<Sessions>) -> DuplexStream {
         let (here, there) = duplex(64 * 1024);
-        tokio::spawn(serve(sessions.clone(), there, Bytes::new(), IpAddr::from([127, 0, 0, 1])));
+        tokio::spawn(serve(sessions.clone(), there, Bytes::new(), IpAddr::from([127, 0, 0, 1]), ConnectionNumber(0)));
         here
     }
 
@@ -393,7 +403,7 @@ mod tests {
             size_of::<F>()
         }
         let peer = IpAddr::from([127, 0, 0, 1]);
-        let size = size(|io| serve(sessions, io, Bytes::new(), peer));
+        let size = size(|io| serve(sessions, io, Bytes::new(), peer, ConnectionNumber(0)));
         assert!(size <= 1024, "{size} bytes");
     }
 }

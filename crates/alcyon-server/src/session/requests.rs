@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, sync::Arc, task::Context};
 
 use alcyon_wire::{
-    LogId, PROTOCOL_VERSION, RefusalCode, Request, RequestId, SeatKey, Subscription, WireError, decode_client_frame, limits,
+    LogId, PROTOCOL_VERSION, RefusalCode, Request, RequestId, SeatKey, ServerUrl, Subscription, WireError, decode_client_frame, limits,
     proto::{self, server_frame::Body},
 };
 use bytes::Bytes;
@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     Refusal,
+    admission::{Class, Cohort, ConnectionNumber},
     any_store::AnyStore,
     edge::{retry_after_drain_ms, websocket::CloseCode},
-    logs::{AddressBand, Follower, News, TreeChunk, TreeReader},
+    logs::{AddressBand, Follower, Logs, News, TreeChunk, TreeReader},
     observe::RequestKind,
 };
 
@@ -26,7 +27,11 @@ const FOLLOWED: usize = 16 * limits::SUBSCRIPTIONS;
 /// A session without its socket: takes frames, and puts answers and entries into the outbox.
 pub(super) struct Work {
     sessions: Arc<Sessions>,
+    /// The server's logs, for this connection.
+    logs: Logs<AnyStore>,
     band: AddressBand,
+    /// Stands for this connection where a request names no seat.
+    connection: ConnectionNumber,
     follower: Follower,
     delivery: Delivery,
     answers: Answers,
@@ -42,11 +47,13 @@ struct TreeOnItsWay {
 }
 
 impl Work {
-    pub(super) fn new(sessions: Arc<Sessions>, band: AddressBand) -> Self {
-        let follower = sessions.logs.follower();
+    pub(super) fn new(sessions: Arc<Sessions>, band: AddressBand, connection: ConnectionNumber) -> Self {
+        let (follower, logs) = (sessions.logs.follower(), sessions.logs.for_connection());
         Self {
             sessions,
+            logs,
             band,
+            connection,
             follower,
             delivery: Delivery::default(),
             answers: Answers::default(),
@@ -80,21 +87,28 @@ impl Work {
         if !self.going_away {
             self.going_away = true;
             self.trees.clear();
-            outbox.frame(0, Body::GoingAway(proto::GoingAway { retry_after_ms: retry_after_drain_ms() }));
+            let retry_after_ms = self.sessions.gate.goodbye_ms(self.sessions.lifecycle.connections());
+            outbox.frame(0, Body::GoingAway(proto::GoingAway { retry_after_ms, location: self.location() }));
         }
     }
 
     /// Answers that are there, then entries and trees as far as the outbox has room. True if anything came of it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> bool {
         let mut moved = false;
-        while let Some(Answered { request, since, result }) = self.answers.poll_next(cx) {
+        while let Some(Answered { request, since, result, permit }) = self.answers.poll_next(cx) {
             moved = true;
             match result {
                 Ok(body) => {
+                    drop(permit);
                     self.sessions.metrics.write_seconds.record(since.elapsed());
                     outbox.frame(request, body);
                 }
-                Err(refusal) => self.refuse(request, refusal, outbox),
+                Err(refusal) => {
+                    if refusal.code == RefusalCode::Overloaded {
+                        permit.wasted();
+                    }
+                    self.refuse(request, refusal, outbox);
+                }
             }
         }
         if self.going_away {
@@ -156,37 +170,48 @@ impl Work {
             return Ok(());
         }
         if self.going_away {
-            let refusal = Refusal::later(RefusalCode::Draining, "the server is stopping", retry_after_drain_ms());
+            let refusal = match &self.sessions.elsewhere {
+                Some(url) => Refusal::elsewhere(RefusalCode::Draining, "this process is stopping, another goes on", url.to_text()),
+                None => Refusal::later(RefusalCode::Draining, "the server is stopping", retry_after_drain_ms()),
+            };
             self.refuse(request, refusal, outbox);
             return Ok(());
         }
-        let logs = &self.sessions.logs;
+        let class = Class::of(&asked);
+        let permit = match self.sessions.gate.admit(class, self.cohort(&asked)) {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                self.refuse(request, refusal, outbox);
+                return Ok(());
+            }
+        };
+        let logs = &self.logs;
         match asked {
             Request::Hello { versions: _ } => {}
-            Request::Create { log, seats } => self.answers.add(request, Kind::Receipt(logs.create(log, seats, self.band))),
+            Request::Create { log, seats } => self.answers.add(request, Kind::Receipt(logs.create(log, seats, self.band)), permit),
             Request::Append { seat, entry_id, payload, commit_count } => {
-                self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)));
+                self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)), permit);
             }
             Request::Commit { authority, entry_id, payload, commit_count, changes, drop_secrets, group_info } => {
                 let answer = logs.commit(&authority, entry_id, payload, commit_count, changes, &drop_secrets, group_info);
-                self.answers.add(request, Kind::Receipt(answer));
+                self.answers.add(request, Kind::Receipt(answer), permit);
             }
             Request::Close { seat, entry_id, payload, commit_count } => {
-                self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)));
+                self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)), permit);
             }
             Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count } => {
                 let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets, commit_count);
-                self.answers.add(request, Kind::Receipt(answer));
+                self.answers.add(request, Kind::Receipt(answer), permit);
             }
             Request::Knock { inbox, entry_id, payload, pass } => {
-                self.answers.add(request, Kind::Receipt(logs.knock(inbox, entry_id, payload, pass.as_ref())));
+                self.answers.add(request, Kind::Receipt(logs.knock(inbox, entry_id, payload, pass.as_ref())), permit);
             }
             Request::SetPasses { seat, added, dropped } => {
-                self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)));
+                self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)), permit);
             }
             Request::PutTree { seat, entry_id, commit_count, chunk, chunks, payload, group_info } => {
                 let chunk = TreeChunk { entry_id, commit_count, chunk, chunks, payload, group_info };
-                self.answers.add(request, Kind::Done(logs.put_tree(&seat, chunk)));
+                self.answers.add(request, Kind::Done(logs.put_tree(&seat, chunk)), permit);
             }
             Request::GetTree { authority } => match logs.tree(&authority) {
                 Ok(reader) => self.trees.push_back(TreeOnItsWay { request, reader, next: 0 }),
@@ -217,6 +242,20 @@ impl Work {
         Ok(())
     }
 
+    /// Where the server is found while this process drains.
+    fn location(&self) -> String {
+        self.sessions.elsewhere.as_ref().map(ServerUrl::to_text).unwrap_or_default()
+    }
+
+    /// Requests of one seat share their luck, others that of their connection.
+    fn cohort(&self, asked: &Request) -> Cohort {
+        let gate = &self.sessions.gate;
+        match asked {
+            Request::Append { seat, .. } | Request::Publish { seat, .. } => gate.cohort(seat.secret.as_bytes()),
+            _ => gate.cohort(self.connection),
+        }
+    }
+
     fn hello(&mut self, request: u64, versions: &[u32], outbox: &mut Outbox) -> Result<(), CloseCode> {
         if self.agreed {
             self.refuse(request, Refusal::malformed("hello", "a version is agreed on already"), outbox);
@@ -235,6 +274,8 @@ impl Work {
             max_frame: u32::try_from(limits::FRAME).expect("the limit is a megabyte"),
             window_entries: limits::WINDOW_ENTRIES,
             window_bytes: limits::WINDOW_BYTES,
+            reconnect_within_ms: self.sessions.gate.reconnect_within_ms(self.sessions.lifecycle.connections()),
+            endpoints: self.sessions.endpoints.clone(),
         };
         outbox.frame(request, Body::HelloOk(hello));
         Ok(())

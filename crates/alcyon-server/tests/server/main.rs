@@ -11,6 +11,7 @@ mod frames;
 mod http;
 mod limits;
 mod operator;
+mod overload;
 mod process;
 mod refusals;
 mod s3;

@@ -136,5 +136,6 @@ fn status_of(code: RefusalCode) -> (StatusCode, &'static str) {
         RefusalCode::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         RefusalCode::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
         RefusalCode::NotInbox => (StatusCode::CONFLICT, "not_inbox"),
+        RefusalCode::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
     }
 }

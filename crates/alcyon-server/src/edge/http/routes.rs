@@ -20,7 +20,13 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::{Problem, Site, accounts, blobs, openapi, service, sign_up, tus, upgrade, web};
 use crate::{
-    any_store::AnyStore, blobs::Blobs, directory::Directory, edge::lifecycle::Lifecycle, observe::Metrics, session::Sessions,
+    admission::{Class, ConnectionNumber, Gate},
+    any_store::AnyStore,
+    blobs::Blobs,
+    directory::Directory,
+    edge::lifecycle::Lifecycle,
+    observe::Metrics,
+    session::Sessions,
     sign_up::SignUps,
 };
 
@@ -36,6 +42,7 @@ pub(crate) struct App {
     pub(crate) serves_metrics: bool,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) directory: Directory<AnyStore>,
     pub(crate) blobs: Arc<Blobs>,
@@ -67,6 +74,8 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     /// As in OpenAPI, with `{parameters}`.
     pub(crate) path: &'static str,
+    /// What it is admitted as; none: always answered.
+    class: Option<Class>,
     handler: MethodRouter<Arc<App>>,
 }
 
@@ -75,37 +84,38 @@ const REQUEST_TIME: Duration = Duration::from_secs(30);
 
 /// Everything there is; `/openapi.json` describes exactly this.
 pub(crate) fn routes() -> Vec<Route> {
+    use Class::{Blob, Commit, Directory, Resume, SignUp};
     vec![
-        on(Method::GET, "/v1/server", service::server),
-        on(Method::GET, "/v1/sign-up", sign_up::look),
-        on(Method::POST, "/v1/sign-up/tickets", sign_up::ask),
-        on(Method::POST, "/v1/sign-up/challenges", sign_up::challenge),
-        on(Method::POST, "/v1/sign-up/codes", sign_up::send_code),
-        on(Method::POST, "/v1/accounts", accounts::sign_up),
-        on(Method::GET, "/v1/handles/{name}", accounts::by_handle),
-        on(Method::GET, "/v1/accounts/{account}/manifest", accounts::manifest_of),
-        on(Method::PUT, "/v1/accounts/{account}/manifest", accounts::put_manifest),
-        on(Method::PUT, "/v1/accounts/{account}/key-packages", accounts::put_key_packages),
-        on(Method::GET, "/v1/accounts/{account}/key-packages/count", accounts::count_key_packages),
-        on(Method::POST, "/v1/accounts/{account}/key-packages/claim", accounts::claim_key_packages),
-        on(Method::OPTIONS, tus::BLOBS, blobs::abilities),
-        on(Method::POST, tus::BLOBS, blobs::create),
-        on(Method::HEAD, "/v1/blobs/uploads/{upload}", blobs::progress),
-        on(Method::PATCH, "/v1/blobs/uploads/{upload}", blobs::proceed),
-        on(Method::DELETE, "/v1/blobs/uploads/{upload}", blobs::remove),
-        on(Method::GET, "/v1/blobs/{blob}", blobs::read),
-        on(Method::GET, "/v1/logs", upgrade::logs),
-        on(Method::GET, "/openapi.json", openapi::document),
-        on(Method::GET, "/version", web::version),
-        on(Method::GET, "/healthz", service::alive),
-        on(Method::GET, "/readyz", service::ready),
-        on(Method::GET, METRICS, service::metrics),
+        on(Method::GET, None, "/v1/server", service::server),
+        on(Method::GET, None, "/v1/sign-up", sign_up::look),
+        on(Method::POST, None, "/v1/sign-up/tickets", sign_up::ask),
+        on(Method::POST, None, "/v1/sign-up/challenges", sign_up::challenge),
+        on(Method::POST, Some(SignUp), "/v1/sign-up/codes", sign_up::send_code),
+        on(Method::POST, Some(SignUp), "/v1/accounts", accounts::sign_up),
+        on(Method::GET, Some(Directory), "/v1/handles/{name}", accounts::by_handle),
+        on(Method::GET, Some(Directory), "/v1/accounts/{account}/manifest", accounts::manifest_of),
+        on(Method::PUT, Some(Commit), "/v1/accounts/{account}/manifest", accounts::put_manifest),
+        on(Method::PUT, Some(Directory), "/v1/accounts/{account}/key-packages", accounts::put_key_packages),
+        on(Method::GET, Some(Directory), "/v1/accounts/{account}/key-packages/count", accounts::count_key_packages),
+        on(Method::POST, Some(Commit), "/v1/accounts/{account}/key-packages/claim", accounts::claim_key_packages),
+        on(Method::OPTIONS, Some(Blob), tus::BLOBS, blobs::abilities),
+        on(Method::POST, Some(Blob), tus::BLOBS, blobs::create),
+        on(Method::HEAD, Some(Blob), "/v1/blobs/uploads/{upload}", blobs::progress),
+        on(Method::PATCH, Some(Blob), "/v1/blobs/uploads/{upload}", blobs::proceed),
+        on(Method::DELETE, Some(Blob), "/v1/blobs/uploads/{upload}", blobs::remove),
+        on(Method::GET, Some(Blob), "/v1/blobs/{blob}", blobs::read),
+        on(Method::GET, Some(Resume), "/v1/logs", upgrade::logs),
+        on(Method::GET, Some(Directory), "/openapi.json", openapi::document),
+        on(Method::GET, None, "/version", web::version),
+        on(Method::GET, None, "/healthz", service::alive),
+        on(Method::GET, None, "/readyz", service::ready),
+        on(Method::GET, None, METRICS, service::metrics),
     ]
 }
 
 const METRICS: &str = "/metrics";
 
-fn on<H, T>(method: Method, path: &'static str, handler: H) -> Route
+fn on<H, T>(method: Method, class: Option<Class>, path: &'static str, handler: H) -> Route
 where
     H: Handler<T, Arc<App>>,
     T: 'static,
@@ -119,7 +129,7 @@ where
         Method::OPTIONS => options(handler),
         _ => post(handler),
     };
-    Route { method, path, handler }
+    Route { method, path, class, handler }
 }
 
 /// The control plane, for the main listener.
@@ -168,13 +178,37 @@ pub(crate) fn metrics_app(app: Arc<App>) -> Router {
 
 fn assemble(routes: impl Iterator<Item = Route>, app: Arc<App>) -> Router {
     routes
-        .fold(Router::new(), |router, Route { method: _, path, handler }| router.route(path, handler))
+        .fold(Router::new(), |router, Route { method: _, path, class, handler }| {
+            let handler = match class {
+                Some(class) => handler.layer(middleware::from_fn_with_state((app.clone(), class), admitted)),
+                None => handler,
+            };
+            router.route(path, handler)
+        })
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
             Problem::never(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "not with this method").at("method")
         })
         .layer(middleware::from_fn_with_state(app.clone(), timed_and_counted))
         .with_state(app)
+}
+
+/// Lets a request in or says when to come back, before its body is read.
+async fn admitted(State((app, class)): State<(Arc<App>, Class)>, request: Request, next: Next) -> Response {
+    let connection = request.extensions().get::<ConnectionNumber>().copied();
+    match app.gate.admit(class, app.gate.cohort(connection)) {
+        Ok(permit) => {
+            let response = next.run(request).await;
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+                permit.wasted();
+            }
+            response
+        }
+        Err(refusal) => {
+            app.metrics.refusal(refusal.code);
+            Problem::from(refusal).into_response()
+        }
+    }
 }
 
 async fn timed_and_counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

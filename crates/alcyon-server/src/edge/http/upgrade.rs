@@ -24,7 +24,7 @@ pub(super) async fn logs(State(app): State<Arc<App>>, mut request: Request) -> R
     }
     let handshake = Handshake::check(request.method(), request.headers())
         .map_err(|error| Problem::malformed(error.field, format!("{} is not that of a WebSocket handshake", error.field)))?;
-    let Some(PeerAddress(peer)) = request.extensions().get().copied() else {
+    let (Some(PeerAddress(peer)), Some(connection)) = (request.extensions().get().copied(), request.extensions().get().copied()) else {
         return Err(crate::Refusal::internal().into());
     };
     let upgrade = hyper::upgrade::on(&mut request);
@@ -37,7 +37,7 @@ pub(super) async fn logs(State(app): State<Arc<App>>, mut request: Request) -> R
             event!(ERROR, "an upgraded connection is none of ours");
             return;
         };
-        session::serve(sessions, parts.io.into_inner(), parts.read_buf, peer).await;
+        session::serve(sessions, parts.io.into_inner(), parts.read_buf, peer, connection).await;
     });
     let headers = [
         (header::CONNECTION, HeaderValue::from_static("upgrade")),

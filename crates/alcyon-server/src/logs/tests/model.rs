@@ -10,7 +10,7 @@ use alcyon_wire::Verdict;
 use proptest::{collection::vec, option::weighted, prelude::*};
 
 use super::*;
-use crate::store::Fault;
+use crate::{admission::queue::Lane, store::Fault};
 
 /// Seat 0 keeps, invites, and is never dropped: it looks on.
 const SEATS: u8 = 6;
@@ -314,7 +314,7 @@ impl Run {
         self.server.store.set_disk_full(false);
         self.server.clock.advance(1_000);
         let writer = &self.server.logs.inner.writer;
-        writer.ask(|reply: Reply<(), Refusal>| Job::Barrier(reply)).await.unwrap();
+        writer.ask(Lane::OWN, |reply: Reply<(), Refusal>| Job::Barrier(reply)).await.unwrap();
         assert_eq!(self.server.logs.health(), Health::Writing);
     }
 

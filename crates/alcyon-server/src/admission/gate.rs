@@ -1,0 +1,470 @@
+use std::{
+    array,
+    hash::Hash,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use alcyon_wire::RefusalCode;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep},
+};
+
+use super::{
+    AdmissionSettings, Waiting,
+    class::Class,
+    cohort::{COHORTS, Cohort, Cohorts},
+    controller::{Controller, Verdicts, Window},
+    share::Share,
+};
+use crate::{
+    Refusal,
+    edge::lifecycle::{Lifecycle, Phase},
+    logs::ServerClock,
+    observe::Metrics,
+};
+
+/// How often the executor is asked how late it is.
+const TICK: Duration = Duration::from_millis(10);
+/// Timers go by milliseconds: so late is not late.
+const TIMER_GRAIN: Duration = Duration::from_millis(2);
+/// What is measured in this time decides about the next.
+pub(crate) const WINDOW: Duration = Duration::from_millis(50);
+/// After so many windows in which nothing was asked the task sleeps.
+const IDLE_WINDOWS: u32 = 20;
+/// So many new connections are let in whatever happens, a window: where they are few they are not what the work waits for.
+const CONNECTIONS_LEAST: u32 = 16;
+/// No sample in this window.
+const NONE: u64 = u64::MAX;
+
+/// How fast the overload by which times are named follows that of the last window.
+const SLOW: f64 = 0.1;
+/// Retry times are drawn around this, times how many times too much is asked.
+const AGAIN: Duration = Duration::from_secs(1);
+/// But around no more than this.
+const AGAIN_MOST: Duration = Duration::from_secs(120);
+
+/// Coming back is spread over no more than this.
+const SPREAD_MOST: Duration = Duration::from_secs(10 * 60);
+/// And whoever is sent away over no less than this.
+const SPREAD_LEAST: Duration = Duration::from_secs(9);
+
+/// The one limiter of a server. [`Gate::admit`] is a few atomic operations; once in [`WINDOW`] a task looks at what was measured.
+pub struct Gate {
+    cohorts: Cohorts,
+    clock: Arc<dyn ServerClock>,
+    metrics: Arc<Metrics>,
+    counters: Counters,
+    /// Nanoseconds, the least of this window, by [`Waiting`].
+    waits: [AtomicU64; 3],
+    /// What stands now.
+    shown: Mutex<Pressure>,
+    ratio: AtomicU64,
+    controller: Mutex<Controller>,
+    parked: AtomicBool,
+    wake: Notify,
+    random: AtomicU64,
+    arrived: AtomicU64,
+}
+
+/// Numbers connections as they arrive; what is asked on one shares its luck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionNumber(pub(crate) u64);
+
+struct Counters {
+    /// Cohorts below these may come in, by class.
+    thresholds: [AtomicU16; Class::ALL.len()],
+    /// How many more of the class may come in during this window. Not looked at for the classes that no count holds.
+    left: [AtomicU32; Class::ALL.len()],
+    offered: [[AtomicU32; COHORTS]; Class::ALL.len()],
+    /// Cohorts below this one may connect.
+    connections: AtomicU16,
+    /// Others that may, in this window.
+    connections_left: AtomicU32,
+    admitted: AtomicU64,
+    served: AtomicU64,
+}
+
+/// How much is asked of the server, for those who adapt to it or show it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pressure {
+    /// How long work stands, by [`Waiting::ALL`].
+    pub queueing: [Duration; 3],
+    /// Work stands for too long.
+    pub overloaded: bool,
+    /// What is asked against what can be done; above 1 somebody is refused.
+    pub ratio: f64,
+    /// What may come in, in appends a second.
+    pub budget: f64,
+    /// The share of each class ([`Class::ALL`]) that comes in, 0 to 1.
+    pub levels: [f64; Class::ALL.len()],
+    /// The share of new connections that comes in, 0 to 1.
+    pub connections: f64,
+}
+
+impl Pressure {
+    /// The longest of the queues.
+    #[must_use]
+    pub fn queueing(&self) -> Duration {
+        self.queueing.into_iter().max().unwrap_or_default()
+    }
+
+    /// The share of a class that comes in, 0 to 1.
+    #[must_use]
+    pub fn level(&self, class: Class) -> f64 {
+        self.levels[class.index()]
+    }
+}
+
+/// A request was let in. Dropped when it was carried out: what is done is how the server learns what it can do.
+#[must_use = "it says when the work is done"]
+pub struct Permit {
+    gate: Arc<Gate>,
+    weight: u32,
+}
+
+impl Permit {
+    /// It was not carried out after all.
+    pub fn wasted(mut self) {
+        self.weight = 0;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.gate.counters.served.fetch_add(u64::from(self.weight), Ordering::Relaxed);
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(settings: AdmissionSettings, clock: Arc<dyn ServerClock>, metrics: Arc<Metrics>) -> Arc<Self> {
+        let controller = Controller::new(settings.start_per_second);
+        let verdicts = controller.verdicts();
+        let mut seed = [0; 8];
+        // Without randomness the times are spread all the same, only predictably.
+        let _predictable = getrandom::fill(&mut seed);
+        let gate = Self {
+            cohorts: Cohorts::new(),
+            clock,
+            metrics,
+            counters: Counters {
+                thresholds: array::from_fn(|_| AtomicU16::new(Share::ALL.threshold)),
+                left: array::from_fn(|_| AtomicU32::new(u32::MAX)),
+                offered: array::from_fn(|_| array::from_fn(|_| AtomicU32::new(0))),
+                connections: AtomicU16::new(Share::ALL.threshold),
+                connections_left: AtomicU32::new(CONNECTIONS_LEAST),
+                admitted: AtomicU64::new(0),
+                served: AtomicU64::new(0),
+            },
+            waits: array::from_fn(|_| AtomicU64::new(NONE)),
+            shown: Mutex::new(Pressure {
+                queueing: [Duration::ZERO; 3],
+                overloaded: false,
+                ratio: 0.0,
+                budget: verdicts.budget,
+                levels: [1.0; Class::ALL.len()],
+                connections: 1.0,
+            }),
+            ratio: AtomicU64::new(0_f64.to_bits()),
+            controller: Mutex::new(controller),
+            parked: AtomicBool::new(true),
+            wake: Notify::new(),
+            random: AtomicU64::new(u64::from_ne_bytes(seed)),
+            arrived: AtomicU64::new(0),
+        };
+        gate.apply(&verdicts, [Duration::ZERO; 3], WINDOW);
+        Arc::new(gate)
+    }
+
+    /// Lets a request in, or says when to come back. Before anything costly: bodies, signatures, hashes, the store.
+    ///
+    /// # Errors
+    ///
+    /// [`RefusalCode::Overloaded`], later: there is too much for this class and cohort now. The time to wait is drawn anew for
+    /// each, and grows with the overload.
+    pub fn admit(self: &Arc<Self>, class: Class, cohort: Cohort) -> Result<Permit, Refusal> {
+        if self.parked.load(Ordering::Relaxed) {
+            self.wake.notify_one();
+        }
+        let Counters { thresholds, left, offered, admitted, .. } = &self.counters;
+        let index = class.index();
+        offered[index][cohort.index()].fetch_add(1, Ordering::Relaxed);
+        let within = cohort.index() < usize::from(thresholds[index].load(Ordering::Relaxed));
+        // A sudden wave of appends is the store's queue to sort out: newest first. All else is held to a count as well.
+        let counted = class > Class::Append;
+        if class == Class::Live
+            || within && (!counted || left[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok())
+        {
+            admitted.fetch_add(u64::from(class.weight()), Ordering::Relaxed);
+            self.metrics.admitted(class);
+            return Ok(Permit { gate: self.clone(), weight: class.weight() });
+        }
+        self.metrics.not_admitted(class);
+        Err(self.refusal())
+    }
+
+    /// A connection has arrived.
+    pub(crate) fn arrived(&self) -> ConnectionNumber {
+        if self.parked.load(Ordering::Relaxed) {
+            self.wake.notify_one();
+        }
+        ConnectionNumber(self.arrived.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether a new connection may go on.
+    pub(crate) fn takes_connection(&self, number: ConnectionNumber) -> bool {
+        let threshold = self.counters.connections.load(Ordering::Relaxed);
+        let one_less = |left: u32| left.checked_sub(1);
+        threshold == Share::ALL.threshold
+            || self.cohort(number).index() < usize::from(threshold)
+            || self.counters.connections_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+
+    /// The cohort of whoever is known by `who`: a seat, a connection.
+    pub fn cohort(&self, who: impl Hash) -> Cohort {
+        self.cohorts.of(who, self.clock.now_ms())
+    }
+
+    /// Too much is asked: later, at a time drawn for this client.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        Refusal::later(RefusalCode::Overloaded, "more is asked of the server than it can do now", self.again_ms())
+    }
+
+    /// Within which time as many clients as this come back if they are cut off without a word: as long as the server takes to
+    /// resume them at half of what it has shown it can do. 0 while that is no time at all.
+    #[must_use]
+    pub fn reconnect_within_ms(&self, connections: u32) -> u64 {
+        // A connection and a resume.
+        let weight = f64::from(connections) * f64::from(2 * Class::Resume.weight());
+        let seconds = (2.0 * weight / self.pressure().budget).min(SPREAD_MOST.as_secs_f64());
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // minutes at most
+        let ms = (seconds * 1_000.0) as u64;
+        if ms < 1_000 { 0 } else { ms }
+    }
+
+    /// When one of so many may come back that the server sends away: drawn for this one, over a time that all of them take.
+    #[must_use]
+    pub fn goodbye_ms(&self, connections: u32) -> u64 {
+        let window = self.reconnect_within_ms(connections).max(u64::try_from(SPREAD_LEAST.as_millis()).unwrap_or(u64::MAX));
+        1_000 + self.draw() % window
+    }
+
+    /// How things stand.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So long has work stood at this place.
+    pub(crate) fn waited(&self, place: Waiting, wait: Duration) {
+        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(NONE - 1);
+        self.waits[place as usize].fetch_min(nanos, Ordering::Relaxed);
+    }
+
+    /// Looks at the windows until the server has ended. Sleeps while nothing is asked.
+    pub(crate) async fn watch(self: Arc<Self>, lifecycle: Arc<Lifecycle>) {
+        tokio::select! {
+            () = lifecycle.reached(Phase::Ended) => {}
+            () = self.windows() => {}
+        }
+    }
+
+    async fn windows(&self) {
+        loop {
+            self.parked.store(true, Ordering::Relaxed);
+            self.wake.notified().await;
+            self.parked.store(false, Ordering::Relaxed);
+            let mut idle = 0;
+            let mut began = Instant::now();
+            while idle < IDLE_WINDOWS {
+                let ticked = self.ticks(began).await;
+                let now = Instant::now();
+                let asked = self.close_window(now - began, ticked);
+                began = now;
+                idle = if asked { 0 } else { idle + 1 };
+            }
+        }
+    }
+
+    /// One window's ticks, two at least. How late the executor was all the time.
+    async fn ticks(&self, began: Instant) -> Duration {
+        let (mut least, mut ticks) = (Duration::MAX, 0);
+        while ticks < 2 || began.elapsed() < WINDOW {
+            let before = Instant::now();
+            sleep(TICK).await;
+            least = least.min(before.elapsed().saturating_sub(TICK + TIMER_GRAIN));
+            ticks += 1;
+        }
+        least
+    }
+
+    /// Whether anything was asked in it.
+    fn close_window(&self, length: Duration, executor: Duration) -> bool {
+        self.waited(Waiting::Executor, executor);
+        let waits: [Duration; 3] = array::from_fn(|place| match self.waits[place].swap(NONE, Ordering::Relaxed) {
+            NONE => Duration::ZERO,
+            nanos => Duration::from_nanos(nanos),
+        });
+        let mut asked = false;
+        let offered: Vec<[u32; COHORTS]> = self
+            .counters
+            .offered
+            .iter()
+            .map(|cohorts| array::from_fn(|cohort| cohorts[cohort].swap(0, Ordering::Relaxed)))
+            .inspect(|counts: &[u32; COHORTS]| asked |= counts.iter().any(|count| *count > 0))
+            .collect();
+        let window = Window {
+            length,
+            queueing: waits.into_iter().max().unwrap_or_default(),
+            arriving: waits[Waiting::Accept as usize].max(waits[Waiting::Executor as usize]),
+            offered: offered.try_into().expect("one a class"),
+            admitted: self.counters.admitted.swap(0, Ordering::Relaxed),
+            served: self.counters.served.swap(0, Ordering::Relaxed),
+        };
+        let verdicts = self.controller.lock().unwrap_or_else(PoisonError::into_inner).window(&window);
+        self.apply(&verdicts, waits, length);
+        asked
+    }
+
+    fn apply(&self, verdicts: &Verdicts, queueing: [Duration; 3], length: Duration) {
+        let Verdicts { shares, budget, connections, overloaded, ratio } = verdicts;
+        let mut levels = [1.0; Class::ALL.len()];
+        for class in Class::ALL {
+            let (index, share) = (class.index(), shares[class.index()]);
+            self.counters.thresholds[index].store(share.threshold, Ordering::Relaxed);
+            // What less than a whole request leaves over in one window is lost; each may have one at least.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive; as many as fit
+            let left = (share.most * length.as_secs_f64()).clamp(1.0, f64::from(u32::MAX)) as u32;
+            self.counters.left[index].store(left, Ordering::Relaxed);
+            levels[index] = f64::from(share.threshold) / f64::from(Share::ALL.threshold);
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most the threshold of all
+        let threshold = (connections * f64::from(Share::ALL.threshold)).round() as u16;
+        self.counters.connections.store(threshold, Ordering::Relaxed);
+        self.counters.connections_left.store(CONNECTIONS_LEAST, Ordering::Relaxed);
+        // A burst is not yet a reason to send everybody far away.
+        let slow = f64::from_bits(self.ratio.load(Ordering::Relaxed));
+        self.ratio.store((slow + SLOW * (ratio - slow)).to_bits(), Ordering::Relaxed);
+        let pressure = Pressure { queueing, overloaded: *overloaded, ratio: *ratio, budget: *budget, levels, connections: *connections };
+        self.metrics.pressure(&pressure);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = pressure;
+    }
+
+    fn again_ms(&self) -> u64 {
+        let ratio = f64::from_bits(self.ratio.load(Ordering::Relaxed)).max(1.0);
+        let around = AGAIN.mul_f64(ratio.min(AGAIN_MOST.as_secs_f64())).min(AGAIN_MOST);
+        let around_ms = u64::try_from(around.as_millis()).unwrap_or(u64::MAX).max(1);
+        // Between half and one and a half of it.
+        around_ms / 2 + self.draw() % around_ms
+    }
+
+    /// Spread evenly, no secret (SplitMix64).
+    fn draw(&self) -> u64 {
+        let mut z = self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::logs::ManualClock;
+
+    fn gate(start_per_second: f64) -> Arc<Gate> {
+        Gate::new(AdmissionSettings { start_per_second }, Arc::new(ManualClock::new(1)), Arc::new(Metrics::new()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_start_newcomers_are_held_to_the_beginning_and_those_who_talk_are_not() {
+        let gate = gate(1_000.0);
+        let come_in = |class| (0..1_000).filter(|n| gate.admit(class, Cohort::numbered(*n)).is_ok()).count();
+        // 50 ms of 1,000 appends a second, 12 appends each.
+        assert_eq!(come_in(Class::SignUp), 4);
+        assert_eq!((come_in(Class::Append), come_in(Class::Live)), (1_000, 1_000));
+        let refusal = gate.admit(Class::SignUp, Cohort::numbered(0)).err().unwrap();
+        assert_eq!(refusal.code, RefusalCode::Overloaded);
+        assert!((500..1_500).contains(&refusal.retry_after_ms), "{}", refusal.retry_after_ms);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_beginning_grows_while_there_is_time_to_spare() {
+        let gate = gate(1_000.0);
+        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()));
+        tokio::spawn(gate.clone().watch(lifecycle.clone()));
+        for n in 0..100 {
+            for m in 0..100 {
+                let _served = gate.admit(Class::SignUp, Cohort::numbered(n + m));
+            }
+            sleep(WINDOW).await;
+        }
+        let Pressure { budget, overloaded, .. } = gate.pressure();
+        assert!(budget > 10_000.0 && !overloaded, "{budget}");
+        lifecycle.advance(Phase::Ended);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn standing_work_closes_the_gate_from_below_and_it_opens_again() {
+        let gate = gate(10_000.0);
+        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()));
+        tokio::spawn(gate.clone().watch(lifecycle.clone()));
+        let round = async |wait| {
+            for n in 0..COHORTS {
+                for class in [Class::Append, Class::SignUp] {
+                    if let Ok(permit) = gate.admit(class, Cohort::numbered(n))
+                        && class == Class::SignUp
+                    {
+                        permit.wasted();
+                    }
+                }
+            }
+            gate.waited(Waiting::Store, wait);
+            sleep(WINDOW).await;
+        };
+        for _ in 0..20 {
+            round(Duration::from_millis(60)).await;
+        }
+        let pressure = gate.pressure();
+        assert!(pressure.overloaded && pressure.ratio > 1.0, "{pressure:?}");
+        assert!(pressure.level(Class::SignUp) < 0.1, "{pressure:?}");
+        assert!(pressure.level(Class::Append) > pressure.level(Class::SignUp), "{pressure:?}");
+        for _ in 0..120 {
+            round(Duration::ZERO).await;
+        }
+        let pressure = gate.pressure();
+        assert_eq!((pressure.overloaded, pressure.levels), (false, [1.0; 7]), "{pressure:?}");
+        lifecycle.advance(Phase::Ended);
+    }
+
+    #[test]
+    fn coming_back_is_spread_by_how_many_they_are() {
+        let gate = gate(10_000.0);
+        assert_eq!(gate.reconnect_within_ms(100), 0);
+        assert_eq!(gate.reconnect_within_ms(10_000), 12_000);
+        assert_eq!(gate.reconnect_within_ms(u32::MAX), 600_000);
+        let times: Vec<u64> = (0..1_000).map(|_| gate.goodbye_ms(100_000)).collect();
+        assert!(times.iter().all(|ms| (1_000..121_000).contains(ms)));
+        assert!(times.iter().filter(|ms| **ms > 61_000).count() > 400);
+        assert!((0..1_000).all(|_| (1_000..10_000).contains(&gate.goodbye_ms(3))));
+    }
+
+    #[tokio::test]
+    async fn times_to_come_back_grow_with_the_overload_and_are_spread() {
+        let gate = gate(1_000.0);
+        gate.ratio.store(20_f64.to_bits(), Ordering::Relaxed);
+        let times: Vec<u64> = (0..1_000).map(|_| gate.again_ms()).collect();
+        assert!(times.iter().all(|time| (10_000..30_000).contains(time)));
+        let mean = times.iter().sum::<u64>() / 1_000;
+        assert!((19_000..21_000).contains(&mean), "{mean}");
+        gate.ratio.store(1e9_f64.to_bits(), Ordering::Relaxed);
+        assert!(gate.again_ms() <= 180_000);
+    }
+}

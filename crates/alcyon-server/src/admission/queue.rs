@@ -1,0 +1,274 @@
+//! The order in which the writer takes what waits for it.
+//!
+//! As it came, while it gets through; where work stands, the best class first. When it stands for too long: the newest first, since whoever asked long ago may have
+//! given up, and what is past its time is not done at all. The requests of one connection stay in their order whatever happens.
+
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet, VecDeque},
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use super::{TARGET, class::Class};
+
+/// Whose requests keep their order among each other: those of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Lane(pub(crate) u64);
+
+impl Lane {
+    /// For requests of nobody's connection: the server's own. They are never past their time.
+    pub(crate) const OWN: Self = Self(0);
+
+    /// One that nobody else has.
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// A queue that has stood for this long without a break is overload, and not a burst.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// A queue below this is none: overload is over.
+const OVER: Duration = Duration::from_millis(2);
+/// Under overload a request waits no longer than this, and a part of what a group takes.
+const PATIENCE: Duration = TARGET;
+const PART_OF_A_GROUP: Duration = Duration::from_millis(10);
+/// Whatever happens, a request waits no longer than this: whoever asked has given up.
+const GIVEN_UP: Duration = Duration::from_secs(10);
+
+/// Something that waits.
+#[derive(Debug)]
+pub(crate) struct Queued<T> {
+    pub(crate) item: T,
+    pub(crate) lane: Lane,
+    pub(crate) class: Class,
+    pub(crate) since: Instant,
+}
+
+/// What waits, and in which order it is taken.
+#[derive(Debug)]
+pub(crate) struct Queue<T> {
+    waiting: VecDeque<Queued<T>>,
+    /// Since when work has stood for too long, without a break.
+    standing_since: Option<Instant>,
+    newest_first: bool,
+    /// There is more than one group.
+    stands: bool,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), standing_since: None, newest_first: false, stands: false }
+    }
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn push(&mut self, queued: Queued<T>) {
+        self.waiting.push_back(queued);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// A group begins now; the last one took `last_took`. Returns how long work stands: the wait of the oldest beyond what the
+    /// group before it explains.
+    pub(crate) fn begin(&mut self, now: Instant, last_took: Duration) -> Duration {
+        let oldest = self.waiting.iter().map(|queued| queued.since).min();
+        let standing = oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since).saturating_sub(last_took));
+        self.stands = standing > OVER;
+        if standing > TARGET {
+            let since = *self.standing_since.get_or_insert(now);
+            self.newest_first |= now.saturating_duration_since(since) >= INTERVAL;
+        } else {
+            self.standing_since = None;
+            // While more is asked than can be done the queue goes up and down around the target; it is over when it is gone.
+            self.newest_first &= self.stands;
+        }
+        standing
+    }
+
+    /// Takes out what nobody waits for any more, and what is past its time. What came later from the same connection goes with
+    /// it: a request must not overtake one that will be asked again.
+    pub(crate) fn past(&mut self, now: Instant, last_took: Duration, given_up: impl Fn(&T) -> bool) -> Vec<Queued<T>> {
+        let patience = if self.newest_first { PATIENCE + last_took.min(PART_OF_A_GROUP) } else { GIVEN_UP };
+        let is_past = |queued: &Queued<T>| {
+            queued.lane != Lane::OWN && (now.saturating_duration_since(queued.since) > patience || given_up(&queued.item))
+        };
+        let lanes: HashSet<Lane> = self.waiting.iter().filter(|queued| is_past(queued)).map(|queued| queued.lane).collect();
+        if lanes.is_empty() {
+            return Vec::new();
+        }
+        let (past, waiting): (VecDeque<_>, _) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|queued| lanes.contains(&queued.lane));
+        self.waiting = waiting;
+        past.into()
+    }
+
+    /// Takes up to `most` of what waits, as long as `fits` says that there is room.
+    pub(crate) fn take(&mut self, most: usize, mut fits: impl FnMut(&T) -> bool) -> Vec<T> {
+        if self.stands {
+            self.put_best_first();
+        }
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some(next) = self.waiting.front()
+            && fits(&next.item)
+            && let Some(next) = self.waiting.pop_front()
+        {
+            taken.push(next.item);
+        }
+        taken
+    }
+
+    /// Lanes by their first request: the best class first, then as it came, or under overload the newest; within a lane as it
+    /// came. The server's own go first of all.
+    fn put_best_first(&mut self) {
+        let newest_first = self.newest_first;
+        let mut first: HashMap<Lane, _> = HashMap::new();
+        for Queued { item: _, lane, class, since } in &self.waiting {
+            let place = if newest_first { (*class, None, Some(Reverse(*since))) } else { (*class, Some(*since), None) };
+            first.entry(*lane).or_insert(place);
+        }
+        let waiting = self.waiting.make_contiguous();
+        // Stable: within a lane the order stays.
+        waiting.sort_by_key(|queued| {
+            let own = queued.lane == Lane::OWN;
+            (!own, first.get(&queued.lane).copied(), queued.lane.0)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    fn queued(lane: u64, item: u32, since: Instant) -> Queued<u32> {
+        Queued { item, lane: Lane(lane), class: Class::Append, since }
+    }
+
+    /// A queue that has stood for long.
+    fn overloaded(begin: Instant) -> Queue<u32> {
+        let mut queue = Queue::default();
+        queue.push(queued(99, 0, begin));
+        assert_eq!(queue.begin(begin + ms(50), ms(10)), ms(40));
+        assert_eq!(queue.begin(begin + ms(200), ms(10)), ms(190));
+        assert!(queue.newest_first);
+        queue
+    }
+
+    #[test]
+    fn calm_work_is_taken_as_it_came() {
+        let begin = Instant::now();
+        let mut queue = Queue::default();
+        for item in 0..10 {
+            queue.push(queued(u64::from(item % 3) + 1, item, begin + ms(u64::from(item))));
+        }
+        assert_eq!(queue.begin(begin + ms(12), ms(12)), ms(0));
+        assert!(queue.past(begin + ms(12), ms(0), |_| false).is_empty());
+        assert_eq!(queue.take(4, |_| true), [0, 1, 2, 3]);
+        assert_eq!(queue.take(100, |item| *item < 6), [4, 5]);
+        assert_eq!(queue.take(100, |_| true), [6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn one_slow_flush_is_no_overload() {
+        let begin = Instant::now();
+        let mut queue = Queue::default();
+        queue.push(queued(1, 1, begin));
+        assert_eq!(queue.begin(begin + ms(800), ms(800)), Duration::ZERO, "it waited for the group before it and no longer");
+        assert!(queue.past(begin + ms(800), ms(800), |_| false).is_empty());
+    }
+
+    #[test]
+    fn under_overload_the_newest_go_first_and_the_old_not_at_all() {
+        let begin = Instant::now();
+        let mut queue = overloaded(begin);
+        let now = begin + ms(200);
+        for item in 1..=4 {
+            queue.push(queued(u64::from(item), item, now - ms(25 - u64::from(item))));
+        }
+        let past: Vec<_> = queue.past(now, ms(10), |_| false).into_iter().map(|queued| queued.item).collect();
+        assert_eq!(past, [0]);
+        assert_eq!(queue.take(2, |_| true), [4, 3]);
+        assert_eq!(queue.take(2, |_| true), [2, 1]);
+    }
+
+    #[test]
+    fn under_overload_the_best_class_goes_first() {
+        let begin = Instant::now();
+        let mut queue = overloaded(begin);
+        let now = begin + ms(200);
+        queue.past(now, ms(10), |_| false);
+        for (item, class) in [(1, Class::Append), (2, Class::SignUp), (3, Class::Commit), (4, Class::Append), (5, Class::SignUp)] {
+            queue.push(Queued { class, ..queued(u64::from(item), item, now - ms(25 - u64::from(item))) });
+        }
+        assert_eq!(queue.take(4, |_| true), [4, 1, 3, 5]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_not_done_and_the_servers_own_always() {
+        let begin = Instant::now();
+        let mut queue = overloaded(begin);
+        let now = begin + ms(200);
+        queue.push(queued(0, 7, begin));
+        queue.push(queued(1, 8, now));
+        queue.push(queued(2, 9, now));
+        let past: Vec<_> = queue.past(now, ms(10), |item| *item == 9 || *item == 7).into_iter().map(|queued| queued.item).collect();
+        assert_eq!(past, [0, 9]);
+        assert_eq!(queue.take(1, |_| true), [7]);
+    }
+
+    #[test]
+    fn overload_ends_with_the_queue() {
+        let begin = Instant::now();
+        let mut queue = overloaded(begin);
+        assert_eq!(queue.past(begin + ms(200), ms(10), |_| false).len(), 1);
+        assert_eq!(queue.begin(begin + ms(201), ms(10)), Duration::ZERO);
+        assert!(!queue.newest_first);
+    }
+
+    proptest! {
+        /// Whatever happens, each request comes out once, and those of a lane in their order.
+        #[test]
+        fn a_lane_keeps_its_order(
+            steps in prop::collection::vec((0..5_u64, 0..40_u64, 0..6_usize), 1..200),
+        ) {
+            let begin = Instant::now();
+            let mut queue = Queue::default();
+            let (mut now, mut pushed, mut out) = (begin, 0, Vec::new());
+            for (lane, passed, take) in steps {
+                now += ms(passed);
+                queue.push(queued(lane, pushed, now));
+                pushed += 1;
+                queue.begin(now, ms(0));
+                let past = queue.past(now, ms(0), |_| false);
+                let lanes_now: HashMap<u32, u64> = past.iter().map(|queued| (queued.item, queued.lane.0)).collect();
+                // What is dropped was refused; it is out, too.
+                out.extend(past.iter().map(|queued| (lanes_now[&queued.item], queued.item, false)));
+                let before: HashMap<u32, u64> = queue.waiting.iter().map(|queued| (queued.item, queued.lane.0)).collect();
+                out.extend(queue.take(take, |_| true).into_iter().map(|item| (before[&item], item, true)));
+            }
+            let before: HashMap<u32, u64> = queue.waiting.iter().map(|queued| (queued.item, queued.lane.0)).collect();
+            out.extend(queue.take(usize::MAX, |_| true).into_iter().map(|item| (before[&item], item, true)));
+            prop_assert_eq!(out.len(), pushed as usize);
+            for lane in 0..5 {
+                let taken: Vec<u32> = out.iter().filter(|(of, _, done)| *of == lane && *done).map(|(_, item, _)| *item).collect();
+                prop_assert!(taken.is_sorted(), "{:?}", taken);
+            }
+        }
+    }
+}

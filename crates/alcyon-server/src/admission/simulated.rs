@@ -1,0 +1,234 @@
+//! The rules against a simulated server: one core, a writer that commits in groups, clients who do not wait for answers.
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
+use std::time::{Duration, Instant};
+
+use super::{
+    class::Class,
+    cohort::{COHORTS, Cohort},
+    controller::{Controller, Verdicts, Window},
+    gate::WINDOW,
+    queue::{Lane, Queue, Queued},
+};
+
+/// What one append takes; the others as many times as they weigh.
+const APPEND: Duration = Duration::from_micros(50);
+/// A commit of a group, however small.
+const FLUSH: Duration = Duration::from_millis(1);
+/// 3 % of an append.
+const REFUSAL: Duration = Duration::from_nanos(1_500);
+const GROUP: usize = 200;
+const REDRAWN: Duration = Duration::from_millis(10);
+
+/// Weight a second that the simulated server can do in groups of appends.
+fn peak() -> f64 {
+    GROUP as f64 / (APPEND * GROUP as u32 + FLUSH).as_secs_f64()
+}
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// To the next of `rate` a second.
+    fn gap(&mut self, rate: f64) -> Duration {
+        Duration::from_secs_f64(-(1.0 - self.next()).ln() / rate)
+    }
+}
+
+/// Weight a second by class, from this time on.
+type Load = fn(f64) -> [f64; 7];
+
+struct Done {
+    class: Class,
+    at: f64,
+    took: f64,
+}
+
+struct Asked {
+    class: Class,
+    since: Duration,
+}
+
+#[derive(Default)]
+struct Run {
+    done: Vec<Done>,
+    /// By class.
+    asked: [usize; 7],
+}
+
+/// Runs the server for so many seconds under a load.
+fn run(seconds: f64, start_per_second: f64, load: Load) -> Run {
+    let epoch = Instant::now();
+    let mut random = Random(0x1234_5678_9ABC_DEF1);
+    let mut controller = Controller::new(start_per_second);
+    let mut verdicts = controller.verdicts();
+    let (mut queue, mut run): (Queue<Asked>, Run) = Default::default();
+    let mut window = empty_window();
+    let mut left = counts(&verdicts);
+    let mut next_window = WINDOW;
+    let (mut now, mut last_took, mut least_wait) = (Duration::ZERO, Duration::ZERO, None::<Duration>);
+    let mut arrival = [Duration::ZERO; 7];
+    for class in Class::ALL {
+        arrival[class.index()] = random.gap(load(0.0)[class.index()].max(1e-6) / f64::from(class.weight().max(1))).min(REDRAWN);
+    }
+    while now.as_secs_f64() < seconds {
+        // What has come by now.
+        loop {
+            let class = Class::ALL.into_iter().min_by_key(|class| arrival[class.index()]).unwrap();
+            let at = arrival[class.index()];
+            if at.min(next_window) > now {
+                break;
+            }
+            if next_window <= at {
+                (window.length, window.queueing) = (WINDOW, least_wait.take().unwrap_or_default());
+                verdicts = controller.window(&std::mem::replace(&mut window, empty_window()));
+                left = counts(&verdicts);
+                next_window += WINDOW;
+                continue;
+            }
+            let rate = load(at.as_secs_f64())[class.index()].max(1e-6) / f64::from(class.weight().max(1));
+            let gap = random.gap(rate);
+            // Loads change: who would come much later is drawn anew.
+            arrival[class.index()] = at + gap.min(REDRAWN);
+            if gap > REDRAWN {
+                continue;
+            }
+            let cohort = Cohort::numbered((random.next() * COHORTS as f64) as usize);
+            window.offered[class.index()][cohort.index()] += 1;
+            run.asked[class.index()] += 1;
+            let share = verdicts.shares[class.index()];
+            let counted = class > Class::Append;
+            if share.takes(cohort) && (!counted || left[class.index()] > 0) {
+                left[class.index()] = left[class.index()].saturating_sub(1);
+                window.admitted += u64::from(class.weight());
+                queue.push(Queued { item: Asked { class, since: at }, lane: Lane::next(), class, since: epoch + at });
+            } else {
+                now += REFUSAL;
+            }
+        }
+        let standing = queue.begin(epoch + now, last_took);
+        now += REFUSAL * queue.past(epoch + now, last_took, |_| false).len() as u32;
+        let mut weight = 0;
+        let group = queue.take(GROUP, |asked| {
+            weight += asked.class.weight();
+            weight <= GROUP as u32
+        });
+        if group.is_empty() {
+            now = arrival.into_iter().min().unwrap().min(next_window).max(now);
+            last_took = Duration::ZERO;
+            least_wait = Some(Duration::ZERO);
+            continue;
+        }
+        least_wait = Some(least_wait.map_or(standing, |least| least.min(standing)));
+        last_took = FLUSH + APPEND * group.iter().map(|asked| asked.class.weight()).sum::<u32>();
+        now += last_took;
+        for Asked { class, since } in group {
+            window.served += u64::from(class.weight());
+            run.done.push(Done { class, at: now.as_secs_f64(), took: (now - since).as_secs_f64() });
+        }
+    }
+    run
+}
+
+fn empty_window() -> Window {
+    let offered = vec![[0; COHORTS]; 7].try_into().unwrap();
+    Window { length: Duration::ZERO, queueing: Duration::ZERO, arriving: Duration::ZERO, offered, admitted: 0, served: 0 }
+}
+
+fn counts(verdicts: &Verdicts) -> [u32; 7] {
+    verdicts.shares.map(|share| (share.most * WINDOW.as_secs_f64()).clamp(1.0, 1e9) as u32)
+}
+
+impl Run {
+    /// Weight a second that was done in this time.
+    fn goodput(&self, from: f64, to: f64) -> f64 {
+        let weight: u32 = self.done.iter().filter(|done| (from..to).contains(&done.at)).map(|done| done.class.weight()).sum();
+        f64::from(weight) / (to - from)
+    }
+
+    /// Seconds that so many of those done in this time took at most.
+    fn took(&self, part: f64, from: f64, to: f64) -> f64 {
+        let mut took: Vec<f64> = self.done.iter().filter(|done| (from..to).contains(&done.at)).map(|done| done.took).collect();
+        took.sort_by(f64::total_cmp);
+        took[((took.len() - 1) as f64 * part) as usize]
+    }
+
+    /// The part of what a class asked for that was done.
+    fn served(&self, class: Class) -> f64 {
+        self.done.iter().filter(|done| done.class == class).count() as f64 / self.asked[class.index()].max(1) as f64
+    }
+}
+
+fn appends(rate: f64) -> [f64; 7] {
+    [0.0, rate, 0.0, 0.0, 0.0, 0.0, 0.0]
+}
+
+/// Calm for a second, then too much, at once. `part` of the peak is what refusing leaves.
+fn check_plateau(load: Load, part: f64) {
+    let run = run(8.0, 10_000.0, load);
+    let peak = peak();
+    assert!(run.goodput(0.2, 1.0) < 0.6 * peak);
+    for tenth in 15..79 {
+        let from = f64::from(tenth) / 10.0;
+        let p95 = run.took(0.95, from, from + 0.1);
+        assert!(p95 < 0.05, "{from:.1} s: p95 is {p95:.3} s");
+    }
+    for tenth in 15..75 {
+        let from = f64::from(tenth) / 10.0;
+        let goodput = run.goodput(from, from + 0.5) / peak;
+        assert!(goodput >= 0.9 * part, "{from:.1} s: {goodput:.3} of the peak, of {part:.3}");
+    }
+}
+
+#[test]
+fn at_1_4_of_what_it_can_do_the_server_does_what_it_can() {
+    check_plateau(|at| appends(peak() * if at < 1.0 { 0.5 } else { 1.4 }), 1.0);
+}
+
+#[test]
+fn at_twice_of_what_it_can_do_the_server_does_what_it_can() {
+    check_plateau(|at| appends(peak() * if at < 1.0 { 0.5 } else { 2.0 }), 1.0);
+}
+
+#[test]
+fn at_ten_times_of_what_it_can_do_the_server_does_what_it_can() {
+    // Nine tenths are refused at 3 % each, on the same core: no limiter gets that back.
+    let part = 1.0 - 9.0 * peak() * REFUSAL.as_secs_f64();
+    check_plateau(|at| appends(peak() * if at < 1.0 { 0.5 } else { 10.0 }), part);
+}
+
+#[test]
+fn those_who_talk_do_not_notice_a_flood_of_newcomers() {
+    let run =
+        run(8.0, 10_000.0, |at| [0.0, 0.4 * peak(), 0.02 * peak(), 0.02 * peak(), 0.0, 0.0, if at < 1.0 { 0.0 } else { 62.0 * peak() }]);
+    for class in [Class::Append, Class::Resume, Class::Commit] {
+        assert!(run.served(class) >= 0.999, "{class:?}: {}", run.served(class));
+    }
+    assert!(run.served(Class::SignUp) > 0.002, "{}", run.served(Class::SignUp));
+}
+
+#[test]
+fn pushed_over_it_comes_back_by_itself() {
+    let load: Load = |at| appends(peak() * if (1.0..9.0).contains(&at) { 10.0 } else { 0.7 });
+    let run = run(14.0, 10_000.0, load);
+    for tenth in 105..139 {
+        let (from, to) = (f64::from(tenth) / 10.0, f64::from(tenth) / 10.0 + 0.1);
+        assert!(run.goodput(from, to) > 0.6 * peak(), "{from:.1} s: {}", run.goodput(from, to) / peak());
+        assert!(run.took(0.95, from, to) < 0.03, "{from:.1} s: {}", run.took(0.95, from, to));
+    }
+}
+
+#[test]
+fn a_cold_start_under_full_load_ramps_up_without_a_queue() {
+    // All come back at once, each to resume.
+    let run = run(6.0, 2_000.0, |_| [0.0, 0.0, 3.0 * peak(), 0.0, 0.0, 0.0, 0.0]);
+    assert!(run.goodput(0.0, 0.1) < 0.4 * peak());
+    assert!(run.goodput(2.5, 6.0) > 0.9 * peak(), "{}", run.goodput(2.5, 6.0) / peak());
+    assert!(run.took(0.95, 0.0, 6.0) < 0.05, "{}", run.took(0.95, 0.0, 6.0));
+}
