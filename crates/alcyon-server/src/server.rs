@@ -32,7 +32,7 @@ use crate::{
     observe::{Metrics, OwnAddress, event},
     operator::{self, Board, LiveLimits, Operator},
     session::Sessions,
-    sign_up::{Calm, Invite, InviteCode, OpenError, SignUps},
+    sign_up::{Invite, InviteCode, OpenError, SignUps},
     store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
 };
 
@@ -231,7 +231,7 @@ impl Server {
         };
         let operator = operator.start(status, socket).map_err(StartError::Operator)?;
         let loopback = url.is_loopback();
-        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock, Arc::new(Calm), metrics.clone());
+        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock, gate.clone(), metrics.clone());
         let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
         let state = Arc::new(App {
             name,

@@ -42,7 +42,9 @@ use crate::{
     store::{Store, StoreError, Table},
 };
 
-pub(crate) use pace::{Calm, Pressure};
+#[cfg(test)]
+pub(crate) use pace::Calm;
+pub(crate) use pace::Pressure;
 pub use proof::{Invite, InviteCode, Policy};
 pub(crate) use proof::{InviteHash, InviteRecord, Proof, code::Way};
 pub(crate) use proofs::{Asked, Given, GivenCode, NoCode, NotProven, Proven};

@@ -1,17 +1,30 @@
 //! How many newcomers come in a second: what the operator says, or as many as the rest of the server leaves room for.
 
+use crate::admission::{Class, Gate};
+
 /// How busy the server is with those who are in already.
 pub(crate) trait Pressure: Send + Sync + 'static {
     /// Below 1: work hardly waits. From 1 on it waits too long.
     fn level(&self) -> f64;
 }
 
-/// Never busy: for servers without a limiter, and tests.
+/// Never busy.
+#[cfg(test)]
 pub(crate) struct Calm;
 
+#[cfg(test)]
 impl Pressure for Calm {
     fn level(&self) -> f64 {
         0.0
+    }
+}
+
+impl Pressure for Gate {
+    /// Too busy for newcomers as soon as the limiter would keep any of them out: they are to wait in line, not to be refused.
+    fn level(&self) -> f64 {
+        let pressure = self.pressure();
+        let full = pressure.overloaded || pressure.level(Class::SignUp) < 1.0;
+        if full { pressure.ratio.max(1.0) } else { pressure.ratio.min(0.99) }
     }
 }
 
