@@ -61,7 +61,7 @@ pub struct Config {
     pub blobs: BlobSettings,
     /// Other names and addresses of this server, for clients to find it when the first is dead.
     pub endpoints: Vec<String>,
-    /// Where this server is found while this process drains or has no place.
+    /// Where this server is found while this process drains.
     pub elsewhere: Option<ServerUrl>,
     /// What the limiter begins with.
     pub admission: AdmissionSettings,

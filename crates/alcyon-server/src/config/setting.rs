@@ -112,8 +112,7 @@ pub const SETTINGS: &[Setting] = &[
         default: None,
         kind: Kind::Text,
         allowed: "https://host, https://host:port or http://host:port",
-        help: "Another process of this same server, with its certificate and its port, to which clients are sent while this one drains or \
-               has no place",
+        help: "Another process of this same server, with its certificate and its port, to which clients are sent while this one drains",
     },
     Setting {
         key: "tls.cert",
