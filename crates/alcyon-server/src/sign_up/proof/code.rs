@@ -98,6 +98,7 @@ impl Codes {
 
     /// Whether this is the code that was sent. Wrong ones are counted; after five none is right any more. `sent` is [`sent`]'s word
     /// that one was: otherwise it could be guessed at for any number of accounts, without one ever being sent.
+    #[allow(clippy::too_many_arguments)] // whose, where, what and when: all of it is compared
     pub fn check(&mut self, key: &Key, account: AccountId, way: Way, to: &Address, sent: &[u8], code: &str, now_ms: u64) -> bool {
         self.forget(now_ms);
         let now = now_ms / SPAN_MS;
