@@ -366,7 +366,8 @@ mod tests {
 
     #[test]
     fn a_position_comes_back_from_its_number() {
-        for position in [Position { term: 0, sequence: 1 }, Position { term: 3, sequence: 41 }, Position { term: 65_535, sequence: (1 << 37) - 1 }]
+        for position in
+            [Position { term: 0, sequence: 1 }, Position { term: 3, sequence: 41 }, Position { term: 65_535, sequence: (1 << 37) - 1 }]
         {
             assert_eq!(Position::from_number(position.as_number()), position);
         }
