@@ -12,7 +12,7 @@ import { chromium } from "playwright-core";
 const bin = process.env.ALCYON_BIN_DIR ?? resolve("../target/debug");
 export const app = process.env.ALCYON_WEB_APP_OUT ?? resolve("../target/web-app");
 /** For one step. Nothing waits for it to pass but a test that fails. */
-const PATIENCE = 60_000;
+const PATIENCE = Number(process.env.ALCYON_PATIENCE_MS ?? 60_000);
 
 export const folder = mkdtempSync(join(tmpdir(), "alcyon-web-"));
 const ends = [];
@@ -95,6 +95,7 @@ export async function person(server, name, options = {}) {
 
 /** Writes the words down and types those that are asked for. */
 export async function confirm(page) {
+  await page.getByRole("button", { name: "I have written them down" }).waitFor();
   const words = await page.locator("ol strong").allTextContents();
   assert.equal(words.length, 12);
   await page.getByRole("button", { name: "I have written them down" }).click();
@@ -113,7 +114,7 @@ export async function meet(one, other, text) {
   await one.page.getByLabel("First message").fill(text);
   await one.page.getByRole("button", { name: "Send", exact: true }).click();
   await one.page.getByRole("heading", { name: other.handle }).waitFor();
-  await other.page.getByRole("link", { name: one.handle }).click();
+  await entry(other.page, one.handle).click();
   await other.page.getByText(`${one.handle} would like to talk with you`).first().waitFor();
   await other.page.getByRole("button", { name: "Accept" }).click();
   await other.page.getByRole("heading", { name: one.handle }).waitFor();
@@ -123,6 +124,9 @@ export async function write(page, text) {
   await page.getByLabel("Write a message").fill(text);
   await page.keyboard.press("Enter");
 }
+
+/** A line in the list. */
+export const entry = (page, name) => page.locator(".sidebar").getByRole("link", { name });
 
 /** A message's row. */
 export const row = (page, text) => page.locator("[data-row]").filter({ hasText: text }).last();

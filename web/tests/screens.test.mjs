@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { act, confirm, end, meet, person, row, serve, write } from "./harness.mjs";
+import { act, confirm, end, entry, meet, person, row, serve, write } from "./harness.mjs";
 
 const docs = fileURLToPath(new URL("../../docs/screens/", import.meta.url));
 const SIZES = { desk: { width: 1180, height: 800 }, phone: { width: 390, height: 844 } };
@@ -66,7 +66,7 @@ test("a request, a conversation, and what can be done with a message", async () 
   await ben.page.getByLabel("Handle").fill(ann.handle);
   await ben.page.getByLabel("First message").fill("Hello Ann! Are you still coming to the **harbour** on Saturday?");
   await ben.page.getByRole("button", { name: "Send", exact: true }).click();
-  await ann.page.getByRole("link", { name: ben.handle }).click();
+  await entry(ann.page, ben.handle).click();
   await ann.page.getByText("would like to talk with you").first().waitFor();
   await look(ann.page, "request");
   await ann.page.getByRole("button", { name: "Accept" }).click();
@@ -125,7 +125,7 @@ test("the list, the safety number, a group, the settings", async () => {
 
 test("from 320 to 2560 pixels, and in very large letters, nothing is cut off", async () => {
   const { page } = ann;
-  await page.getByRole("link", { name: ben.handle }).click();
+  await entry(page, ben.handle).click();
   for (const width of [320, 2560]) {
     await page.setViewportSize({ width, height: 720 });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width}`);

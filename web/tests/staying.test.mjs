@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { end, meet, person, row, serve, watch, write } from "./harness.mjs";
+import { end, entry, meet, person, row, serve, watch, write } from "./harness.mjs";
 
 let server, ann, ben;
 
@@ -51,7 +51,7 @@ test("a second tab says so, takes over, and gives back", async () => {
   await second.goto(server.url);
   await second.getByRole("heading", { name: "Alcyon is open in another tab" }).waitFor();
   await second.getByRole("button", { name: "Use it here" }).click();
-  await second.getByRole("link", { name: ben.handle }).click();
+  await entry(second, ben.handle).click();
   await row(second, "from the island").waitFor();
   await ann.page.getByRole("heading", { name: "Alcyon has moved to another tab" }).waitFor();
   await write(second, "from the second tab");

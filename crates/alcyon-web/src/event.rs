@@ -201,7 +201,7 @@ pub enum Answer {
     /// A message as it is now: the one that was written, or that to which something was done.
     Written {
         /// It.
-        message: MessageView,
+        message: Box<MessageView>,
     },
     /// A first message was written.
     Sent {

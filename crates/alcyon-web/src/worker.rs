@@ -119,7 +119,7 @@ impl Worker {
                 client.start(&handle, account, &text).await?.into()
             }
             Command::Write { who, post } => {
-                Answer::Written { message: client.enqueue_post(conversation(&who)?, &self::post(post)?)?.into() }
+                Answer::Written { message: Box::new(client.enqueue_post(conversation(&who)?, &self::post(post)?)?.into()) }
             }
             Command::EarlierTexts { conversation, id } => {
                 let texts = client.earlier_texts(place(&conversation)?, message(&id)?)?.into_iter();

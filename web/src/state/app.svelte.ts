@@ -46,6 +46,7 @@ class App {
   #core: Core | null = null;
   #turn: Turn | null = null;
   #reload: ReturnType<typeof setTimeout> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
 
   async open(): Promise<void> {
     const why = unfit();
@@ -195,6 +196,18 @@ class App {
     this.#reload ??= setTimeout(() => void this.refresh().catch(() => undefined), 60);
   }
 
+  /** Said once: nothing of it stays in the page. */
+  announce(text: string): void {
+    clearTimeout(this.#silence);
+    this.announced = text;
+    this.#silence = setTimeout(() => (this.announced = ""), 5_000);
+  }
+
+  /** The list shows it before the database says so. */
+  noteDraft(id: string, draft: string): void {
+    this.conversations = this.conversations.map((one) => (one.conversation === id ? { ...one, draft } : one));
+  }
+
   /** Keeps count of what waits. */
   noteDelivery({ id, own, delivery }: MessageView): void {
     const waits = own && delivery === "queued";
@@ -218,10 +231,12 @@ class App {
         break;
       case "changed":
         this.talk?.heard(event.message);
+        if (event.message.deleted) this.announced = "";
         void this.call("nothing", { command: "shown", conversation: event.message.conversation, id: event.id }).catch(() => undefined);
         break;
       case "gone":
         this.talk?.gone(event.conversation, event.id);
+        this.announced = "";
         break;
       case "read":
         this.talk?.read(event.conversation);
@@ -241,7 +256,7 @@ class App {
         else this.#fault(new Error(event.message));
         return;
       case "request":
-        this.announced = speech.words.request.from(event.from);
+        this.announce(speech.words.request.from(event.from));
         break;
       case "accepted":
       case "left":
@@ -261,8 +276,8 @@ class App {
     const conversation = this.conversations.find((one) => one.conversation === message.conversation);
     const who = name(message.sender_handle, message.sender);
     const open = this.talk?.id === message.conversation && !document.hidden;
-    if (open) this.announced = speech.words.talk.received(who, message.text);
-    else if (!conversation?.muted) this.announced = speech.words.talk.received(who, speech.words.settings.newMessage);
+    if (open) this.announce(speech.words.talk.received(who, message.text));
+    else if (!conversation?.muted) this.announce(speech.words.talk.received(who, speech.words.settings.newMessage));
     if (look.notify && document.hidden && !conversation?.muted && Notification.permission === "granted") {
       // Neither name nor text: a notification is seen by whoever looks at the screen.
       const notification = new Notification("Alcyon", { body: speech.words.settings.newMessage, icon: "/icon-192.png", tag: message.conversation });

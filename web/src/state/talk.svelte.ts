@@ -124,6 +124,7 @@ export class Talk {
   #keepDraft(): void {
     clearTimeout(this.#drafting);
     this.#drafting = undefined;
+    app.noteDraft(this.id, this.draft);
     void app.call("nothing", { command: "keep-draft", who: this.id, draft: this.draft }).catch(() => undefined);
   }
 
@@ -133,9 +134,13 @@ export class Talk {
     if (text === "") return false;
     const { editing, replyTo } = this;
     const post: PostText = editing ? { post: "edit", target: editing.id, text } : { post: "text", text, reply_to: replyTo?.id ?? null };
-    if (!(await this.write(post))) return false;
+    // At once, so that what is typed while it is being written stays.
     this.draft = "";
     this.editing = this.replyTo = null;
+    if (!(await this.write(post))) {
+      if (this.draft === "") [this.draft, this.editing, this.replyTo] = [text, editing, replyTo];
+      return false;
+    }
     this.#keepDraft();
     void app.call("nothing", { command: "typing", who: this.id, typing: false }).catch(() => undefined);
     return true;
