@@ -57,7 +57,9 @@ impl DirectoryJob {
     /// Nobody waits for the answer any more.
     pub fn is_given_up(&self) -> bool {
         match self {
-            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } => reply.is_closed(),
+            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } | Self::Moderate { reply, .. } | Self::PutInvite { reply, .. } => {
+                reply.is_closed()
+            }
             Self::PutKeyPackages { reply, .. } => reply.is_closed(),
             Self::ClaimKeyPackages { reply, .. } => reply.is_closed(),
         }
@@ -69,6 +71,8 @@ impl DirectoryJob {
             Self::SignUp { .. } => Class::SignUp,
             Self::PutManifest { .. } | Self::ClaimKeyPackages { .. } => Class::Commit,
             Self::PutKeyPackages { .. } => Class::Directory,
+            // What the operator says goes before everything.
+            Self::Moderate { .. } | Self::PutInvite { .. } => Class::Live,
         }
     }
 

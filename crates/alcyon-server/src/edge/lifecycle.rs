@@ -111,11 +111,6 @@ impl Lifecycle {
         Some(Place(self.clone()))
     }
 
-    /// Connections there are now.
-    pub(crate) fn connections(&self) -> u32 {
-        self.connections.load(Ordering::Acquire)
-    }
-
     /// Waits until no connection is left, at most this long. True if none is.
     pub(crate) async fn emptied_within(&self, time: Duration) -> bool {
         let emptied = async {

@@ -43,6 +43,8 @@ impl Job {
             Self::SetPasses(_, reply) | Self::PutTree(_, reply) | Self::Barrier(reply) => reply.is_closed(),
             Self::Directory(job) => job.is_given_up(),
             Self::Sweep(_, reply) => reply.is_closed(),
+            // What the server writes for itself nobody need wait for.
+            Self::Own(..) => false,
         }
     }
 
@@ -52,7 +54,7 @@ impl Job {
             Self::Append(..) => Class::Append,
             Self::Entry(..) | Self::Create(..) | Self::SetPasses(..) | Self::PutTree(..) => Class::Commit,
             Self::Directory(job) => job.class(),
-            Self::Sweep(..) | Self::Barrier(_) => Class::Live,
+            Self::Own(..) | Self::Sweep(..) | Self::Barrier(_) => Class::Live,
         }
     }
 

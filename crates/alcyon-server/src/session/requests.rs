@@ -87,7 +87,7 @@ impl Work {
         if !self.going_away {
             self.going_away = true;
             self.trees.clear();
-            let retry_after_ms = self.sessions.gate.goodbye_ms(self.sessions.lifecycle.connections());
+            let retry_after_ms = self.sessions.gate.goodbye_ms(self.sessions.lifecycle.connections().0);
             outbox.frame(0, Body::GoingAway(proto::GoingAway { retry_after_ms, location: self.location() }));
         }
     }
@@ -274,7 +274,7 @@ impl Work {
             max_frame: u32::try_from(limits::FRAME).expect("the limit is a megabyte"),
             window_entries: limits::WINDOW_ENTRIES,
             window_bytes: limits::WINDOW_BYTES,
-            reconnect_within_ms: self.sessions.gate.reconnect_within_ms(self.sessions.lifecycle.connections()),
+            reconnect_within_ms: self.sessions.gate.reconnect_within_ms(self.sessions.lifecycle.connections().0),
             endpoints: self.sessions.endpoints.clone(),
         };
         outbox.frame(request, Body::HelloOk(hello));
