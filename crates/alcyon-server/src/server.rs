@@ -222,17 +222,18 @@ impl Server {
             StatusListen::At(own) => Some(own),
         };
         let drain = Arc::new(Notify::new());
+        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock.clone(), gate.clone(), metrics.clone());
+        let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
         let operator = Operator {
             board: board.clone(),
             lifecycle: lifecycle.clone(),
             directory: directory.clone(),
+            sign_ups: sign_ups.clone(),
             limits: LiveLimits::new(lifecycle.clone(), logs.clone(), &config),
             drain: drain.clone(),
         };
         let operator = operator.start(status, socket).map_err(StartError::Operator)?;
         let loopback = url.is_loopback();
-        let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock, gate.clone(), metrics.clone());
-        let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
         let state = Arc::new(App {
             name,
             url,
@@ -341,7 +342,7 @@ impl RunningServer {
     /// Makes an invite by which so many may sign up until its time is over. None: the store does not take it now.
     pub async fn make_invite(&self, people: u32, lasts: Duration) -> Option<InviteCode> {
         let (sign_ups, directory) = self.newcomers.as_ref()?;
-        sign_ups.make_invite(directory, people, lasts).await.ok()
+        sign_ups.make_invite(directory, people, lasts).await.ok().map(|(code, _expires_ms)| code)
     }
 
     /// The invites that are left, those that have run out among them. None: the store can't be read now.

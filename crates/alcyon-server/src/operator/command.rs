@@ -14,9 +14,10 @@ use super::{
     SOCKET, Status,
     limits::{self, Changed, Hold, Shown},
     page::{bytes, span},
-    request::{AccountShown, Act, AdminAnswer, AdminRequest},
+    request::{AccountShown, Act, AdminAnswer, AdminRequest, InviteShown},
     socket::with_short_path,
 };
+use crate::sign_up::Queue;
 
 /// The server said no, or a question was answered with no.
 const REFUSED: u8 = 1;
@@ -55,6 +56,16 @@ enum Command {
         #[command(subcommand)]
         command: Limits,
     },
+    /// Invites for newcomers: make, list, take back
+    ///
+    /// They count where the setting `sign_ups.proofs` asks for one.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Invites {
+        #[command(subcommand)]
+        command: Invites,
+    },
+    /// The line of newcomers: how many wait, how long, and how fast it moves
+    Queue,
     /// Stop the server as SIGTERM does, and show how far it is
     Drain {
         /// Don't ask
@@ -100,6 +111,27 @@ enum Accounts {
 }
 
 #[derive(Debug, Clone, PartialEq, Subcommand)]
+enum Invites {
+    /// Make one; its code is shown here and never again
+    Make {
+        /// How many may come by it
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        people: u32,
+        /// How long it lasts, such as 12h or 30d
+        #[arg(long = "for", id = "lasts", value_name = "TIME", default_value = "7d", value_parser = days)]
+        lasts: u64,
+    },
+    /// Those that are left, by id: the codes themselves are not kept
+    List,
+    /// Take one back: nobody comes by it any more
+    #[command(name = "take-back")]
+    TakeBack {
+        /// Its id, as `invites list` shows it
+        id: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Subcommand)]
 enum Limits {
     /// Those that can be changed now, and what was changed
     Show,
@@ -131,6 +163,14 @@ enum Limits {
 fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || "a time such as 30s, 10m or 1h, up to 1h".to_owned();
     crate::config::time(text).map(|time| time.as_secs().max(1)).ok_or_else(wrong)
+}
+
+/// A time of at most a year, days among the units.
+fn days(text: &str) -> Result<u64, String> {
+    const DAY: u64 = 24 * 60 * 60;
+    let in_days = || text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok()).map(|days| days.saturating_mul(DAY));
+    let seconds = in_days().or_else(|| crate::config::time(text).map(|time| time.as_secs()));
+    seconds.filter(|seconds| (1..=366 * DAY).contains(seconds)).ok_or_else(|| "a time such as 30m, 12h or 30d, up to 366d".to_owned())
 }
 
 /// `admin`, for the command line of the server.
@@ -211,6 +251,10 @@ impl Command {
                 AdminRequest::SetLimit { key: key.clone(), value: value.clone(), hold }
             }
             Self::Limits { command: Limits::Keep { key } } => AdminRequest::KeepLimit { key: key.clone() },
+            Self::Invites { command: Invites::Make { people, lasts } } => AdminRequest::MakeInvite { people: *people, seconds: *lasts },
+            Self::Invites { command: Invites::List } => AdminRequest::ListInvites,
+            Self::Invites { command: Invites::TakeBack { id } } => AdminRequest::TakeBackInvite { id: id.clone() },
+            Self::Queue => AdminRequest::Queue,
             Self::Drain { yes: _ } => AdminRequest::Drain,
         }
     }
@@ -286,6 +330,12 @@ fn text(answer: &AdminAnswer) -> String {
         }
         AdminAnswer::Limit(limit) => limit_text(limit),
         AdminAnswer::LimitChanged(changed) => changed_text(changed),
+        AdminAnswer::InviteMade { code, people, expires_ms } => {
+            format!("{code}\nfor {people}, until {}; it is shown this once", date(*expires_ms))
+        }
+        AdminAnswer::Invite(InviteShown { id, left, expires_ms }) => format!("{id}: {left} left, until {}", date(*expires_ms)),
+        AdminAnswer::InviteTakenBack { id } => format!("taken back: {id}"),
+        AdminAnswer::Queue(queue) => queue_text(queue),
         AdminAnswer::Draining { connections } => format!("draining: {connections} connections left"),
         AdminAnswer::Error { message } => message.clone(),
     }
@@ -321,9 +371,22 @@ fn status_text(status: &Status) -> String {
 
 fn account_text(account: &AccountShown) -> String {
     let AccountShown { account, signed_up_ms, devices, suspended_ms } = account;
-    let date = |ms: u64| httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(ms));
     let state = suspended_ms.map_or("active".to_owned(), |ms| format!("suspended since {}", date(ms)));
     format!("account: {account}\nsigned up: {}\ndevices: {devices}\nstate: {state}", date(*signed_up_ms))
+}
+
+fn date(ms: u64) -> String {
+    httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(ms))
+}
+
+fn queue_text(queue: &Queue) -> String {
+    let Queue { waiting, coming, wait_seconds, per_second } = queue;
+    let pace = per_second.map_or("as many come in as do come".to_owned(), |rate| format!("{rate:.2} come in a second"));
+    match (waiting, wait_seconds) {
+        (0, _) => format!("nobody waits; {pace}"),
+        (_, Some(seconds)) => format!("{waiting} wait, of whom {coming} will probably come; the last waits {}; {pace}", span(*seconds)),
+        (_, None) => format!("{waiting} wait; {pace}"),
+    }
 }
 
 fn limit_text(limit: &Shown) -> String {

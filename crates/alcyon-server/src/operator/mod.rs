@@ -30,6 +30,7 @@ use crate::{
     directory::Directory,
     edge::lifecycle::{Lifecycle, Phase},
     observe::event,
+    sign_up::SignUps,
 };
 
 pub(crate) use board::{Board, Sources};
@@ -44,6 +45,7 @@ pub(crate) struct Operator {
     pub(crate) board: Arc<Board>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) directory: Directory<AnyStore>,
+    pub(crate) sign_ups: Arc<SignUps<AnyStore>>,
     pub(crate) limits: LiveLimits,
     /// Told once when somebody asks for a drain.
     pub(crate) drain: Arc<Notify>,

@@ -7,6 +7,7 @@ use super::{
     Status,
     limits::{Changed, Hold, Shown},
 };
+use crate::sign_up::Queue;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,10 @@ pub(super) enum AdminRequest {
     ShowLimits,
     SetLimit { key: String, value: String, hold: Hold },
     KeepLimit { key: String },
+    MakeInvite { people: u32, seconds: u64 },
+    ListInvites,
+    TakeBackInvite { id: String },
+    Queue,
     Drain,
 }
 
@@ -48,6 +53,17 @@ pub(super) enum AdminAnswer {
     },
     Limit(Shown),
     LimitChanged(Changed),
+    /// Shown here and never again: the server keeps its hash.
+    InviteMade {
+        code: String,
+        people: u32,
+        expires_ms: u64,
+    },
+    Invite(InviteShown),
+    InviteTakenBack {
+        id: String,
+    },
+    Queue(Queue),
     /// How far a drain is. After the last one the server ends, and the socket with it.
     Draining {
         connections: u32,
@@ -55,6 +71,17 @@ pub(super) enum AdminAnswer {
     Error {
         message: String,
     },
+}
+
+/// An invite as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct InviteShown {
+    /// What it is called; not the code.
+    pub(super) id: String,
+    /// How many may still come by it.
+    pub(super) left: u32,
+    /// Unix milliseconds.
+    pub(super) expires_ms: u64,
 }
 
 /// An account as it is shown.

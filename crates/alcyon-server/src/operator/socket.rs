@@ -23,9 +23,9 @@ use tokio::{
 use super::{
     Operator,
     accounts::{self, AccountError},
-    request::{AdminAnswer, AdminRequest},
+    request::{AdminAnswer, AdminRequest, InviteShown},
 };
-use crate::edge::lifecycle::Phase;
+use crate::{edge::lifecycle::Phase, sign_up::Invite};
 
 /// Who asks at once.
 const CONNECTIONS: usize = 16;
@@ -106,7 +106,7 @@ async fn converse(stream: UnixStream, operator: &Operator) -> io::Result<()> {
 }
 
 async fn answers(request: AdminRequest, operator: &Operator) -> Vec<AdminAnswer> {
-    let Operator { board, lifecycle: _, directory, limits, drain: _ } = operator;
+    let Operator { board, lifecycle: _, directory, sign_ups, limits, drain: _ } = operator;
     match request {
         AdminRequest::Status => vec![AdminAnswer::Status(Box::new(board.status()))],
         AdminRequest::CountAccounts => {
@@ -137,6 +137,29 @@ async fn answers(request: AdminRequest, operator: &Operator) -> Vec<AdminAnswer>
             Ok(shown) => shown.into_iter().map(AdminAnswer::Limit).collect(),
             Err(refused) => vec![error(refused)],
         },
+        AdminRequest::MakeInvite { people, seconds } => {
+            vec![match sign_ups.make_invite(directory, people, Duration::from_secs(seconds)).await {
+                Ok((code, expires_ms)) => AdminAnswer::InviteMade { code: code.to_string(), people, expires_ms },
+                Err(refused) => error(refused),
+            }]
+        }
+        AdminRequest::ListInvites => {
+            let sign_ups = sign_ups.clone();
+            match tokio::task::spawn_blocking(move || sign_ups.invites()).await {
+                Ok(Ok(invites)) => {
+                    let shown = |Invite { id, left, expires_ms }| AdminAnswer::Invite(InviteShown { id, left, expires_ms });
+                    invites.into_iter().map(shown).collect()
+                }
+                Ok(Err(failed)) => vec![error(failed)],
+                Err(_ended) => vec![error("the server is ending")],
+            }
+        }
+        AdminRequest::TakeBackInvite { id } => vec![match sign_ups.take_back_invite(directory, &id).await {
+            Ok(true) => AdminAnswer::InviteTakenBack { id },
+            Ok(false) => error(format!("there is no invite {id}")),
+            Err(refused) => error(refused),
+        }],
+        AdminRequest::Queue => vec![AdminAnswer::Queue(sign_ups.queue())],
         AdminRequest::Drain => Vec::new(),
     }
 }

@@ -22,6 +22,7 @@ use std::{
 
 use alcyon_wire::AccountId;
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use self::{
@@ -148,7 +149,28 @@ pub(crate) struct Entered<'a, S> {
     done: bool,
 }
 
+/// The line, as an operator sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Queue {
+    /// Tickets that wait for their turn.
+    pub waiting: u64,
+    /// How many of them will probably come.
+    pub coming: u64,
+    /// How long the last one waits, as far as can be known.
+    pub wait_seconds: Option<u64>,
+    /// How many come in a second. None: all who come.
+    pub per_second: Option<f64>,
+}
+
 impl<S: Store> SignUps<S> {
+    /// The line as it is now.
+    pub fn queue(&self) -> Queue {
+        let state = self.state();
+        let (waiting, per_second) = (state.line.waiting(), state.pace.rate());
+        let wait_seconds = per_second.filter(|_| waiting > 0).map(|rate| state.line.end(rate).wait_ms / 1_000);
+        Queue { waiting, coming: state.line.coming(), wait_seconds, per_second }
+    }
+
     /// Goes on with the line that was kept; makes the server's secret if it has none yet.
     pub async fn open(
         logs: Logs<S>,

@@ -188,13 +188,14 @@ impl<S: Store> SignUps<S> {
         Ok(left > 0 && now_ms < expires_ms)
     }
 
-    /// Makes an invite by which so many may come until its time is over. The code is shown here and never again.
-    pub async fn make_invite(&self, directory: &Directory<S>, people: u32, lasts: Duration) -> Result<InviteCode, DirectoryError> {
+    /// Makes an invite by which so many may come until its time is over, which is told with it, Unix milliseconds. The code is
+    /// shown here and never again.
+    pub async fn make_invite(&self, directory: &Directory<S>, people: u32, lasts: Duration) -> Result<(InviteCode, u64), DirectoryError> {
         let code = InviteCode::random();
         let lasts_ms = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
-        let record = InviteRecord { left: people, expires_ms: self.clock.now_ms().saturating_add(lasts_ms) };
-        directory.put_invite(code.hash().key(), Some(record)).await?;
-        Ok(code)
+        let expires_ms = self.clock.now_ms().saturating_add(lasts_ms);
+        directory.put_invite(code.hash().key(), Some(InviteRecord { left: people, expires_ms })).await?;
+        Ok((code, expires_ms))
     }
 
     /// All invites that are left, those that have run out among them.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use alcyon_server::{
-    RunningServer, Server,
+    Policy, RunningServer, Server,
     blobs::MemoryBlobs,
     config::{Config, StatusListen},
     logs::SystemClock,
@@ -191,6 +191,38 @@ async fn accounts_are_counted_suspended_restored_and_deleted() {
 }
 
 #[tokio::test]
+async fn invites_are_made_used_listed_and_taken_back_and_the_line_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), data: data.clone(), ..Config::default() };
+    config.sign_ups.policy = Policy::parse("invite").unwrap();
+    let server = Server::start(config).await.unwrap();
+    assert_eq!(Person::new("ann").sign_up(&server).await.problem().1, "proof_needed");
+    let made = told(&data, &["invites", "make", "--people", "2", "--for", "30d"]);
+    assert_eq!((&made["event"], &made["people"]), (&"invite_made".into(), &2.into()));
+    let month = 30 * 24 * 60 * 60 * 1_000;
+    let now_ms = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    assert!((now_ms + month - 60_000..=now_ms + month).contains(&made["expires_ms"].as_u64().unwrap()), "{made}");
+
+    let ann = Person::new("ann");
+    let mut body = ann.sign_up_body(&server);
+    body["proofs"] = serde_json::json!({ "invite": made["code"] });
+    assert_eq!(signed(server.address(), &ann.device, "POST", "/v1/accounts", &body.to_string()).await.status, 201);
+    let left = told(&data, &["invites", "list"]);
+    assert_eq!(left["left"], 1);
+    assert!(!made["code"].as_str().unwrap().contains(left["id"].as_str().unwrap()), "an id is no code");
+    assert_eq!(told(&data, &["invites", "take-back", left["id"].as_str().unwrap()])["id"], left["id"]);
+    assert!(admin(&data, &["invites", "list"]).stdout.is_empty());
+    assert!(refused(&data, &["invites", "take-back", "0000"], 1).contains("there is no invite"));
+    refused(&data, &["invites", "make", "--for", "400d"], 2);
+    refused(&data, &["invites", "make", "--people", "0"], 2);
+    let queue = told(&data, &["queue"]);
+    assert_eq!((&queue["waiting"], &queue["per_second"]), (&0.into(), &Value::Null), "{queue}");
+    assert!(String::from_utf8(admin(&data, &["queue"]).stdout).unwrap().starts_with("nobody waits"));
+    assert!(server.stop().await);
+}
+
+#[tokio::test]
 async fn limits_change_while_it_runs_and_take_themselves_back() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -276,7 +308,7 @@ async fn what_is_no_command_is_refused_and_harms_nobody() {
 fn completions_and_the_man_page_know_the_commands() {
     let page = |words: &[&str]| String::from_utf8(Command::new(PROGRAM).args(words).env_clear().output().unwrap().stdout).unwrap();
     for (what, page) in [("bash", page(&["--completions", "bash"])), ("man", page(&["--man"]))] {
-        for word in ["admin", "accounts", "suspend", "limits", "drain"] {
+        for word in ["admin", "accounts", "suspend", "limits", "invites", "queue", "drain"] {
             assert!(page.to_lowercase().contains(word), "{what} without {word}");
         }
     }
