@@ -509,7 +509,7 @@ mod tests {
             line: None,
             content,
         };
-        let shown = crate::MessageView::from(message);
+        let shown = MessageView::from(message);
         assert!(shown.mentions_me);
         let spans: Vec<_> = shown.spans.iter().map(|span| (span.text.as_str(), span.bold, span.mention)).collect();
         assert_eq!(spans, [("hi ", true, false), ("@ben", true, true), (", you", true, false), (" <b>", false, false)]);
