@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
-const wasm = resolve(process.env.ALCYON_WASM ?? "../target/web");
+const wasm = resolve(process.env.ALCYON_WASM ?? "../target/web-core");
 const out = resolve(process.env.ALCYON_WEB_APP_OUT ?? "../target/web-app");
 
 /** What the Worker's WebAssembly has to be, for `fetch` to hold it against. */

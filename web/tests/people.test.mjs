@@ -206,7 +206,7 @@ test("a group is made, come into, written in, renamed and left", async () => {
   const dan = await person(server, "dan");
   await dan.page.goto(link);
   await dan.page.getByRole("button", { name: "Join" }).click();
-  await dan.page.getByRole("heading", { name: "Boats" }).waitFor();
+  await dan.page.getByText("you came in").last().waitFor();
   await write(dan.page, "came by the link");
   await row(ben.page, "came by the link").waitFor();
   assert.deepEqual(dan.wrong, []);

@@ -70,7 +70,7 @@ pub fn build(workspace: &Workspace, steps: &mut Steps, release: bool, mut bindge
 
     let profile = if release { "web" } else { "debug" };
     let module = workspace.target.join(TARGET).join(profile).join("alcyon_web.wasm");
-    let folder = workspace.target.join("web");
+    let folder = workspace.target.join("web-core");
     steps.run("WebAssembly bindings", bindgen.arg(module).arg(&folder))?;
     page::packages(workspace, steps)?;
     if release {

@@ -1413,4 +1413,3 @@ mention: boolean, };
  * Where a conversation stands with its other side.
  */
 export type StandingWord = "asked" | "open" | "left" | "joining";
-
