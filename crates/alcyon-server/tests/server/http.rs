@@ -350,7 +350,7 @@ async fn key_packages_are_handed_out_once_and_the_last_resort_for_ever() {
 async fn what_is_not_there_is_refused_in_json_too() {
     let server = start().await;
     let address = server.address();
-    assert_eq!(get(address, "/").await.problem(), (404, "not_found".into(), String::new()));
+    assert_eq!(get(address, "/nothing").await.problem(), (404, "not_found".into(), String::new()));
     assert_eq!(get(address, "/v1/accounts/../server").await.problem().0, 404);
     assert_eq!(ask(address, "DELETE", "/v1/server", &[], b"").await.problem(), (405, "method_not_allowed".into(), "method".into()));
     assert_eq!(get(address, "/v1/logs").await.problem(), (400, "malformed".into(), "connection".into()));
