@@ -217,6 +217,7 @@ test("a group is made, come into, written in, renamed and left", async () => {
   await ben.page.getByRole("link", { name: "About this conversation" }).last().click();
   await ben.page.getByRole("button", { name: "Leave the group" }).click();
   await ben.page.getByRole("dialog").getByRole("button", { name: "Leave the group" }).click();
+  await ben.page.waitForFunction(() => location.hash === "#/");
   await ann.page.getByRole("button", { name: "Back" }).click();
   await ann.page.getByText(`${ben.handle} left`).last().waitFor();
 });
