@@ -117,7 +117,8 @@ export async function meet(one, other, text) {
   await entry(other.page, one.handle).click();
   await other.page.getByText(`${one.handle} would like to talk with you`).first().waitFor();
   await other.page.getByRole("button", { name: "Accept" }).click();
-  await other.page.getByRole("heading", { name: one.handle }).waitFor();
+  // The request has a heading of the same words: only the conversation has something to write in.
+  await other.page.getByLabel("Write a message").waitFor();
 }
 
 export async function write(page, text) {
@@ -137,6 +138,8 @@ export async function act(page, text, action) {
   await there.hover();
   await there.getByRole("button", { name: "Actions" }).click();
   await page.getByRole("dialog").getByRole("button", { name: action, exact: true }).click();
+  // It goes when the action is done; other things on the page have the same names.
+  await page.getByRole("dialog").getByRole("button", { name: "More", exact: true }).waitFor({ state: "detached" });
 }
 
 /** The terminal program: what it prints with `--json`. */
