@@ -16,7 +16,7 @@ use crate::{
     ClientError, Event,
     contacts::tell_manifest,
     core::{Core, handshake_key},
-    entry::{Step, Subject},
+    entry::{Step, Subject, load_group},
     local::Local,
     rejoin::FetchedTree,
 };
@@ -290,6 +290,10 @@ pub(crate) fn own_echo(
     };
     term.state = TermState::Live;
     conversation.standing = Standing::Open;
+    // A link says no title, and that of an invite may be old.
+    if let Some(state) = load_group(tx, term)?.as_ref().and_then(|group| group.state_of_group()) {
+        conversation.title.clone_from(&state.settings.title);
+    }
     tx.put_conversation(&conversation)?;
     crate::group::tell(tx, local, term, subject, &summary, None, step)?;
     crate::group::renew_tree(tx, term, subject, &summary)?;

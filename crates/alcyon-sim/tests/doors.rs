@@ -58,6 +58,9 @@ impl Scene {
         pause().await;
         let outcome = self.knocks(who).await?;
         ensure!(outcome == (JoinOutcome::In { conversation: self.group }), "{}: {outcome:?}", who.handle.to_text());
+        // The link did not say what the group is called.
+        let list = who.with(async |client| Ok(client.conversations()?)).await?;
+        ensure!(list.iter().any(|one| one.title.starts_with("Harbour")), "{}: no title", who.handle.to_text());
         Ok(())
     }
 
