@@ -53,7 +53,7 @@ const SPREAD_MOST: Duration = Duration::from_secs(10 * 60);
 /// And whoever is sent away over no less than this.
 const SPREAD_LEAST: Duration = Duration::from_secs(9);
 
-/// The one limiter of a server. [`Gate::admit`] is a few atomic operations; once in [`WINDOW`] a task looks at what was measured.
+/// The one limiter of a server. [`Gate::admit`] is a few atomic operations; once in `WINDOW` a task looks at what was measured.
 pub struct Gate {
     cohorts: Cohorts,
     clock: Arc<dyn ServerClock>,

@@ -1,12 +1,12 @@
 //! Admission: who is served first when more is asked than can be done, and how the rest is told so early and cheaply.
 //!
 //! One limiter for everything. Each request has a [`Class`] and a cohort; each class has a threshold of cohorts that may
-//! come in. While work does not queue, everybody may. When it stands for more than [`TARGET`] at one of the places where it
-//! really waits (the accept queue, the executor, the writer of the store), the [`Controller`] shares out what the server has
+//! come in. While work does not queue, everybody may. When it stands for more than `TARGET` at one of the places where it
+//! really waits (the accept queue, the executor, the writer of the store), the `Controller` shares out what the server has
 //! been seen to do: in the order of the classes, with a floor for some, and within a class by cohort, so that the requests
 //! of one device live or die together. No rate is set by hand. What is refused is told when to come back ([`Gate::admit`]).
 //!
-//! [`controller`], [`share`] and [`queue`] are pure rules, tried against a simulated server; [`gate`] has the counters, the
+//! `controller`, `share` and `queue` are pure rules, tried against a simulated server; `gate` has the counters, the
 //! clocks and the task that looks at them.
 
 pub(crate) mod class;
