@@ -23,9 +23,11 @@
 pub mod admission;
 mod any_store;
 pub mod blobs;
+mod breaker;
 pub mod config;
 pub mod directory;
 mod edge;
+mod jitter;
 pub mod logs;
 pub mod observe;
 pub mod operator;

@@ -22,5 +22,6 @@ pub mod person;
 pub mod process;
 pub mod room;
 pub mod seed;
+pub mod sign_up;
 pub mod tls;
 pub mod world;

@@ -4,6 +4,7 @@
 
 mod command;
 mod file;
+mod read;
 mod setting;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use crate::{
 };
 
 pub use command::{Invocation, command, from_process, interpret, man};
-pub(crate) use setting::time;
+pub(crate) use read::time;
 pub use setting::{Kind, SETTINGS, Setting};
 pub use value::{Origin, Values};
 

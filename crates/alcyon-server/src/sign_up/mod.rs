@@ -37,7 +37,7 @@ use self::{
     work::{Challenge, Price, Purpose, Seen},
 };
 use crate::{
-    Refusal,
+    Refusal, jitter,
     logs::{AddressBand, Logs, ServerClock},
     observe::Metrics,
     store::{Store, StoreError, Table},
@@ -301,11 +301,11 @@ impl<S: Store> SignUps<S> {
                 drop(state);
                 self.metrics.sign_ups_held.increment(1);
                 Err(match held {
-                    Held::NoTicket => NotNow::Line { retry_after_ms: spread(1_000, 3_000) },
+                    Held::NoTicket => NotNow::Line { retry_after_ms: jitter::between(1_000, 3_000) },
                     Held::Early(standing) => NotNow::Waiting { standing, retry_after_ms: ask_again(standing.wait_ms, coming) },
                     Held::Crowded { wait_ms } => NotNow::Waiting {
                         standing: Standing { place: 1, wait_ms },
-                        retry_after_ms: spread(wait_ms, wait_ms + line::CROWDED_MS * 4 / 5),
+                        retry_after_ms: jitter::between(wait_ms, wait_ms + line::CROWDED_MS * 4 / 5),
                     },
                 })
             }
@@ -418,16 +418,8 @@ fn waiting(state: &State, standing: Standing) -> Place {
 /// times a second together at the most, and each every ten minutes at the least.
 fn ask_again(wait_ms: u64, coming: u64) -> u64 {
     if wait_ms <= 2_000 {
-        return spread(wait_ms, wait_ms + 250);
+        return jitter::between(wait_ms, wait_ms + 250);
     }
     let seldom = coming.clamp(2_000, ASK_AGAIN_MS);
-    spread(wait_ms * 6 / 10, wait_ms * 9 / 10).min(spread(seldom * 9 / 10, seldom))
-}
-
-/// A random time between two.
-fn spread(from_ms: u64, to_ms: u64) -> u64 {
-    let mut random = [0; 4];
-    // Without randomness everybody gets the middle.
-    let share = getrandom::fill(&mut random).map_or(u32::MAX / 2, |()| u32::from_ne_bytes(random));
-    from_ms + (to_ms - from_ms).saturating_mul(u64::from(share)) / u64::from(u32::MAX)
+    jitter::between(wait_ms * 6 / 10, wait_ms * 9 / 10).min(jitter::between(seldom * 9 / 10, seldom))
 }

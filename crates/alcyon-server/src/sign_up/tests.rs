@@ -118,7 +118,7 @@ fn play(crowd: Crowd, limit_s: u64) -> Outcome {
                 acts.push(Reverse((now_ms + ask_again(standing.wait_ms, line.coming()), who, ticket, said)));
             }
             Err(Held::Crowded { wait_ms }) => {
-                acts.push(Reverse((now_ms + spread(wait_ms, wait_ms + line::CROWDED_MS * 4 / 5), who, ticket, said)));
+                acts.push(Reverse((now_ms + jitter::between(wait_ms, wait_ms + line::CROWDED_MS * 4 / 5), who, ticket, said)));
             }
         }
     }

@@ -29,17 +29,17 @@ use tokio::{
 };
 
 use super::{
-    breaker::{Breaker, Turn},
+    guard::Guard,
     settings::{S3Settings, Secret},
     sign::{self, Keys, Unsigned, encode, sign},
     xml,
 };
-use crate::{blobs::BlobError, observe::event};
+use crate::{blobs::BlobError, breaker::Turn, jitter, observe::event};
 
 /// Tries of one call.
 const TRIES: u32 = 3;
 /// Before the second try; twice that before the third. Full jitter.
-const BEFORE_NEXT: Duration = Duration::from_millis(200);
+const BEFORE_NEXT_MS: u64 = 200;
 /// So much of a part is in memory at a time.
 const PIECE: usize = 128 * 1024;
 /// A refusal is not mended in less.
@@ -185,7 +185,7 @@ struct Asker {
 
 #[derive(Default)]
 struct State {
-    breaker: Breaker,
+    guard: Guard,
     /// The refusal that was told last; it is not told again.
     denied: Option<&'static str>,
 }
@@ -228,7 +228,7 @@ impl Client {
 
     /// Whether calls are made just now.
     pub(super) fn available(&self) -> Result<(), S3Error> {
-        let wait = self.asker.state().breaker.open_for(self.asker.now_ms());
+        let wait = self.asker.state().guard.open_for(self.asker.now_ms());
         wait.map_err(|wait| S3Error::Away { retry_after_ms: jittered(wait) })
     }
 
@@ -256,7 +256,7 @@ impl Asker {
     }
 
     async fn ask(&self, call: &Call) -> Result<Answer, S3Error> {
-        self.state().breaker.admit(self.now_ms()).map_err(|wait| S3Error::Away { retry_after_ms: jittered(wait) })?;
+        self.state().guard.admit(self.now_ms()).map_err(|wait| S3Error::Away { retry_after_ms: jittered(wait) })?;
         let patience = self.settings.patience;
         let deadline = Instant::now() + if call.body.length() > 0 { 3 * patience } else { patience };
         let mut tried = 1;
@@ -266,14 +266,14 @@ impl Asker {
                 Ok(Err(reason)) => reason,
                 Err(_late) => break Err("no answer in time"),
             };
-            if tried == TRIES || !self.state().breaker.again() {
+            if tried == TRIES || !self.state().guard.again() {
                 break Err(reason);
             }
-            sleep(Duration::from_millis(random_below(u64::try_from((BEFORE_NEXT * tried).as_millis()).unwrap_or(1)))).await;
+            sleep(Duration::from_millis(jitter::between(0, BEFORE_NEXT_MS * u64::from(tried)))).await;
             tried += 1;
         };
         let mut state = self.state();
-        match (state.breaker.ended(result.is_ok(), self.now_ms()), &result) {
+        match (state.guard.ended(result.is_ok(), self.now_ms()), &result) {
             (Turn::Away, Err(reason)) => event!(WARN, "S3 does not answer: files wait, all else goes on", reason = *reason),
             (Turn::Back, _) => event!(INFO, "S3 answers again"),
             _ => {}
@@ -293,7 +293,7 @@ impl Asker {
             Ok(Err(Refused::Missing)) => Err(S3Error::Missing),
             Ok(Err(Refused::Full)) => Err(S3Error::Full),
             Err(_reason) => {
-                let wait = state.breaker.open_for(self.now_ms()).err().unwrap_or(1_000);
+                let wait = state.guard.open_for(self.now_ms()).err().unwrap_or(1_000);
                 Err(S3Error::Away { retry_after_ms: jittered(wait) })
             }
         }
@@ -410,11 +410,5 @@ fn why(error: &legacy::Error) -> &'static str {
 
 /// From `ms` to twice that: those who are sent away do not come back all at once.
 fn jittered(ms: u64) -> u64 {
-    ms.saturating_add(random_below(ms)).max(1)
-}
-
-fn random_below(most: u64) -> u64 {
-    let mut bytes = [0; 8];
-    // Without randomness the middle will do.
-    getrandom::fill(&mut bytes).map_or(most / 2, |()| u64::from_le_bytes(bytes) % most.max(1))
+    jitter::between(ms, ms.saturating_mul(2)).max(1)
 }

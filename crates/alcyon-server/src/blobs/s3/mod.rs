@@ -13,11 +13,11 @@
 //! the record goes. Wherever that breaks off, the next question about the blob goes on with it; it is read from when S3 has it all.
 //! Every call to S3 is such that twice is as good as once.
 //!
-//! **When S3 does not answer** ([`breaker`]) all this is refused at once, *later*; nothing of what was acknowledged is lost, nothing
+//! **When S3 does not answer** ([`guard`]) all this is refused at once, *later*; nothing of what was acknowledged is lost, nothing
 //! else waits for it.
 
-mod breaker;
 mod client;
+mod guard;
 mod settings;
 mod sign;
 mod spool;

@@ -3,7 +3,6 @@
 //! Nothing that is shown is kept with the account: an invite is a count under a hash, work and codes are MACs that the
 //! server makes anew to compare.
 
-pub(crate) mod breaker;
 pub(crate) mod code;
 pub(crate) mod gateway;
 pub(crate) mod invite;

@@ -13,16 +13,18 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    breaker::Breaker,
     code::{Address, Way},
     gateway::Gateway,
     outward::Outward,
     smtp::{Mail, Security, Smtp},
 };
-use crate::logs::ServerClock;
+use crate::{breaker::Breaker, logs::ServerClock};
 
 /// One sender has so long; then the next one is tried.
 const SEND_TIME: Duration = Duration::from_secs(10);
+/// How long one that fails is left alone at first, and at the most.
+const FIRST_PAUSE_MS: u64 = 15_000;
+const LONGEST_PAUSE_MS: u64 = 10 * 60_000;
 
 /// The file.
 #[derive(Deserialize)]
@@ -122,7 +124,7 @@ impl Senders {
             SendersError::Form { line: text.get(..at).unwrap_or_default().matches('\n').count() + 1 }
         })?;
         let mut all = Vec::new();
-        let guarded = |way, sender| Guarded { way, sender, breaker: Mutex::new(Breaker::default()) };
+        let guarded = |way, sender| Guarded { way, sender, breaker: Mutex::new(Breaker::new(FIRST_PAUSE_MS, LONGEST_PAUSE_MS)) };
         for (n, WrittenMail { server, from, user, password }) in email.into_iter().enumerate() {
             let wrong = |why| SendersError::Mail(n + 1, why);
             let (security, host, port) =
@@ -153,8 +155,8 @@ impl Senders {
         let mut wait_ms = u64::MAX;
         for Guarded { sender, breaker, .. } in self.all.iter().filter(|one| one.way == way) {
             let lock = || breaker.lock().unwrap_or_else(PoisonError::into_inner);
-            if !lock().lets_through(self.clock.now_ms()) {
-                wait_ms = wait_ms.min(lock().wait_ms(self.clock.now_ms()));
+            if let Err(wait) = lock().admit(self.clock.now_ms()) {
+                wait_ms = wait_ms.min(wait);
                 continue;
             }
             let mut attempt = Attempt { breaker, settled: false };
@@ -168,11 +170,12 @@ impl Senders {
             attempt.settled = true;
             match outcome {
                 Outcome::Failed => {
-                    lock().failed(self.clock.now_ms());
-                    wait_ms = wait_ms.min(lock().wait_ms(self.clock.now_ms()));
+                    let (mut breaker, now_ms) = (lock(), self.clock.now_ms());
+                    breaker.ended(false, now_ms);
+                    wait_ms = wait_ms.min(breaker.open_for(now_ms).err().unwrap_or_default());
                 }
                 Outcome::Sent | Outcome::BadAddress => {
-                    lock().worked();
+                    lock().ended(true, self.clock.now_ms());
                     return if outcome == Outcome::Sent { Ok(()) } else { Err(NotSent::BadAddress) };
                 }
             }

@@ -4,15 +4,11 @@ use std::{
     cell::RefCell,
     net::{Ipv4Addr, SocketAddr},
     rc::Rc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use alcyon_identity::{
-    DeviceKey, Era, EraKey, Home, Inbox, ManifestDraft, RecoveryWords,
-    http_signature::{Request, sign},
-};
-use alcyon_sim::light::{LightLog, random_bytes};
-use alcyon_wire::{AccountId, Handle, ServerUrl};
+use alcyon_sim::{light::random_bytes, sign_up::SignUp};
+use alcyon_wire::{AccountId, ServerUrl};
 use anyhow::{Context, Result, bail};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
@@ -248,7 +244,8 @@ impl Events {
 
 /// What the client does: asks, works, waits, asks again when told, signs up.
 async fn stand_in_line(server: SocketAddr, newcomer: Newcomer, log: &Log, line: &Rc<RefCell<Events>>) -> Result<()> {
-    let mut answer = ask(server, newcomer.from, &newcomer.account, None).await?;
+    let account = newcomer.sign_up.account.to_text();
+    let mut answer = ask(server, newcomer.from, &account, None).await?;
     let mut ticket: Option<String> = None;
     loop {
         line.borrow_mut().count(&answer);
@@ -259,7 +256,7 @@ async fn stand_in_line(server: SocketAddr, newcomer: Newcomer, log: &Log, line: 
                 let challenge = answer["challenge"].as_str().context("challenge")?.to_owned();
                 let bits = u32::try_from(answer["bits"].as_u64().context("bits")?)?;
                 let nonce = work(&challenge, bits).await?;
-                answer = ask(server, newcomer.from, &newcomer.account, Some((&challenge, nonce))).await?;
+                answer = ask(server, newcomer.from, &account, Some((&challenge, nonce))).await?;
             }
             (Some("wait"), Some(held)) => {
                 if let Some(arrival) = arrival {
@@ -268,7 +265,7 @@ async fn stand_in_line(server: SocketAddr, newcomer: Newcomer, log: &Log, line: 
                 tokio::time::sleep(Duration::from_millis(answer["ask_again_ms"].as_u64().unwrap_or(1_000))).await;
                 answer = exchange(server, newcomer.from, "GET", "/v1/sign-up", &[("alcyon-ticket", held)], b"").await?.1;
             }
-            (Some("line"), _) => answer = ask(server, newcomer.from, &newcomer.account, None).await?,
+            (Some("line"), _) => answer = ask(server, newcomer.from, &account, None).await?,
             // Open, ready, or a server that has no line.
             _ => {
                 if let Some(arrival) = arrival {
@@ -279,7 +276,7 @@ async fn stand_in_line(server: SocketAddr, newcomer: Newcomer, log: &Log, line: 
                     200..300 => return Ok(()),
                     429 | 503 => {
                         tokio::time::sleep(Duration::from_millis(refused["retry_after_ms"].as_u64().unwrap_or(1_000))).await;
-                        answer = ask(server, newcomer.from, &newcomer.account, None).await?;
+                        answer = ask(server, newcomer.from, &account, None).await?;
                     }
                     _ => bail!("refused: {refused}"),
                 }
@@ -355,25 +352,17 @@ async fn exchange(
 
 /// A request as it goes over the wire, and where it comes from.
 struct Newcomer {
-    account: String,
-    headers: [(&'static str, String); 3],
-    body: Vec<u8>,
+    sign_up: SignUp,
     from: Ipv4Addr,
 }
 
 impl Newcomer {
     async fn sign_up(&self, server: SocketAddr, ticket: Option<&str>) -> Result<(u16, Value)> {
-        let headers: Vec<(&str, &str)> = self
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .chain(ticket.map(|ticket| ("alcyon-ticket", ticket)))
-            .collect();
-        exchange(server, self.from, "POST", PATH, &headers, &self.body).await
+        let mut headers = self.sign_up.headers();
+        headers.extend(ticket.map(|ticket| ("alcyon-ticket", ticket)));
+        exchange(server, self.from, "POST", SignUp::PATH, &headers, &self.sign_up.body).await
     }
 }
-
-const PATH: &str = "/v1/accounts";
 
 /// So long a newcomer waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -408,29 +397,5 @@ async fn offer(server: SocketAddr, log: &Rc<Log>, arrivals: &[Duration], newcome
 }
 
 fn newcomer(server: &ServerUrl, name: &str, index: usize) -> Result<Newcomer> {
-    let root = RecoveryWords::generate().root();
-    let key = EraKey::generate();
-    let era = Era::new(root.sign_era(1, &key), key)?;
-    let device = DeviceKey::generate();
-    let inbox = LightLog::random();
-    let manifest = era.sign_manifest(ManifestDraft {
-        version: 1,
-        devices: vec![device.id()],
-        inbox: Inbox { server: server.clone(), log: inbox.seat.log, sealing_key: random_bytes::<1216>().to_vec() },
-        homes: vec![Home { server: server.clone(), handle: Handle::new(name.parse()?, server.authority())? }],
-    })?;
-    let seat = inbox.as_seat();
-    let body = serde_json::to_vec(&serde_json::json!({
-        "name": name,
-        "manifest": BASE64URL_NOPAD.encode(manifest.to_bytes()),
-        "inbox_seats": [{
-            "id": BASE64URL_NOPAD.encode(seat.id.as_bytes()),
-            "drop_hash": BASE64URL_NOPAD.encode(seat.drop_hash.as_bytes()),
-            "keep": seat.keep,
-            "invite": seat.invite,
-        }],
-    }))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let headers = sign(&Request::new("POST", server.authority(), PATH, &body)?, &device, now).into_pairs();
-    Ok(Newcomer { account: root.account().to_text(), headers, body, from: source((100 + index) * BAND) })
+    Ok(Newcomer { sign_up: SignUp::sign(server, name)?, from: source((100 + index) * BAND) })
 }
