@@ -31,7 +31,7 @@ pub(crate) async fn sync<W: Write>(client: &Native, report: &mut Report<W>) -> R
     if shown == 0 && synced.unreachable == 0 {
         report.nothing_new()?;
     }
-    report.still_queued(synced.queued)?;
+    report.still_queued(synced.queued, synced.next_try_in_ms)?;
     if synced.unreachable > 0 { Err(Failure::SomeUnreachable(synced.unreachable)) } else { Ok(()) }
 }
 

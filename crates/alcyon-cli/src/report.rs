@@ -445,8 +445,21 @@ impl<W: Write> Report<W> {
         if self.json { Ok(()) } else { self.say(Text::NothingNew) }
     }
 
-    pub(crate) fn still_queued(&mut self, count: usize) -> io::Result<()> {
-        if self.json || count == 0 { Ok(()) } else { self.say(Text::StillQueued { count }) }
+    /// What waits for a server, and when it is tried again if that is known. It is late, not lost.
+    pub(crate) fn still_queued(&mut self, count: usize, next_try_in_ms: Option<u64>) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line {
+            event: &'static str,
+            queued: usize,
+            next_try_in_ms: u64,
+        }
+        match next_try_in_ms {
+            _ if count == 0 => Ok(()),
+            Some(next_try_in_ms) if self.json => self.object(&Line { event: "waiting", queued: count, next_try_in_ms }),
+            _ if self.json => Ok(()),
+            Some(next_try_in_ms) => self.say(Text::StillWaiting { count, seconds: next_try_in_ms.div_ceil(1000) }),
+            None => self.say(Text::StillQueued { count }),
+        }
     }
 
     pub(crate) fn no_messages(&mut self) -> io::Result<()> {

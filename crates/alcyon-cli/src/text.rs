@@ -43,6 +43,7 @@ pub(crate) enum Text<'a> {
     HasLeft { who: &'a str },
     NothingNew,
     StillQueued { count: usize },
+    StillWaiting { count: usize, seconds: u64 },
     NoMessages,
     CompareNumbers { who: &'a str },
     Listening,

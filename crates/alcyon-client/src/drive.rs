@@ -54,9 +54,14 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
         }
         self.let_go()?;
-        let (news, queued) = self.core.store.transaction(|tx| Ok::<_, ClientError>((self.news(tx)?, tx.count_queued()?)))?;
+        let now_ms = self.clock.now_ms();
+        let (news, queued, next_try_in_ms) = self.core.store.transaction(|tx| {
+            let due = tx.outbox_heads(None)?.iter().map(|item| self.core.due_ms(item)).filter(|due_ms| *due_ms > now_ms).min();
+            Ok::<_, ClientError>((self.news(tx)?, tx.count_queued()?, due.map(|due_ms| due_ms - now_ms)))
+        })?;
         events.extend(news);
-        Ok(Synced { events, unreachable: unreachable + lost.len(), queued: usize::try_from(queued).unwrap_or(usize::MAX) })
+        let queued = usize::try_from(queued).unwrap_or(usize::MAX);
+        Ok(Synced { events, unreachable: unreachable + lost.len(), queued, next_try_in_ms })
     }
 
     /// The same for as long as the future lives, reconnecting by itself. Ends only with an error of the profile.

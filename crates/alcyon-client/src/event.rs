@@ -358,6 +358,8 @@ pub struct Synced {
     pub unreachable: usize,
     /// Own messages still in the outbox.
     pub queued: usize,
+    /// If a server has said when to come back: in so many milliseconds the first of what waits is tried again.
+    pub next_try_in_ms: Option<u64>,
 }
 
 #[cfg(test)]

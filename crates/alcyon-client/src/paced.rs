@@ -5,7 +5,7 @@ use alcyon_wire::{RefusalCode, ServerUrl};
 use crate::{ClientError, Clock, HttpRequest, HttpResponse, RefusalKind, Transport, TransportError, Ways, directory::refusal};
 
 /// A transport that keeps to what servers have said: where one has too much to do, nothing is asked over HTTP before the time it
-/// has named, by whatever part of the client.
+/// has named, by whatever part of the client; and where one stops and another process of it goes on, that is asked.
 pub(crate) struct Paced<T, C> {
     inner: T,
     clock: Rc<C>,
@@ -34,7 +34,14 @@ impl<T: Transport, C: Clock> Transport for Paced<T, C> {
         {
             return Err(TransportError::Later { after_ms: until_ms - now_ms });
         }
-        let answer = self.inner.request(request).await;
+        let mut answer = self.inner.request(request.clone()).await;
+        if let Ok(first) = &answer
+            && let Some(location) = elsewhere(first)
+        {
+            // Under the same name and certificate: a server can send its clients to itself alone.
+            self.inner.go_to(&server, location.host());
+            answer = self.inner.request(request).await;
+        }
         if let Ok(answer) = &answer {
             match too_much(answer) {
                 Some(after_ms) => {
@@ -66,6 +73,20 @@ impl<T: Transport, C: Clock> Transport for Paced<T, C> {
     }
 }
 
+/// Where this server goes on, if this process of it says so.
+fn elsewhere(answer: &HttpResponse) -> Option<ServerUrl> {
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        verdict: String,
+        location: String,
+    }
+    if answer.status != 503 {
+        return None;
+    }
+    let Problem { verdict, location } = serde_json::from_slice(&answer.body).ok()?;
+    (verdict == "elsewhere").then(|| location.parse().ok())?
+}
+
 /// The server as a whole has too much to do, or stops: how long to leave it alone.
 fn too_much(answer: &HttpResponse) -> Option<u64> {
     if answer.status != 503 {
@@ -95,6 +116,13 @@ mod tests {
     struct Busy {
         asked: Cell<u32>,
         body: &'static str,
+        sent_to: RefCell<Vec<String>>,
+    }
+
+    impl Busy {
+        fn new(body: &'static str) -> Self {
+            Self { asked: Cell::new(0), body, sent_to: RefCell::default() }
+        }
     }
 
     enum NoConnection {}
@@ -120,6 +148,10 @@ mod tests {
         async fn connect(&self, _: &ServerUrl) -> Result<NoConnection, TransportError> {
             Err(TransportError::Closed)
         }
+
+        fn go_to(&self, _: &ServerUrl, host: &str) {
+            self.sent_to.borrow_mut().push(host.to_owned());
+        }
     }
 
     struct At(Cell<u64>);
@@ -142,7 +174,7 @@ mod tests {
     fn a_server_that_has_too_much_to_do_is_left_alone_until_the_time_it_has_named() {
         let body = r#"{"error":"overloaded","message":"m","verdict":"later","retry_after_ms":7000}"#;
         let clock = Rc::new(At(Cell::new(1_000_000_000)));
-        let paced = Paced::new(Busy { asked: Cell::new(0), body }, clock.clone());
+        let paced = Paced::new(Busy::new(body), clock.clone());
         assert_eq!(ask(&paced, "https://one.example").unwrap().status, 503);
         for passed in [0, 1, 6_999] {
             clock.0.set(1_000_000_000 + passed);
@@ -159,9 +191,22 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_sent_elsewhere_goes_there_once_and_asks_again() {
+        let body = r#"{"error":"draining","message":"m","verdict":"elsewhere","location":"https://two.example"}"#;
+        let paced = Paced::new(Busy::new(body), Rc::new(At(Cell::new(1))));
+        assert_eq!(ask(&paced, "https://one.example").unwrap().status, 503);
+        assert_eq!((paced.inner.asked.get(), paced.inner.sent_to.take()), (2, vec!["two.example".to_owned()]));
+        for nonsense in [r#"{"verdict":"elsewhere"}"#, r#"{"verdict":"elsewhere","location":"nowhere at all"}"#] {
+            let paced = Paced::new(Busy::new(nonsense), Rc::new(At(Cell::new(1))));
+            assert_eq!(ask(&paced, "https://one.example").unwrap().status, 503);
+            assert!(paced.inner.asked.get() == 1 && paced.inner.sent_to.take().is_empty());
+        }
+    }
+
+    #[test]
     fn a_quota_of_one_thing_holds_up_nothing_else() {
         let body = r#"{"error":"internal","message":"m","verdict":"later","retry_after_ms":7000}"#;
-        let paced = Paced::new(Busy { asked: Cell::new(0), body }, Rc::new(At(Cell::new(1))));
+        let paced = Paced::new(Busy::new(body), Rc::new(At(Cell::new(1))));
         for asked in 1..4 {
             assert_eq!(ask(&paced, "https://one.example").unwrap().status, 503);
             assert_eq!(paced.inner.asked.get(), asked);

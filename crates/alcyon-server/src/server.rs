@@ -17,7 +17,10 @@ use tokio::{
 };
 
 use crate::{
-    admission::Gate,
+    admission::{
+        Gate,
+        memory::{Memory, MemoryPlan, memory_of_machine},
+    },
     any_store::AnyStore,
     blobs::{BlobError, BlobStore, Blobs, LocalBlobs, MemoryBlobs, MovedBlobs, S3Blobs, S3Settings, SecretSource},
     config::{BlobPlace, Config, MetricsListen, StatusListen, StoreKind},
@@ -25,7 +28,7 @@ use crate::{
     edge::{
         accept::{Acceptor, Served},
         http::{App, Site, WebAppError, app, metrics_app},
-        lifecycle::{Lifecycle, Phase},
+        lifecycle::{Lifecycle, Phase, Places},
         tls,
     },
     logs::{Logs, ServerClock, SystemClock},
@@ -182,13 +185,15 @@ impl Server {
         };
         let (store, store_let_go) = AnyStore::new(store);
         let pulse = store.pulse();
+        let memory = MemoryPlan::of(config.memory.or_else(|| Some(memory_of_machine()? / 2)).unwrap_or(MEMORY_IF_UNKNOWN));
         let metrics = Arc::new(Metrics::new());
         let gate = Gate::new(config.admission, clock.clone(), metrics.clone());
-        let logs = Logs::open_behind(Arc::new(store), config.logs.clone(), clock.clone(), Some(gate.clone()))
+        let logs = Logs::open_behind(Arc::new(store), memory.fit(config.logs.clone()), clock.clone(), Some(gate.clone()))
             .map_err(|source| StartError::Store { path: config.data.clone(), source })?;
         let settings = DirectorySettings { server_name: name.clone(), server_url: url.clone() };
         let directory = Directory::new(logs.clone(), settings);
-        let lifecycle = Lifecycle::new(metrics.clone(), config.limits.connections);
+        let places = Places { all: config.limits.connections, per_address: config.limits.connections_per_address };
+        let lifecycle = Lifecycle::new(metrics.clone(), places, Memory::new(memory.clients));
         let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone()).await;
         let blobs = Arc::new(blobs.map_err(|source| StartError::Blobs { path: config.data.join(BLOBS_FOLDER), source })?);
         let sessions = Arc::new(Sessions {
@@ -461,6 +466,9 @@ fn open_blobs(config: &Config) -> Result<Arc<dyn BlobStore>, StartError> {
         }
     }
 }
+
+/// Where the machine does not say how much there is.
+const MEMORY_IF_UNKNOWN: u64 = 1 << 30;
 
 const SWEEP: Duration = Duration::from_secs(60);
 

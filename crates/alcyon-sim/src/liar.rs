@@ -39,6 +39,8 @@ pub enum Lie {
     Outdated,
     /// Takes the GroupInfo off the client's next commit: so commits a member who wants to keep others out.
     SilentCommit,
+    /// Says *later* to every message, each time until [`Liar::become_honest`]: a server that has far too much to do.
+    Overloaded,
 }
 
 impl Lie {
@@ -46,7 +48,7 @@ impl Lie {
     fn is_about_entries(self) -> bool {
         match self {
             Self::Drop | Self::Swap | Self::Repeat | Self::Header | Self::Payload | Self::Withhold => true,
-            Self::OldCopy | Self::Unconfirmed | Self::Outdated | Self::SilentCommit => false,
+            Self::OldCopy | Self::Unconfirmed | Self::Outdated | Self::SilentCommit | Self::Overloaded => false,
         }
     }
 }
@@ -180,6 +182,11 @@ impl State {
         use client_frame::Body;
         let number = frame.request;
         match frame.body.as_mut()? {
+            Body::Append(_) if self.armed == Some(Lie::Overloaded) => {
+                self.told += 1;
+                answers.push_back(overloaded(number).encode_to_vec());
+                return None;
+            }
             Body::Append(proto::Append { seat: Some(seat), .. }) | Body::Leave(proto::Leave { seat: Some(seat), .. }) => {
                 self.asked(number, &seat.log)
             }
@@ -332,7 +339,7 @@ impl State {
                     story.waiting = Some(entry);
                 }
                 Some(Lie::Withhold) => story.withheld = true,
-                Some(Lie::OldCopy | Lie::Unconfirmed | Lie::Outdated | Lie::SilentCommit) | None => out.push(entry),
+                Some(Lie::OldCopy | Lie::Unconfirmed | Lie::Outdated | Lie::SilentCommit | Lie::Overloaded) | None => out.push(entry),
             }
         }
         if story.withheld {
@@ -393,6 +400,18 @@ impl Story {
 
 fn with_header(entry: proto::Entry, facts: &HeaderFacts) -> proto::Entry {
     proto::Entry { header: Bytes::from(facts.encode()), ..entry }
+}
+
+/// What a server that has too much to do answers.
+fn overloaded(request: u64) -> proto::ServerFrame {
+    let refusal = proto::Refusal {
+        verdict: proto::Verdict::Later.into(),
+        code: proto::RefusalCode::Overloaded.into(),
+        message: "the server has too much to do".to_owned(),
+        retry_after_ms: 1_000,
+        ..Default::default()
+    };
+    proto::ServerFrame { request, body: Some(server_frame::Body::Refusal(refusal)) }
 }
 
 fn old_copy(request: u64, log: Bytes, head: u64) -> proto::ServerFrame {

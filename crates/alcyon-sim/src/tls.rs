@@ -9,7 +9,10 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 
-/// Files of an authority and of a certificate that it has signed for `localhost` and 127.0.0.1.
+/// A name that no resolver on earth knows (RFC 6761), for tests that bring a file of hosts of their own.
+pub const NAME: &str = "sea.test";
+
+/// Files of an authority and of a certificate that it has signed for `localhost`, 127.0.0.1 and [`NAME`].
 #[derive(Debug)]
 pub struct TestAuthority {
     authority: CertificateDer<'static>,
@@ -25,7 +28,7 @@ impl TestAuthority {
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = ["localhost", "127.0.0.1", NAME].map(str::to_owned).to_vec();
         let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
         let write = |name: &str, text: String| -> anyhow::Result<PathBuf> {
             let path = folder.join(name);

@@ -16,7 +16,8 @@ fn storm(scenario: &str) {
     let marks = json["scenarios"][0]["marks"].as_array().unwrap();
     assert!(!marks.is_empty() && marks.iter().all(|mark| mark["passed"] == true), "{said}");
     let page = std::fs::read_to_string(out.path().join("index.html")).unwrap();
-    assert!(page.contains("<polyline") && page.contains("</html>"));
+    let drawn = json["scenarios"][0]["plots"].as_array().is_some_and(|plots| !plots.is_empty());
+    assert!(page.contains("<polyline") == drawn && page.contains("</html>"));
 }
 
 #[test]
@@ -37,4 +38,19 @@ fn more_than_it_can_take_does_not_keep_it_from_taking_what_it_can() {
 #[test]
 fn newcomers_in_numbers_come_in() {
     storm("record-day");
+}
+
+#[test]
+fn everybody_who_is_leant_on_is_dead_and_people_go_on() {
+    storm("dark");
+}
+
+#[test]
+fn a_server_that_refuses_everything_hears_little_more_than_each_message_once() {
+    storm("retry-storm");
+}
+
+#[test]
+fn more_newcomers_than_may_come_in_do_not_disturb_those_who_talk() {
+    storm("exodus");
 }

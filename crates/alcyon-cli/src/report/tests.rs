@@ -120,7 +120,8 @@ fn a_program_sees_nothing_but_objects() {
         report.conversations(&[])?;
         report.requests(&[])?;
         report.nothing_new()?;
-        report.still_queued(3)?;
+        report.still_queued(3, None)?;
+        report.still_queued(3, Some(11_500))?;
         report.no_messages()?;
         report.listening()
     });
@@ -139,7 +140,8 @@ fn what_people_see() {
             report.message(&message("mine", true))?;
             report.safety_number("ben@server.example", &SafetyNumberView { digits: "0".repeat(60), qr_text: "alcyon".to_owned() })?;
             report.event(&Event::Connection(ConnectionState::Waiting { retry_in_ms: 1500 }), "")?;
-            report.still_queued(2)
+            report.still_queued(2, None)?;
+            report.still_queued(2, Some(60_000))
         });
         insta::assert_snapshot!(name, text);
     }

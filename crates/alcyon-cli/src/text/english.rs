@@ -26,6 +26,9 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::Unblocked { who } => return format!("No longer blocked: {who}."),
         Text::HasLeft { who } => return format!("* {who} has left the conversation"),
         Text::NothingNew => "Nothing new.",
+        Text::StillWaiting { count, seconds } => {
+            return format!("Waiting for the server, which has too much to do: next try in {seconds} s. Queued: {count}. Nothing is lost.");
+        }
         Text::StillQueued { count: 1 } => "1 message is still queued.",
         Text::StillQueued { count } => return format!("{count} messages are still queued."),
         Text::NoMessages => "No messages yet.",

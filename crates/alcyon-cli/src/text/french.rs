@@ -31,6 +31,9 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::Unblocked { who } => return format!("Débloqué : {who}."),
         Text::HasLeft { who } => return format!("* {who} a quitté la conversation"),
         Text::NothingNew => "Rien de nouveau.",
+        Text::StillWaiting { count, seconds } => {
+            return format!("Le serveur a trop à faire : prochain essai dans {seconds} s. En attente : {count}. Rien n'est perdu.");
+        }
         Text::StillQueued { count: 1 } => "1 message est encore en attente.",
         Text::StillQueued { count } => return format!("{count} messages sont encore en attente."),
         Text::NoMessages => "Pas encore de message.",

@@ -377,7 +377,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::logs::ManualClock;
+    use crate::{admission::memory::Memory, edge::lifecycle::Places, logs::ManualClock};
 
     fn gate(start_per_second: f64) -> Arc<Gate> {
         Gate::new(AdmissionSettings { start_per_second }, Arc::new(ManualClock::new(1)), Arc::new(Metrics::new()))
@@ -398,7 +398,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_beginning_grows_while_there_is_time_to_spare() {
         let gate = gate(1_000.0);
-        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), 10);
+        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), Places { all: 10, per_address: 10 }, Memory::new(u64::MAX));
         tokio::spawn(gate.clone().watch(lifecycle.clone()));
         for n in 0..100 {
             for m in 0..100 {
@@ -414,7 +414,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn standing_work_closes_the_gate_from_below_and_it_opens_again() {
         let gate = gate(10_000.0);
-        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), 10);
+        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), Places { all: 10, per_address: 10 }, Memory::new(u64::MAX));
         tokio::spawn(gate.clone().watch(lifecycle.clone()));
         let round = async |wait| {
             for n in 0..COHORTS {

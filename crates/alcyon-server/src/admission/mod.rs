@@ -6,6 +6,8 @@
 //! been seen to do: in the order of the classes, with a floor for some, and within a class by cohort, so that the requests
 //! of one device live or die together. No rate is set by hand. What is refused is told when to come back ([`Gate::admit`]).
 //!
+//! `memory` counts what clients make the server hold, below a ceiling.
+//!
 //! `controller`, `share` and `queue` are pure rules, tried against a simulated server; `gate` has the counters, the
 //! clocks and the task that looks at them.
 
@@ -13,6 +15,7 @@ pub(crate) mod class;
 pub(crate) mod cohort;
 pub(crate) mod controller;
 pub(crate) mod gate;
+pub(crate) mod memory;
 pub(crate) mod queue;
 pub(crate) mod share;
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub struct Config {
     pub log: LogOutput,
     /// The page at `/`.
     pub web_app: WebApp,
+    /// A ceiling for the memory of the process, bytes. None: half of the machine's, or of the control group's.
+    pub memory: Option<u64>,
     /// Limits of the edge.
     pub limits: Limits,
     /// Quotas and retention of the logs.
@@ -176,6 +178,8 @@ pub enum LogLevel {
 pub struct Limits {
     /// Connections at once. The file limit of the process lowers it.
     pub connections: u32,
+    /// Connections at once from one address band (IPv4 /24, IPv6 /48). 127.0.0.1 and ::1 are not counted.
+    pub connections_per_address: u32,
     /// Requests in flight on one connection; the next is read when one of them is answered.
     pub requests_in_flight: u32,
     /// From the first byte to the end of the request's head, TLS handshake included.

@@ -77,8 +77,10 @@ impl Config {
                 "off" => Some(WebApp::Off),
                 folder => folder.contains('/').then(|| WebApp::Folder(folder.into())),
             })?,
+            memory: values.optional("limits.memory_mebibytes", |text| number(text, 64, 16_000_000).map(|count| u64::from(count) << 20))?,
             limits: Limits {
                 connections: values.required("limits.connections", |text| number(text, 1, 10_000_000))?,
+                connections_per_address: values.required("limits.connections_per_address", |text| number(text, 1, 10_000_000))?,
                 requests_in_flight: values.required("limits.requests_in_flight", |text| number(text, 1, 1024))?,
                 handshake_time: values.required("limits.handshake_time", time)?,
                 idle_time: values.required("limits.idle_time", time)?,

@@ -202,6 +202,26 @@ pub const SETTINGS: &[Setting] = &[
         help: "Connections at once; the process's limit of open files lowers it",
     },
     Setting {
+        key: "limits.connections_per_address",
+        flag: "limits-connections-per-address",
+        value_name: "NUMBER",
+        default: Some("4096"),
+        kind: Kind::Number,
+        allowed: "a whole number from 1 to 10000000",
+        help: "Connections at once from one address band (IPv4 /24, IPv6 /48); 127.0.0.1 and ::1 are not counted. Raise it behind a proxy on \
+               another machine: all connections come from there",
+    },
+    Setting {
+        key: "limits.memory_mebibytes",
+        flag: "limits-memory-mebibytes",
+        value_name: "NUMBER",
+        default: None,
+        kind: Kind::Number,
+        allowed: "a whole number of MiB from 64 to 16000000",
+        help: "A ceiling for the memory of the process, shared out between connections, recent entries and logs; without it half of the \
+               machine's, or of the control group's",
+    },
+    Setting {
         key: "limits.requests_in_flight",
         flag: "limits-requests-in-flight",
         value_name: "NUMBER",

@@ -60,6 +60,7 @@ fn every_setting_can_be_made_in_every_way() {
         "blobs.s3.prefix" => "chat/",
         "blobs.s3.access_key" => "AKIA1",
         "blobs.s3.secret_key_file" => "/run/secret",
+        "limits.memory_mebibytes" => "512",
         "metrics.listen" | "status" => "off",
         _ => setting.default.unwrap(),
     };

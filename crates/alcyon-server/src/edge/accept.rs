@@ -115,8 +115,7 @@ impl Acceptor {
                 turn_away(stream, tls.is_some(), &farewells);
                 continue;
             }
-            let Some(place) = lifecycle.take_place() else {
-                metrics.refused_at_limit.increment(1);
+            let Ok(place) = lifecycle.take_place(peer.ip().to_canonical()) else {
                 turn_away(stream, tls.is_some(), &farewells);
                 continue;
             };
@@ -143,7 +142,7 @@ const PIPE: usize = 64 * 1024;
 impl Served {
     /// Serves a pipe as if it had been accepted; None if there is no place.
     pub(crate) fn pipe(&self, peer: IpAddr) -> Option<DuplexStream> {
-        let place = self.lifecycle.take_place()?;
+        let place = self.lifecycle.take_place(peer).ok()?;
         let number = self.gate.arrived();
         let (theirs, ours) = tokio::io::duplex(PIPE);
         tokio::spawn(self.clone().until_the_end(Connection::memory(ours, peer, place), number));

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -9,7 +10,11 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::observe::Metrics;
+use crate::{
+    admission::memory::{CONNECTION, Lease, Memory},
+    logs::AddressBand,
+    observe::Metrics,
+};
 
 /// How far the server is on its way from start to stop. It only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,19 +41,45 @@ pub(crate) struct Lifecycle {
     empty: tokio::sync::Notify,
     listeners: Mutex<HashMap<u64, Weak<dyn PhaseListener>>>,
     next_listener: AtomicU64,
+    /// Connections by where they come from; in memory only.
+    bands: Mutex<HashMap<AddressBand, u32>>,
+    most_per_address: u32,
+    memory: Arc<Memory>,
     metrics: Arc<Metrics>,
 }
 
+/// Why there is no place for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// There are as many as there may be.
+    Connections,
+    /// There are as many from its part of the network as there may be.
+    Address,
+    /// What connections hold has reached the ceiling.
+    Memory,
+}
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// At once, all together.
+    pub(crate) all: u32,
+    /// At once from one address band; those from this machine are not counted.
+    pub(crate) per_address: u32,
+}
+
 impl Lifecycle {
-    /// `most_connections` at once.
-    pub(crate) fn new(metrics: Arc<Metrics>, most_connections: u32) -> Arc<Self> {
+    pub(crate) fn new(metrics: Arc<Metrics>, places: Places, memory: Arc<Memory>) -> Arc<Self> {
         Arc::new(Self {
             phase: watch::Sender::new(Phase::Running),
             connections: AtomicU32::new(0),
-            most_connections: AtomicU32::new(most_connections),
+            most_connections: AtomicU32::new(places.all),
             empty: tokio::sync::Notify::new(),
             listeners: Mutex::default(),
             next_listener: AtomicU64::new(0),
+            most_per_address: places.per_address,
+            bands: Mutex::default(),
+            memory,
             metrics,
         })
     }
@@ -102,13 +133,37 @@ impl Lifecycle {
         (self.connections.load(Ordering::Acquire), self.most_connections.load(Ordering::Acquire))
     }
 
+    /// What connections hold, counted.
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
+    }
+
     /// Takes a place for one connection, if there is one.
-    pub(crate) fn take_place(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn take_place(self: &Arc<Self>, peer: IpAddr) -> Result<Place, NoPlace> {
+        let Some(lease) = self.memory.lease(CONNECTION) else {
+            self.metrics.refused_for_memory.increment(1);
+            return Err(NoPlace::Memory);
+        };
+        let band = (!stands_for_everybody(peer)).then(|| AddressBand::of(peer));
+        if let Some(band) = band {
+            let mut bands = self.bands();
+            let count = bands.entry(band).or_insert(0);
+            if *count >= self.most_per_address {
+                self.metrics.refused_for_address.increment(1);
+                return Err(NoPlace::Address);
+            }
+            *count += 1;
+        }
+        // From here on it is given back when dropped.
+        let mut place = Place(Box::new(Taken { lifecycle: self.clone(), band, counted: false, _lease: lease }));
         let most = self.most_connections.load(Ordering::Acquire);
-        let taken = self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most).then_some(now + 1));
-        taken.ok()?;
+        if self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most).then_some(now + 1)).is_err() {
+            self.metrics.refused_at_limit.increment(1);
+            return Err(NoPlace::Connections);
+        }
         self.metrics.connections.increment(1.0);
-        Some(Place(self.clone()))
+        place.0.counted = true;
+        Ok(place)
     }
 
     /// Waits until no connection is left, at most this long. True if none is.
@@ -125,19 +180,49 @@ impl Lifecycle {
         tokio::time::timeout(time, emptied).await.is_ok()
     }
 
+    fn bands(&self) -> MutexGuard<'_, HashMap<AddressBand, u32>> {
+        self.bands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn listeners(&self) -> MutexGuard<'_, HashMap<u64, Weak<dyn PhaseListener>>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The place of one connection; free again when dropped.
-pub(crate) struct Place(Arc<Lifecycle>);
+/// What comes from this machine's usual address is a proxy that stands for everybody, or the operator.
+fn stands_for_everybody(peer: IpAddr) -> bool {
+    peer == IpAddr::V4(Ipv4Addr::LOCALHOST) || peer == IpAddr::V6(Ipv6Addr::LOCALHOST)
+}
 
-impl Drop for Place {
+/// The place of one connection; free again when dropped. In a box: connections are moved about, and many.
+pub(crate) struct Place(#[allow(dead_code, reason = "kept for what dropping it does")] Box<Taken>);
+
+struct Taken {
+    lifecycle: Arc<Lifecycle>,
+    band: Option<AddressBand>,
+    /// It counts among all connections.
+    counted: bool,
+    _lease: Lease,
+}
+
+impl Drop for Taken {
     fn drop(&mut self) {
-        self.0.metrics.connections.decrement(1.0);
-        if self.0.connections.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.empty.notify_waiters();
+        let Lifecycle { connections, empty, metrics, .. } = &*self.lifecycle;
+        if let Some(band) = self.band {
+            let mut bands = self.lifecycle.bands();
+            if let Some(count) = bands.get_mut(&band) {
+                *count -= 1;
+                if *count == 0 {
+                    bands.remove(&band);
+                }
+            }
+        }
+        if !self.counted {
+            return;
+        }
+        metrics.connections.decrement(1.0);
+        if connections.fetch_sub(1, Ordering::AcqRel) == 1 {
+            empty.notify_waiters();
         }
     }
 }
@@ -160,17 +245,46 @@ mod tests {
 
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn lifecycle(all: u32, per_address: u32, memory: u64) -> Arc<Lifecycle> {
+        Lifecycle::new(Arc::new(Metrics::new()), Places { all, per_address }, Memory::new(memory))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn places_are_counted_and_come_back() {
-        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), 2);
-        let first = lifecycle.take_place().unwrap();
-        let second = lifecycle.take_place().unwrap();
-        assert!(lifecycle.take_place().is_none());
+        let lifecycle = lifecycle(2, 1, u64::MAX);
+        let first = lifecycle.take_place(HERE).unwrap();
+        let second = lifecycle.take_place(HERE).unwrap();
+        assert_eq!(lifecycle.take_place(HERE).err(), Some(NoPlace::Connections));
         drop(first);
-        let third = lifecycle.take_place().unwrap();
+        let third = lifecycle.take_place(HERE).unwrap();
         assert!(!lifecycle.emptied_within(Duration::from_secs(1)).await);
         drop((second, third));
         assert!(lifecycle.emptied_within(Duration::from_secs(1)).await);
+        assert_eq!(lifecycle.memory().used(), 0);
+    }
+
+    #[test]
+    fn one_part_of_the_network_has_so_many_places_and_no_more() {
+        let lifecycle = lifecycle(100, 2, u64::MAX);
+        let from = |text: &str| lifecycle.take_place(text.parse().unwrap());
+        let places = [from("192.0.2.1").unwrap(), from("192.0.2.200").unwrap()];
+        assert_eq!(from("192.0.2.3").err(), Some(NoPlace::Address));
+        let others = [from("192.0.3.3").unwrap(), from("2001:db8::1").unwrap()];
+        drop(places);
+        assert!(from("192.0.2.3").is_ok());
+        drop(others);
+        assert!(lifecycle.bands().is_empty());
+    }
+
+    #[test]
+    fn without_memory_there_is_no_place() {
+        let lifecycle = lifecycle(100, 100, 2 * CONNECTION);
+        let places = [(); 2].map(|()| lifecycle.take_place(HERE).unwrap());
+        assert_eq!(lifecycle.take_place(HERE).err(), Some(NoPlace::Memory));
+        drop(places);
+        assert!(lifecycle.take_place(HERE).is_ok());
     }
 
     #[tokio::test]
@@ -181,7 +295,7 @@ mod tests {
                 self.0.lock().unwrap().push(phase);
             }
         }
-        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), 2);
+        let lifecycle = lifecycle(2, 2, u64::MAX);
         let [early, late, gone] = [(); 3].map(|()| Arc::new(Told(Mutex::default())));
         let weak = |told: &Arc<Told>| -> Weak<dyn PhaseListener> { Arc::downgrade(&(told.clone() as Arc<dyn PhaseListener>)) };
         let _early = lifecycle.listen(weak(&early));

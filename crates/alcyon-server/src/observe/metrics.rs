@@ -16,6 +16,14 @@ pub struct Metrics {
     pub refused_at_limit: Counter,
     /// Connections turned away because too much is asked.
     pub refused_for_overload: Counter,
+    /// Connections turned away because there are as many from that part of the network as there may be.
+    pub refused_for_address: Counter,
+    /// Connections turned away because what connections hold has reached the ceiling.
+    pub refused_for_memory: Counter,
+    /// WebSockets ended because they held much when there was no more room.
+    pub shed: Counter,
+    /// Bytes that connections hold.
+    pub client_memory: Gauge,
     /// Connections turned away because files ran out.
     pub refused_for_files: Counter,
     /// TLS handshakes that failed or took too long.
@@ -185,6 +193,10 @@ impl Metrics {
             sessions: series.gauge("alcyon_sessions", "WebSockets open now"),
             refused_at_limit: refused("limit"),
             refused_for_overload: refused("overload"),
+            refused_for_address: refused("address"),
+            refused_for_memory: refused("memory"),
+            shed: series.counter("alcyon_sessions_shed_total", None),
+            client_memory: series.gauge("alcyon_client_memory_bytes", "What connections hold, counted"),
             refused_for_files: refused("files"),
             handshakes_failed: series.counter("alcyon_tls_handshakes_failed_total", None),
             http_answers: ["1xx", "2xx", "3xx", "4xx", "5xx"]

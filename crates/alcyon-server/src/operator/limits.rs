@@ -295,6 +295,8 @@ mod tests {
 
     use super::*;
     use crate::{
+        admission::memory::Memory,
+        edge::lifecycle::Places,
         logs::{SystemClock, WriterMode},
         observe::Metrics,
         store::MemoryStore,
@@ -302,7 +304,8 @@ mod tests {
 
     fn live_limits() -> LiveLimits {
         let config = Config::default();
-        let lifecycle = Lifecycle::new(Arc::new(Metrics::new()), config.limits.connections);
+        let lifecycle =
+            Lifecycle::new(Arc::new(Metrics::new()), Places { all: config.limits.connections, per_address: 100 }, Memory::new(u64::MAX));
         let store = Arc::new(AnyStore::new(Arc::new(MemoryStore::default())).0);
         let settings = LogSettings { writer: WriterMode::Inline, ..config.logs.clone() };
         LiveLimits::new(lifecycle, Logs::open(store, settings, Arc::new(SystemClock)).unwrap(), &config)

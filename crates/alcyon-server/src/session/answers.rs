@@ -19,6 +19,8 @@ pub(super) struct Answers {
     waiting: FuturesUnordered<Waiting>,
     /// The writer's queue was full: this one waits for its place there, and nothing of this connection may overtake it.
     queueing: Option<Waiting>,
+    /// Of all of them.
+    bytes: usize,
 }
 
 /// A request is answered.
@@ -29,6 +31,7 @@ pub(super) struct Answered {
     pub(super) result: Result<Body, Refusal>,
     /// Dropped with the answer, which is when the work counts as done.
     pub(super) permit: Permit,
+    bytes: usize,
 }
 
 pub(super) enum Kind {
@@ -41,6 +44,8 @@ struct Waiting {
     since: Instant,
     kind: Kind,
     permit: Option<Permit>,
+    /// Of the frame.
+    bytes: usize,
 }
 
 impl Answers {
@@ -53,8 +58,14 @@ impl Answers {
         self.queueing.is_none()
     }
 
-    pub(super) fn add(&mut self, request: u64, kind: Kind, permit: Permit) {
-        let waiting = Waiting { request, since: Instant::now(), kind, permit: Some(permit) };
+    /// Bytes of the frames that wait.
+    pub(super) fn held(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn add(&mut self, request: u64, kind: Kind, permit: Permit, bytes: usize) {
+        self.bytes += bytes;
+        let waiting = Waiting { request, since: Instant::now(), kind, permit: Some(permit), bytes };
         if waiting.is_queueing() && self.queueing.is_none() {
             self.queueing = Some(waiting);
         } else {
@@ -64,6 +75,12 @@ impl Answers {
 
     /// The next one that is answered.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Option<Answered> {
+        let answered = self.poll_any(cx)?;
+        self.bytes -= answered.bytes;
+        Some(answered)
+    }
+
+    fn poll_any(&mut self, cx: &mut Context<'_>) -> Option<Answered> {
         if let Some(mut queueing) = self.queueing.take() {
             if let Poll::Ready(answered) = Pin::new(&mut queueing).poll(cx) {
                 return Some(answered);
@@ -100,7 +117,7 @@ impl Future for Waiting {
         };
         result.map(|result| {
             let permit = self.permit.take().expect("an answer is given once");
-            Answered { request: self.request, since: self.since, result, permit }
+            Answered { request: self.request, since: self.since, result, permit, bytes: self.bytes }
         })
     }
 }

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    admission::{ConnectionNumber, Gate},
+    admission::{ConnectionNumber, Gate, memory::Lease},
     any_store::AnyStore,
     config::Limits,
     edge::{
@@ -58,6 +58,9 @@ pub(crate) struct Sessions {
 const CLOSE: Duration = Duration::from_secs(10);
 /// After the last frame, so long for the client to close in its turn: closing first could take back what was sent.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// What a session holds is counted in steps of so many bytes: little changes need no counting.
+const GRAIN: usize = 4 * 1024;
 
 /// Bytes read at once; one buffer a thread, so that no connection holds one.
 const READ: usize = 64 * 1024;
@@ -129,12 +132,15 @@ struct Session<IO> {
     idle_time: Duration,
     /// The last frame is in the outbox.
     closing: bool,
+    /// For what is half there, waits, or is not read.
+    lease: Lease,
     /// Dropped last: with it the server counts the connection as gone.
     io: IO,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     fn new(sessions: Arc<Sessions>, io: IO, read_ahead: Bytes, band: AddressBand, connection: ConnectionNumber) -> Self {
+        let lease = sessions.lifecycle.memory().lease(0).expect("nothing always fits");
         let signal = Arc::new(Signal::default());
         let listener: std::sync::Weak<dyn PhaseListener> = Arc::downgrade(&(signal.clone() as Arc<dyn PhaseListener>));
         let listening = sessions.lifecycle.listen(listener);
@@ -152,6 +158,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             heard: now,
             asked: false,
             closing: false,
+            lease,
         }
     }
 
@@ -195,6 +202,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 Poll::Ready(Err(_)) => return Poll::Ready(Step::Lost),
                 Poll::Pending => {}
             }
+            if !self.is_within_memory() {
+                return Poll::Ready(Step::Lost);
+            }
             if !moved {
                 return Poll::Pending;
             }
@@ -224,6 +234,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 Poll::Pending => Poll::Pending,
             }
         })
+    }
+
+    /// Counts what this connection makes the server hold. False: there is no more room, and this one holds much.
+    fn is_within_memory(&mut self) -> bool {
+        let held = self.decoder.held() + self.unread.capacity() + self.outbox.held() + self.work.held();
+        let within = self.lease.set(held.next_multiple_of(GRAIN) as u64);
+        if !within {
+            self.work.count_shed();
+        }
+        within
     }
 
     fn has_room(&self) -> bool {
@@ -319,9 +339,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        admission::AdmissionSettings,
+        admission::{AdmissionSettings, memory::Memory},
         config::Config,
-        edge::connection::Connection,
+        edge::{connection::Connection, lifecycle::Places},
         logs::{LogSettings, SystemClock, WriterMode},
         store::MemoryStore,
     };
@@ -338,7 +358,7 @@ mod tests {
             gate: Gate::new(AdmissionSettings::default(), clock.clone(), metrics.clone()),
             clock,
             metrics: metrics.clone(),
-            lifecycle: Lifecycle::new(metrics, 100),
+            lifecycle: Lifecycle::new(metrics, Places { all: 100, per_address: 100 }, Memory::new(u64::MAX)),
             limits: Config::default().limits,
         })
     }
@@ -404,6 +424,6 @@ mod tests {
         }
         let peer = IpAddr::from([127, 0, 0, 1]);
         let size = size(|io| serve(sessions, io, Bytes::new(), peer, ConnectionNumber(0)));
-        assert!(size <= 1024, "{size} bytes");
+        assert!(size <= 1056, "{size} bytes");
     }
 }

@@ -41,6 +41,11 @@ impl Outbox {
         put_close(&mut self.bytes, code);
     }
 
+    /// Bytes of memory.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The client does not read as fast as it asks.
     pub(super) fn is_full(&self) -> bool {
         self.bytes.len() - self.written >= FULL

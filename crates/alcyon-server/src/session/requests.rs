@@ -38,6 +38,8 @@ pub(super) struct Work {
     trees: VecDeque<TreeOnItsWay>,
     agreed: bool,
     going_away: bool,
+    /// Bytes of the frame that is being looked at.
+    frame: usize,
 }
 
 struct TreeOnItsWay {
@@ -60,6 +62,7 @@ impl Work {
             trees: VecDeque::new(),
             agreed: false,
             going_away: false,
+            frame: 0,
         }
     }
 
@@ -75,6 +78,16 @@ impl Work {
     /// Another request may be taken.
     pub(super) fn has_room(&self) -> bool {
         self.answers.are_in_order() && self.answers.len() + self.trees.len() < self.sessions.limits.requests_in_flight as usize
+    }
+
+    /// Bytes of memory, for requests that wait.
+    pub(super) fn held(&self) -> usize {
+        self.answers.held()
+    }
+
+    /// This connection is ended: it holds much, and there is no more room.
+    pub(super) fn count_shed(&self) {
+        self.sessions.metrics.shed.increment(1);
     }
 
     /// The server drains and everything accepted is answered.
@@ -95,7 +108,7 @@ impl Work {
     /// Answers that are there, then entries and trees as far as the outbox has room. True if anything came of it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> bool {
         let mut moved = false;
-        while let Some(Answered { request, since, result, permit }) = self.answers.poll_next(cx) {
+        while let Some(Answered { request, since, result, permit, .. }) = self.answers.poll_next(cx) {
             moved = true;
             match result {
                 Ok(body) => {
@@ -134,6 +147,7 @@ impl Work {
 
     /// One binary message. The error closes the connection.
     pub(super) fn take_frame(&mut self, frame: Bytes, outbox: &mut Outbox) -> Result<(), CloseCode> {
+        self.frame = frame.len();
         match decode_client_frame(frame) {
             Ok((RequestId(request), asked)) => {
                 self.sessions.metrics.request(RequestKind::from(&asked));
@@ -188,30 +202,32 @@ impl Work {
         let logs = &self.logs;
         match asked {
             Request::Hello { versions: _ } => {}
-            Request::Create { log, seats } => self.answers.add(request, Kind::Receipt(logs.create(log, seats, self.band)), permit),
+            Request::Create { log, seats } => {
+                self.answers.add(request, Kind::Receipt(logs.create(log, seats, self.band)), permit, self.frame)
+            }
             Request::Append { seat, entry_id, payload, commit_count } => {
-                self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)), permit);
+                self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)), permit, self.frame);
             }
             Request::Commit { authority, entry_id, payload, commit_count, changes, drop_secrets, group_info } => {
                 let answer = logs.commit(&authority, entry_id, payload, commit_count, changes, &drop_secrets, group_info);
-                self.answers.add(request, Kind::Receipt(answer), permit);
+                self.answers.add(request, Kind::Receipt(answer), permit, self.frame);
             }
             Request::Close { seat, entry_id, payload, commit_count } => {
-                self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)), permit);
+                self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)), permit, self.frame);
             }
             Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count } => {
                 let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets, commit_count);
-                self.answers.add(request, Kind::Receipt(answer), permit);
+                self.answers.add(request, Kind::Receipt(answer), permit, self.frame);
             }
             Request::Knock { inbox, entry_id, payload, pass } => {
-                self.answers.add(request, Kind::Receipt(logs.knock(inbox, entry_id, payload, pass.as_ref())), permit);
+                self.answers.add(request, Kind::Receipt(logs.knock(inbox, entry_id, payload, pass.as_ref())), permit, self.frame);
             }
             Request::SetPasses { seat, added, dropped } => {
-                self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)), permit);
+                self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)), permit, self.frame);
             }
             Request::PutTree { seat, entry_id, commit_count, chunk, chunks, payload, group_info } => {
                 let chunk = TreeChunk { entry_id, commit_count, chunk, chunks, payload, group_info };
-                self.answers.add(request, Kind::Done(logs.put_tree(&seat, chunk)), permit);
+                self.answers.add(request, Kind::Done(logs.put_tree(&seat, chunk)), permit, self.frame);
             }
             Request::GetTree { authority } => match logs.tree(&authority) {
                 Ok(reader) => self.trees.push_back(TreeOnItsWay { request, reader, next: 0 }),

@@ -8,6 +8,7 @@ mod description;
 #[path = "../fake_s3/mod.rs"]
 mod fake_s3;
 mod frames;
+mod hostile;
 mod http;
 mod limits;
 mod operator;

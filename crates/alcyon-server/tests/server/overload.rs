@@ -81,3 +81,22 @@ async fn what_tells_how_the_server_is_always_answers() {
         }
     }
 }
+
+#[tokio::test]
+async fn while_it_drains_clients_are_sent_to_where_it_goes_on() {
+    let server = start_with(|config| {
+        config.elsewhere = Some("https://b.example.org".parse().unwrap());
+        config.endpoints = vec!["b.example.org".into(), "192.0.2.7".into()];
+    })
+    .await;
+    let mut client = Client::connect(server.address()).await;
+    let hello = client.ask(Ask::Hello(proto::Hello { versions: vec![1] })).await;
+    let Body::HelloOk(proto::HelloOk { endpoints, reconnect_within_ms, .. }) = hello else { panic!("{hello:?}") };
+    assert_eq!((endpoints, reconnect_within_ms), (vec!["b.example.org".to_owned(), "192.0.2.7".to_owned()], 0));
+    let stopping = tokio::spawn(server.stop());
+    let Body::GoingAway(proto::GoingAway { retry_after_ms, location }) = client.push().await else { panic!("no goodbye") };
+    assert_eq!(location, "https://b.example.org");
+    assert!((1_000..10_000).contains(&retry_after_ms));
+    client.close().await;
+    assert!(stopping.await.unwrap());
+}

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use alcyon_identity::IdentityError;
-use alcyon_wire::{RefusalCode, Verdict, WireError};
+use alcyon_wire::{RefusalCode, ServerUrl, Verdict, WireError};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -22,11 +22,21 @@ pub(crate) struct Problem {
     pub(crate) retry_after_ms: u64,
     /// Whether to come back.
     pub(crate) verdict: Verdict,
+    /// With `elsewhere`: the URL to ask.
+    pub(crate) location: String,
 }
 
 impl Problem {
     pub(crate) fn never(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), field: Cow::Borrowed(""), retry_after_ms: 0, verdict: Verdict::Never }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            field: Cow::Borrowed(""),
+            retry_after_ms: 0,
+            verdict: Verdict::Never,
+            location: String::new(),
+        }
     }
 
     pub(crate) fn later(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>, retry_after_ms: u64) -> Self {
@@ -41,7 +51,13 @@ impl Problem {
         Self::never(StatusCode::NOT_FOUND, "not_found", "there is nothing here; /openapi.json says what there is")
     }
 
-    pub(crate) fn draining() -> Self {
+    /// The server stops; another process of it may go on.
+    pub(crate) fn draining(elsewhere: Option<&ServerUrl>) -> Self {
+        if let Some(url) = elsewhere {
+            let message = "this process is stopping, another goes on";
+            let problem = Self::never(StatusCode::SERVICE_UNAVAILABLE, "draining", message);
+            return Self { verdict: Verdict::Elsewhere, location: url.to_text(), ..problem };
+        }
         Self::later(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is stopping", retry_after_drain_ms())
     }
 
@@ -54,8 +70,8 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (status, code) = status_of(refusal.code);
-        let Refusal { verdict, code: _, message, field, retry_after_ms, commit_count: _, head: _, location: _ } = refusal;
-        Self { status, code, message, field, retry_after_ms, verdict }
+        let Refusal { verdict, code: _, message, field, retry_after_ms, commit_count: _, head: _, location } = refusal;
+        Self { status, code, message, field, retry_after_ms, verdict, location }
     }
 }
 
@@ -85,7 +101,7 @@ impl From<IdentityError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self { status, code, message, field, retry_after_ms, verdict } = self;
+        let Self { status, code, message, field, retry_after_ms, verdict, location } = self;
         let verdict = match verdict {
             Verdict::Later => "later",
             Verdict::Elsewhere => "elsewhere",
@@ -94,6 +110,9 @@ impl IntoResponse for Problem {
         let mut body = json!({ "error": code, "message": message, "verdict": verdict });
         if !field.is_empty() {
             body["field"] = Value::from(field);
+        }
+        if !location.is_empty() {
+            body["location"] = Value::from(location);
         }
         if retry_after_ms > 0 {
             body["retry_after_ms"] = Value::from(retry_after_ms);

@@ -193,11 +193,24 @@ fn assemble(routes: impl Iterator<Item = Route>, app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// What one request has in memory at once, at the least and at the most: bodies are read in pieces or are small.
+const IN_MEMORY_LEAST: u64 = 16 * 1024;
+const IN_MEMORY_MOST: u64 = 1024 * 1024;
+
 /// Lets a request in or says when to come back, before its body is read.
 async fn admitted(State((app, class)): State<(Arc<App>, Class)>, request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<ConnectionNumber>().copied();
     match app.gate.admit(class, app.gate.cohort(connection)) {
         Ok(permit) => {
+            // For its body, and for what is read to answer it.
+            let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+            let Some(_lease) = app.lifecycle.memory().lease(length.unwrap_or(IN_MEMORY_LEAST).clamp(IN_MEMORY_LEAST, IN_MEMORY_MOST))
+            else {
+                permit.wasted();
+                let refusal = app.gate.refusal();
+                app.metrics.refusal(refusal.code);
+                return Problem::from(refusal).into_response();
+            };
             let response = next.run(request).await;
             if response.status() == StatusCode::SERVICE_UNAVAILABLE {
                 permit.wasted();

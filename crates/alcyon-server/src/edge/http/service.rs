@@ -46,7 +46,7 @@ pub(super) async fn alive() -> Response {
 /// `GET /readyz`: new work is welcome.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     if app.lifecycle.phase() > Phase::Running {
-        return Err(Problem::draining());
+        return Err(Problem::draining(app.sessions.elsewhere.as_ref()));
     }
     let unable = |code, message| Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, code, message, 5_000));
     match app.sessions.logs.health() {
@@ -58,5 +58,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    #[allow(clippy::cast_precision_loss)] // far below 2^52
+    app.metrics.client_memory.set(app.lifecycle.memory().used() as f64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
 }

@@ -83,6 +83,11 @@ impl Decoder {
         }
     }
 
+    /// Bytes of memory, for messages that are not whole yet.
+    pub(crate) fn held(&self) -> usize {
+        self.payload.capacity() + self.control.capacity()
+    }
+
     /// Takes bytes off the front of `input` until there is something to say, or nothing left.
     pub(crate) fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, ProtocolError> {
         loop {

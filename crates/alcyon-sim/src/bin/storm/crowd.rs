@@ -28,6 +28,11 @@ use super::{
 
 /// Bytes of a message.
 pub const MESSAGE: usize = 256;
+/// What is offered first when it is found out how much is taken, and at the most, messages a second.
+const FIRST_STEP: f64 = 2_000.0;
+const LAST_STEP: f64 = 200_000.0;
+/// Whoever is to offer and is late by more than this at the end leaves out the rest.
+const LATEST: Duration = Duration::from_secs(1);
 /// Connections that are opened at once.
 const OPENING: usize = 64;
 
@@ -86,11 +91,10 @@ pub struct Crowd {
     random: StdRng,
 }
 
-enum Order {
-    /// A message in one of this person's conversations, due then.
-    Write { due: u32, any: usize },
-    /// As many messages as are answered, with so many in flight, until then.
-    AsFastAs { window: usize, until: u32 },
+/// A message in one of this person's conversations, due then.
+struct Order {
+    due: u32,
+    any: usize,
 }
 
 /// How a crowd is made.
@@ -166,9 +170,14 @@ impl Crowd {
     pub async fn offer(&mut self, phases: &[Phase]) -> f64 {
         let begin = self.log.origin.elapsed();
         let seed = self.random.random();
+        let end = begin + Duration::from_secs_f64(phases.iter().map(|phase| phase.seconds).sum());
         for at in Arrivals::new(phases, seed) {
             let due = begin + at;
             let now = self.log.origin.elapsed();
+            if now > end + LATEST {
+                // More than one core can offer: whoever asks sees it in what was offered, and in how late the last ones were.
+                break;
+            }
             if due > now {
                 tokio::time::sleep(due - now).await;
             }
@@ -177,30 +186,31 @@ impl Crowd {
             let any: usize = self.random.random_range(0..self.conversations.max(1));
             let person = any % self.people.len();
             // Whoever has lost the connection is counted there.
-            if self.people[person].send(Order::Write { due: micros(due), any }).is_err() {
+            if self.people[person].send(Order { due: micros(due), any }).is_err() {
                 self.log.done(Class::Message, Fate::Unanswered, micros(due));
             }
             if late > Duration::from_millis(1) {
                 tokio::task::yield_now().await;
             }
         }
-        let end = begin + Duration::from_secs_f64(phases.iter().map(|phase| phase.seconds).sum());
         tokio::time::sleep(end.saturating_sub(self.log.origin.elapsed())).await;
         begin.as_secs_f64()
     }
 
-    /// What the server takes at the most: everybody writes as soon as a message is answered. Messages a second, in the second
-    /// half of that time.
-    pub async fn peak(&mut self, seconds: f64, window: usize) -> f64 {
-        let begin = self.log.origin.elapsed().as_secs_f64();
-        let until = micros(self.log.origin.elapsed() + Duration::from_secs_f64(seconds));
-        for person in &self.people {
-            let _gone = person.send(Order::AsFastAs { window, until });
+    /// What the server takes at the most of messages that come as they come: more and more are offered, a step of so many
+    /// seconds each, until less than three quarters are taken twice in a row. The best step, messages a second.
+    pub async fn capacity(&mut self, step: f64) -> f64 {
+        let (mut per_second, mut best, mut poor): (f64, f64, u32) = (FIRST_STEP, 0.0, 0);
+        while poor < 2 && per_second < LAST_STEP {
+            let begin = self.offer(&[Phase { per_second, seconds: step }]).await;
+            let samples = self.log.samples.borrow();
+            #[allow(clippy::cast_precision_loss)] // counts
+            let taken = samples.done_between(Class::Message, begin, begin + step).accepted as f64 / step;
+            best = best.max(taken);
+            poor = if taken < 0.75 * per_second { poor + 1 } else { 0 };
+            per_second *= 1.2;
         }
-        tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-        #[allow(clippy::cast_precision_loss)] // counts
-        let accepted = self.log.samples.borrow().done_between(Class::Message, begin + seconds / 2.0, begin + seconds).accepted as f64;
-        accepted / (seconds / 2.0)
+        best
     }
 
     /// Waits until everything is answered, or so long, and sends everybody home. What is still open counts as unanswered.
@@ -245,7 +255,6 @@ impl Person {
     /// Until there are no more orders and everything is answered, or the connection breaks.
     async fn live(mut self, mut orders: UnboundedReceiver<Order>) {
         let log = self.log.clone();
-        let mut fast: Option<(usize, u32)> = None;
         let mut more = true;
         while more || !self.pending.is_empty() {
             tokio::select! {
@@ -257,23 +266,13 @@ impl Person {
                 }
                 order = orders.recv(), if more => match order {
                     Some(order) => {
-                        self.follow(order, &mut fast);
+                        self.write(order);
                         while let Ok(order) = orders.try_recv() {
-                            self.follow(order, &mut fast);
+                            self.write(order);
                         }
                     }
                     None => more = false,
                 },
-            }
-            if let Some((window, until)) = fast {
-                let now = log.now();
-                if now < until {
-                    while self.pending.len() < window {
-                        self.write(now, self.pending.len());
-                    }
-                } else {
-                    fast = None;
-                }
             }
             if self.wire.try_flush().is_err() {
                 break;
@@ -281,14 +280,8 @@ impl Person {
         }
     }
 
-    fn follow(&mut self, order: Order, fast: &mut Option<(usize, u32)>) {
-        match order {
-            Order::Write { due, any } => self.write(due, any),
-            Order::AsFastAs { window, until } => *fast = Some((window, until)),
-        }
-    }
-
-    fn write(&mut self, due: u32, any: usize) {
+    fn write(&mut self, order: Order) {
+        let Order { due, any } = order;
         if self.writes.is_empty() {
             return;
         }

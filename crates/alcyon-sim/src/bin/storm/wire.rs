@@ -25,6 +25,8 @@ pub struct Wire {
     stream: TcpStream,
     out: Vec<u8>,
     input: Vec<u8>,
+    /// Of `input`, what was taken.
+    taken: usize,
     last_request: u64,
 }
 
@@ -83,7 +85,7 @@ impl Wire {
             bail!("no upgrade: {}", String::from_utf8_lossy(&input).lines().next().unwrap_or_default());
         }
         input.drain(..end);
-        Ok(Self { stream, out: Vec::new(), input, last_request: 0 })
+        Ok(Self { stream, out: Vec::new(), input, taken: 0, last_request: 0 })
     }
 
     /// Puts a request into the buffer; its number.
@@ -157,15 +159,19 @@ impl Wire {
     /// The next whole frame that was read.
     pub fn take(&mut self) -> anyhow::Result<Option<proto::ServerFrame>> {
         loop {
-            let Some((first, begin, end)) = frame(&self.input) else {
+            let rest = &self.input[self.taken..];
+            let Some((first, begin, end)) = frame(rest) else {
+                self.input.drain(..self.taken);
+                self.taken = 0;
                 return Ok(None);
             };
-            let payload = self.input[begin..end].to_vec();
-            self.input.drain(..end);
+            let payload = &rest[begin..end];
+            self.taken += end;
             match first & 0x0F {
-                2 => return Ok(Some(proto::ServerFrame::decode(payload.as_slice())?)),
+                2 => return Ok(Some(proto::ServerFrame::decode(payload)?)),
                 8 => bail!("the server closed the connection"),
                 9 => {
+                    let payload = payload.to_vec();
                     self.head(0x8A, payload.len());
                     self.out.extend(payload);
                 }

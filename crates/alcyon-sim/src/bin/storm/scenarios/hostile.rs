@@ -1,15 +1,17 @@
 //! People who mean harm, beside people who write: those must not notice.
 
 use std::{
+    io,
     net::{Ipv4Addr, SocketAddr},
+    thread,
     time::Duration,
 };
 
 use alcyon_sim::light::LightLog;
 use alcyon_wire::proto::{self, client_frame};
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use bytes::Bytes;
-use tokio::{io::AsyncWriteExt, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
 
 use crate::{
     arrivals::Phase,
@@ -20,8 +22,8 @@ use crate::{
     wire::{BAND, Wire, source, tcp},
 };
 
-/// What the server may hold, bytes, whatever is offered.
-const CEILING: f64 = 512.0;
+/// What the server may hold, MiB, whatever is offered: it is told so.
+const CEILING: u32 = 512;
 
 pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::new(
@@ -29,7 +31,7 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
         "People write to each other while others open connections and send half a request, send garbage and frames that are too large, subscribe to \
          a long log and never read, and open thousands of connections from one address.",
     );
-    let server = field.start("hostile", &[])?;
+    let server = field.start("hostile", &[&format!("--limits-memory-mebibytes={CEILING}"), "--limits-connections-per-address=1000"])?;
     let log = Log::new();
     let watch = server.watch(&log);
     let connections = field.size(500, 50);
@@ -38,11 +40,9 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let (calm, storm) = field.size((15.0, 45.0), (4.0, 8.0));
     let per_second = field.size(500.0, 100.0);
     let begin = crowd.offer(&[Phase { per_second, seconds: calm }]).await;
-    let enemies = enemies(server.address, field);
+    let enemies = Enemies::come(server.address, field)?;
     let stormed = crowd.offer(&[Phase { per_second, seconds: storm }]).await;
-    for enemy in enemies {
-        enemy.abort();
-    }
+    enemies.go()?;
     crowd.go_home(Duration::from_secs(30)).await;
     let seen = watch.end();
     let samples = log.samples.borrow();
@@ -68,15 +68,42 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     outcome.at_most(format!("99 of 100 of them (calm: {quiet:.2} ms)"), during.quantile(0.99), limit, "ms");
     #[allow(clippy::cast_precision_loss)] // sizes
     let most = seen.iter().map(|seen| seen.memory).max().unwrap_or(0) as f64 / 1048576.0;
-    outcome.at_most("memory of the server", Some(most), CEILING, "MiB");
+    outcome.at_most("memory of the server", Some(most), f64::from(CEILING), "MiB");
     let silent = seen.iter().filter(|seen| seen.status_ms.is_none()).count();
     outcome.mark("the status page answers", "every time", format!("{silent} times not"), silent == 0);
     outcome.draw(&samples, &seen);
     Ok(outcome)
 }
 
-fn enemies(server: SocketAddr, field: &Field<'_>) -> Vec<JoinHandle<()>> {
-    let each = field.size(20, 3);
+/// They have a thread of their own: what they do must not make those late who are measured.
+struct Enemies {
+    thread: thread::JoinHandle<io::Result<()>>,
+    end: oneshot::Sender<()>,
+}
+
+impl Enemies {
+    fn come(server: SocketAddr, field: &Field<'_>) -> io::Result<Self> {
+        let (each, many) = (field.size(20, 3), field.size(4_000, 200));
+        let (end, ended) = oneshot::channel();
+        let thread = thread::Builder::new().name("enemies".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            tokio::task::LocalSet::new().block_on(&runtime, async {
+                let _all = enemies(server, each, many);
+                let _told_or_gone = ended.await;
+            });
+            Ok(())
+        })?;
+        Ok(Self { thread, end })
+    }
+
+    fn go(self) -> Result<()> {
+        let _gone = self.end.send(());
+        self.thread.join().map_err(|_| anyhow!("the enemies' thread has panicked"))??;
+        Ok(())
+    }
+}
+
+fn enemies(server: SocketAddr, each: usize, many: usize) -> Vec<JoinHandle<()>> {
     let mut enemies = Vec::new();
     for index in 0..each {
         let from = source((10_000 + index) * BAND);
@@ -85,7 +112,6 @@ fn enemies(server: SocketAddr, field: &Field<'_>) -> Vec<JoinHandle<()>> {
         enemies.push(tokio::task::spawn_local(for_ever(move || oversize(server, from))));
         enemies.push(tokio::task::spawn_local(for_ever(move || slow_reader(server, from))));
     }
-    let many = field.size(4_000, 200);
     // One address, and not one of those who write.
     let from = Ipv4Addr::new(127, 250, 0, 1);
     enemies.push(tokio::task::spawn_local(async move {

@@ -1,9 +1,11 @@
 //! The scenarios, each with its pass marks.
 
+mod dark;
 mod herd;
 mod hostile;
 mod overload;
 mod push_over;
+mod retry_storm;
 mod sign_ups;
 
 use anyhow::Result;
@@ -56,15 +58,8 @@ impl Scenario {
             Self::Herd => herd::run(field).await,
             Self::PushOver => push_over::run(field).await,
             Self::Hostile => hostile::run(field).await,
-            Self::RetryStorm => Ok(not_there("retry-storm", "attempts per message under 100 % refusals", "at most 1.1")),
-            Self::Dark => Ok(not_there("dark", "sign-up by the remaining means, and all messaging", "goes on")),
+            Self::RetryStorm => retry_storm::run(field).await,
+            Self::Dark => dark::run(field).await,
         }
     }
-}
-
-/// What it needs of the product is not there yet: that is a failure, said as such.
-fn not_there(name: &'static str, what: &str, limit: &str) -> Outcome {
-    let mut outcome = Outcome::new(name, "Not run: what it is about is not in the product yet.");
-    outcome.mark(what, limit, "not there yet", false);
-    outcome
 }

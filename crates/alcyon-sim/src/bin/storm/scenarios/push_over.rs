@@ -37,7 +37,7 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
         let mut crowd = Crowd::gather(server.address, shape, &log).await?;
         let peak = match peak {
             Some(peak) => peak,
-            None => *peak.insert(crowd.peak(field.size(10.0, 3.0), 16).await),
+            None => *peak.insert(crowd.capacity(field.size(2.0, 0.3)).await),
         };
         ensure!(peak > 0.0, "the server took nothing");
         tokio::time::sleep(Duration::from_secs(1)).await;
