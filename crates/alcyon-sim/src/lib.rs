@@ -13,11 +13,14 @@
 //! # Ok(()) }
 //! ```
 
+pub mod document;
 pub mod fault;
 pub mod http;
 pub mod inprocess;
+pub mod lane;
 pub mod liar;
 pub mod light;
+pub mod machine;
 pub mod person;
 pub mod process;
 pub mod room;

@@ -46,6 +46,18 @@ impl TestAuthority {
         &self.authority_file
     }
 
+    /// The certificate for this machine, PEM.
+    #[must_use]
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// Its private key, PEM.
+    #[must_use]
+    pub fn key(&self) -> &Path {
+        &self.key
+    }
+
     /// What makes a server show the certificate.
     #[must_use]
     pub fn server_arguments(&self) -> [String; 4] {

@@ -11,11 +11,12 @@ use std::{
 
 use alcyon_client::{Client, Connection, ConversationId, Handle, HttpRequest, HttpResponse, ServerUrl, Store, Transport, TransportError};
 use alcyon_net::{NetOptions, NetTransport, SystemClock};
-use alcyon_sim::process::{ServerProcess, ServerSetup};
+use alcyon_sim::{
+    machine::CpuMeter,
+    process::{ServerProcess, ServerSetup},
+};
 use alcyon_store::StoreKey;
 use anyhow::{Context, ensure};
-
-use super::machine::CpuMeter;
 
 /// Doors that the client opens with one commit at most.
 const AT_ONCE: usize = 32;
