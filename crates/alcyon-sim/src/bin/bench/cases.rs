@@ -1,6 +1,6 @@
 //! What is measured.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use alcyon_sim::{
     lane::{Group, connect, lanes, open_idle, origin, receive},

@@ -72,8 +72,11 @@ const FILES: u32 = 20_000;
 /// Who is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum System {
+    /// alcyon-server.
     Ours,
+    /// ejabberd.
     Ejabberd,
+    /// prosody.
     Prosody,
 }
 
@@ -81,6 +84,7 @@ impl System {
     /// In this order in every round.
     pub const ALL: [Self; 3] = [Self::Ours, Self::Ejabberd, Self::Prosody];
 
+    /// As the table calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",

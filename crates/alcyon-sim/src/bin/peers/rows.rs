@@ -27,7 +27,7 @@ impl Row {
             Self::SignUp => "sign-up, a new connection each",
             Self::StoreSmall => "store, 256 B, for somebody who is away",
             Self::StoreLarge => "store, 1 KiB, for somebody who is away",
-            Self::DrainWithLogin => "drain, 256 B, 50 a person, connecting and login included",
+            Self::DrainWithLogin => "drain, 256 B, connecting and login included",
             Self::Drain => "drain, 256 B, net of connecting and login",
             Self::OnlineOne => "online delivery, 256 B, 1 in flight",
             Self::OnlineFour => "online delivery, 256 B, 4 in flight",
