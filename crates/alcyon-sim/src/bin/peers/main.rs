@@ -141,9 +141,9 @@ fn main() -> anyhow::Result<()> {
     allow_files()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Whatever ends the run, the servers end with their values.
-    let table = runtime.block_on(async {
+    let (table, failed) = runtime.block_on(async {
         tokio::select! {
-            table = run(&arguments) => table,
+            done = run(&arguments) => done,
             _ = tokio::signal::ctrl_c() => bail!("interrupted"),
         }
     })?;
@@ -152,10 +152,12 @@ fn main() -> anyhow::Result<()> {
     } else {
         println!("\n{}", table.markdown())
     }
+    ensure!(failed.is_empty(), "not measured to the end, and nothing written: {failed:?}");
     if arguments.write { table.write() } else { Ok(()) }
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<Table> {
+/// The table, and the cases that failed: what others have measured is not lost with them.
+async fn run(arguments: &Arguments) -> anyhow::Result<(Table, Vec<Case>)> {
     let Arguments { cases, rounds, short, server_core, generator_core: _, data, write: _, json: _ } = arguments;
     let folder = match data {
         Some(folder) => tempfile::tempdir_in(folder)?,
@@ -164,14 +166,18 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Table> {
     let (rounds, sizes) = if *short { (1, Sizes::SHORT) } else { ((*rounds).max(1), Sizes::FULL) };
     let versions = [version(ejabberd::PACKAGE)?, version(prosody::PACKAGE)?];
     let mut table = Table::new(machine::describe()?, versions.into(), rounds);
+    let mut failed = Vec::new();
     let cases = if cases.is_empty() { Case::value_variants() } else { cases };
     for case in cases {
         // Each case has servers of its own: none pays for what another has left behind.
         let folder = folder.path().join(format!("{case:?}"));
         std::fs::create_dir_all(&folder)?;
-        run_case(*case, rounds, sizes, &folder, *server_core, &mut table).await.with_context(|| format!("{case:?}"))?;
+        if let Err(error) = run_case(*case, rounds, sizes, &folder, *server_core, &mut table).await {
+            eprintln!("{case:?} failed: {error:#}");
+            failed.push(*case);
+        }
     }
-    Ok(table)
+    Ok((table, failed))
 }
 
 async fn run_case(case: Case, rounds: usize, sizes: Sizes, folder: &Path, core: usize, table: &mut Table) -> anyhow::Result<()> {

@@ -47,7 +47,7 @@ impl Table {
     pub fn markdown(&self) -> String {
         let Self { machine, versions, rounds, rows, syncs } = self;
         let mut text = format!(
-            "Medians of {rounds} rounds, the systems in turn in each; *times ours* is the median of the rounds' ratios. {machine}. {}.\n\n\
+            "Medians, rounds: {rounds}, the systems in turn in each; *times ours* is the median of the rounds' ratios. {machine}. {}.\n\n\
              | what | ours | ejabberd | prosody | ejabberd, times ours | prosody, times ours | goal | met |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- |\n",
             versions.join(", ")
@@ -160,7 +160,7 @@ mod tests {
     fn ratios_are_of_rounds_and_goals_need_both_peers() {
         let mut table = table();
         let text = table.markdown();
-        assert!(text.contains("Medians of 3 rounds"), "{text}");
+        assert!(text.contains("Medians, rounds: 3,"), "{text}");
         assert!(text.contains("A machine. ejabberd 1, prosody 2."), "{text}");
         // 20, 10.5, 11 and 9, 15, 10.33.
         assert!(
