@@ -9,6 +9,7 @@ mod dependencies;
 mod fuzz;
 mod group_storm;
 mod page;
+mod peers;
 mod serve;
 mod steps;
 mod storm;
@@ -52,6 +53,8 @@ enum Chore {
     },
     /// The nights that have brought others down, against a real server; prints what held and writes a page with plots
     Storm(storm::Options),
+    /// Our server side by side with ejabberd and prosody, which are installed from Debian where they are lacking
+    Peers(peers::Options),
     /// Groups in a long storm: people, servers and connections that fail, in the release build
     GroupStorm(group_storm::Options),
     /// Build the fuzz targets and run them
@@ -87,6 +90,7 @@ fn carry_out(chore: Chore, steps: &mut Steps) -> Result<()> {
             steps::succeed(bench.args(arguments))
         }
         Chore::Storm(options) => storm::run(&workspace, &options),
+        Chore::Peers(options) => peers::run(&workspace, steps, &options),
         Chore::GroupStorm(options) => group_storm::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, steps, &options),
         Chore::Web(options) => wasm::run(&workspace, steps, &options),

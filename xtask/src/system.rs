@@ -27,6 +27,9 @@ pub static WEB: [Need; 3] = [CLANG, WASM_STD, NODE];
 /// For every test.
 pub static ALL: [Need; 7] = [C_COMPILER, LIBCRYPTO, CLANG, WASM_STD, NODE, CHROMIUM, PYTHON];
 
+/// For the servers that ours is compared with.
+pub static PEERS: [Need; 4] = [EJABBERD, PROSODY, STRACE, UTIL_LINUX];
+
 const C_COMPILER: Need =
     Need { what: "a C and C++ compiler", is_there: || find("c++").is_some() && find("cc").is_some(), packages: &["g++"] };
 const LIBCRYPTO: Need = Need {
@@ -57,10 +60,48 @@ const PYTHON: Need = Need {
     is_there: || succeeds(Command::new("python3").args(["-c", "import venv, ensurepip"])),
     packages: &["python3-venv"],
 };
+const EJABBERD: Need = Need {
+    what: "ejabberd",
+    is_there: || PathBuf::from("/usr/sbin/ejabberdctl").is_file() && find("erl").is_some(),
+    packages: &["ejabberd"],
+};
+const PROSODY: Need = Need { what: "prosody", is_there: || find("prosody").is_some(), packages: &["prosody"] };
+const STRACE: Need = Need { what: "strace", is_there: || find("strace").is_some(), packages: &["strace"] };
+const UTIL_LINUX: Need = Need {
+    what: "taskset, prlimit and setpriv",
+    is_there: || ["taskset", "prlimit", "setpriv"].into_iter().all(|program| find(program).is_some()),
+    packages: &["util-linux"],
+};
 const CHROMIUM: Need = Need { what: "Chromium", is_there: || chromium().is_ok(), packages: &["chromium"] };
 
 /// Installs what is lacking, or names it.
 pub fn install(needs: &[Need]) -> Result<()> {
+    install_by(needs, "apt-get -qq update; apt-get -qq install --yes --no-install-recommends \"$@\"")
+}
+
+/// The same for packages that come with services: none of them is started, now or at the next start of the machine.
+///
+/// Debian's scripts ask a program that they look for in one place whether they may start a service. Where there is none, one
+/// that says no stands there meanwhile.
+pub fn install_without_services(needs: &[Need]) -> Result<()> {
+    install_by(
+        needs,
+        "policy=/usr/sbin/policy-rc.d
+        if [ ! -e $policy ]; then
+            trap 'rm -f $policy' EXIT
+            printf '#!/bin/sh\\nexit 101\\n' > $policy
+            chmod 755 $policy
+        fi
+        apt-get -qq update
+        apt-get -qq install --yes --no-install-recommends \"$@\"
+        for package; do
+            if systemctl is-enabled --quiet $package 2>/dev/null; then systemctl disable --quiet $package; fi
+        done",
+    )
+}
+
+/// By a script that root runs with the packages as its arguments; any command of it that fails ends it.
+fn install_by(needs: &[Need], script: &str) -> Result<()> {
     let lacking: Vec<&Need> = needs.iter().filter(|need| !(need.is_there)()).collect();
     if lacking.is_empty() {
         return Ok(());
@@ -76,12 +117,8 @@ pub fn install(needs: &[Need]) -> Result<()> {
     if !root && !succeeds(Command::new("sudo").args(["-n", "true"])) {
         bail!("this needs root; run: sudo apt-get install {}", packages.join(" "));
     }
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new(if root { "env" } else { "sudo" });
-        succeed(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(arguments))
-    };
-    apt(&["update"])?;
-    apt(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat())?;
+    let mut command = Command::new(if root { "env" } else { "sudo" });
+    succeed(command.args(["DEBIAN_FRONTEND=noninteractive", "sh", "-ec", script, "sh"]).args(&packages))?;
     match lacking.iter().find(|need| !(need.is_there)()) {
         Some(need) => bail!("still lacking after `apt-get install {}`: {}", packages.join(" "), need.what),
         None => Ok(()),

@@ -13,11 +13,16 @@
 //! # Ok(()) }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod document;
 pub mod fault;
 pub mod http;
 pub mod inprocess;
+pub mod lane;
 pub mod liar;
 pub mod light;
+pub mod machine;
 pub mod person;
 pub mod process;
 pub mod room;

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -29,7 +30,9 @@ impl TestAuthority {
         let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
         let names = ["localhost", "127.0.0.1", NAME].map(str::to_owned).to_vec();
-        let certificate = CertificateParams::new(names)?.signed_by(&key, &authority)?;
+        let mut parameters = CertificateParams::new(names)?;
+        parameters.not_after = rcgen::date_time_ymd(this_year()? + 2, 1, 1);
+        let certificate = parameters.signed_by(&key, &authority)?;
         let write = |name: &str, text: String| -> anyhow::Result<PathBuf> {
             let path = folder.join(name);
             fs::write(&path, text)?;
@@ -49,6 +52,18 @@ impl TestAuthority {
         &self.authority_file
     }
 
+    /// The certificate for this machine, PEM.
+    #[must_use]
+    pub fn certificate(&self) -> &Path {
+        &self.certificate
+    }
+
+    /// Its private key, PEM.
+    #[must_use]
+    pub fn key(&self) -> &Path {
+        &self.key
+    }
+
     /// What makes a server show the certificate.
     #[must_use]
     pub fn server_arguments(&self) -> [String; 4] {
@@ -64,4 +79,10 @@ impl TestAuthority {
         let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
         Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
     }
+}
+
+/// rcgen's certificates would end in 4096. Servers that set a timer for the end (ejabberd) can't count that far.
+fn this_year() -> anyhow::Result<i32> {
+    const SECONDS: u64 = 31_556_952;
+    Ok(i32::try_from(1970 + SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / SECONDS)?)
 }

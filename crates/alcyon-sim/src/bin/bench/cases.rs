@@ -1,23 +1,20 @@
 //! What is measured.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::path::Path;
 
 use alcyon_sim::{
-    light::{LightClient, LightLog, Origin, refused},
+    lane::{Group, connect, lanes, open_idle, origin, receive},
+    light::{LightClient, LightLog, refused},
+    machine::{Spent, Stopwatch, resident},
     process::{ServerProcess, ServerSetup},
+    sign_up::Crowd,
     tls::TestAuthority,
 };
-use alcyon_wire::proto::{self, client_frame, server_frame};
+use alcyon_wire::proto::{self, server_frame};
 use anyhow::{bail, ensure};
-use bytes::Bytes;
 use futures::future::try_join_all;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use super::{
-    machine::{CpuMeter, resident},
-    report::Measured,
-    sign_up,
-};
+use super::report::Measured;
 
 /// One line of the table.
 pub struct Case {
@@ -62,6 +59,7 @@ const PAIRS: usize = 100;
 const SMALL: usize = 256;
 const QUEUED: usize = 50;
 const CONVERSATIONS: usize = 50;
+const NEWCOMERS_AT_ONCE: usize = 32;
 
 impl Case {
     pub fn all(scale: f64) -> Vec<Self> {
@@ -143,7 +141,7 @@ impl Case {
                 Kind::Drain => self.drain(&server, run).await?,
                 Kind::Online { window } => self.online(&server, run, window).await?,
                 Kind::Group { seats, window } => self.group(&server, run, seats, window).await?,
-                Kind::SignUp { keep_alive } => sign_up::run(&server, run, self.operations, keep_alive).await?,
+                Kind::SignUp { keep_alive } => self.sign_up(&server, run, keep_alive).await?,
                 Kind::Resume => self.resume(&server, run).await?,
                 Kind::Idle { .. } => bail!("an idle connection has no run"),
             };
@@ -157,68 +155,64 @@ impl Case {
     }
 
     async fn append(&self, server: &ServerProcess, run: usize, bytes: usize, window: usize) -> anyhow::Result<Spent> {
-        let mut lanes = lanes(server, run, CONNECTIONS, 4, 1).await?;
+        let mut lanes = lanes(server.url(), run, CONNECTIONS, 4, 1).await?;
         let each = self.operations / CONNECTIONS;
-        let watch = Stopwatch::start(server)?;
+        let watch = Stopwatch::start(server.id())?;
         try_join_all(lanes.iter_mut().map(|lane| lane.append_many(each, bytes, window))).await?;
         watch.stop()
     }
 
     async fn drain(&self, server: &ServerProcess, run: usize) -> anyhow::Result<Spent> {
         let logs = self.operations / CONNECTIONS / QUEUED;
-        let mut lanes = lanes(server, run, CONNECTIONS, logs, 2).await?;
+        let mut lanes = lanes(server.url(), run, CONNECTIONS, logs, 2).await?;
         try_join_all(lanes.iter_mut().map(|lane| lane.append_many(logs * QUEUED, SMALL, 16))).await?;
-        let mut readers = connect(server, run, CONNECTIONS).await?;
-        let watch = Stopwatch::start(server)?;
+        let mut readers = connect(server.url(), run, CONNECTIONS).await?;
+        let watch = Stopwatch::start(server.id())?;
         try_join_all(readers.iter_mut().zip(&lanes).map(|(reader, lane)| lane.read_all(reader, logs * QUEUED))).await?;
         watch.stop()
     }
 
     async fn online(&self, server: &ServerProcess, run: usize, window: usize) -> anyhow::Result<Spent> {
-        let mut lanes = lanes(server, run, PAIRS, 1, 2).await?;
-        let mut readers = connect(server, run, PAIRS).await?;
+        let mut lanes = lanes(server.url(), run, PAIRS, 1, 2).await?;
+        let mut readers = connect(server.url(), run, PAIRS).await?;
         let each = self.operations / PAIRS;
         for (reader, lane) in readers.iter_mut().zip(&lanes) {
             reader.call(lane.subscribe(0)).await?;
         }
         let seats: Vec<Vec<LightLog>> = lanes.iter().map(|lane| lane.readers.clone()).collect();
-        let watch = Stopwatch::start(server)?;
+        let watch = Stopwatch::start(server.id())?;
         let senders = try_join_all(lanes.iter_mut().map(|lane| lane.append_many(each, SMALL, window)));
         let receivers = try_join_all(readers.iter_mut().zip(&seats).map(|(reader, seats)| receive(reader, seats, each)));
-        let (sent, received) = tokio::join!(senders, receivers);
-        sent?;
-        received?;
+        // Where one is refused, the others would wait for ever.
+        tokio::try_join!(senders, receivers)?;
         watch.stop()
     }
 
     /// One writes and `seats` listen, each on a connection of its own. An operation is a delivery.
     async fn group(&self, server: &ServerProcess, run: usize, seats: usize, window: usize) -> anyhow::Result<Spent> {
-        let writer = LightLog::random();
-        let listeners: Vec<LightLog> = (0..seats).map(|_| writer.sibling()).collect();
-        let mut client = LightClient::connect_from(server.url(), None, origin(run, seats)).await?;
-        let all: Vec<&LightLog> = std::iter::once(&writer).chain(&listeners).collect();
-        match client.call(LightLog::create(&all)).await? {
-            server_frame::Body::Receipt(_) => {}
-            other => return Err(refused(&other)),
-        }
-        let mut readers = connect(server, run, seats).await?;
-        for (reader, seat) in readers.iter_mut().zip(&listeners) {
-            reader.call(client_frame::Body::Subscribe(proto::Subscribe { logs: vec![seat.subscription(0)] })).await?;
-        }
-        let random = StdRng::seed_from_u64(run as u64);
-        let mut lane = Lane { client, logs: vec![writer], readers: Vec::new(), random };
+        let mut group = Group::gather(server.url(), run, seats).await?;
         let messages = self.operations / seats;
-        let watch = Stopwatch::start(server)?;
-        let receivers = readers.iter_mut().zip(&listeners).map(|(reader, seat)| receive(reader, std::slice::from_ref(seat), messages));
-        tokio::try_join!(lane.append_many(messages, SMALL, window), try_join_all(receivers))?;
+        let watch = Stopwatch::start(server.id())?;
+        group.talk(messages, SMALL, window).await?;
+        watch.stop()
+    }
+
+    async fn sign_up(&self, server: &ServerProcess, run: usize, keep_alive: bool) -> anyhow::Result<Spent> {
+        let crowd = Crowd::gather(server.url(), run, NEWCOMERS_AT_ONCE, self.operations / NEWCOMERS_AT_ONCE).await?;
+        let watch = Stopwatch::start(server.id())?;
+        if keep_alive {
+            crowd.on_open_connections().await?
+        } else {
+            crowd.on_new_connections().await?
+        }
         watch.stop()
     }
 
     async fn resume(&self, server: &ServerProcess, run: usize) -> anyhow::Result<Spent> {
-        let mut lanes = lanes(server, run, CONNECTIONS, CONVERSATIONS, 2).await?;
+        let mut lanes = lanes(server.url(), run, CONNECTIONS, CONVERSATIONS, 2).await?;
         try_join_all(lanes.iter_mut().map(|lane| lane.append_many(CONVERSATIONS * 2, SMALL, 16))).await?;
         let each = self.operations / CONNECTIONS;
-        let watch = Stopwatch::start(server)?;
+        let watch = Stopwatch::start(server.id())?;
         // Every log has two entries and the session has read both: nothing is new, which is what most resumes find.
         try_join_all(lanes.iter().enumerate().map(async |(index, lane)| {
             for _ in 0..each {
@@ -248,155 +242,15 @@ impl Case {
             let tls = authority.as_ref().map(TestAuthority::client_config).transpose()?;
             let server = setup.start()?;
             // Code that runs for the first time, and pools that grow once, are no connection's.
-            let first = open_idle(&server, tls.as_ref(), CONNECTIONS, 0).await?;
+            let first = open_idle(server.url(), tls.as_ref(), CONNECTIONS, 0).await?;
             let before = resident(server.id())?;
-            let rest = open_idle(&server, tls.as_ref(), self.operations, 1).await?;
+            let rest = open_idle(server.url(), tls.as_ref(), self.operations, 1).await?;
             let after = resident(server.id())?;
             figures.push((count_bytes(after) - count_bytes(before)) / count(self.operations) / 1024.0);
             drop((first, rest));
         }
         Ok(Measured { figures, operations: self.operations, rate: 0.0 })
     }
-}
-
-/// CPU and wall-clock time.
-pub struct Stopwatch {
-    cpu: CpuMeter,
-    wall: Instant,
-}
-
-/// What a run took.
-pub struct Spent {
-    pub cpu_us: f64,
-    pub wall_s: f64,
-}
-
-impl Stopwatch {
-    pub fn start(server: &ServerProcess) -> anyhow::Result<Self> {
-        Ok(Self { cpu: CpuMeter::start(server.id())?, wall: Instant::now() })
-    }
-
-    pub fn stop(self) -> anyhow::Result<Spent> {
-        let wall_s = self.wall.elapsed().as_secs_f64();
-        Ok(Spent { cpu_us: count_bytes(self.cpu.nanoseconds()?) / 1000.0, wall_s })
-    }
-}
-
-/// A connection that writes, with its logs, and the second seats there that others read with.
-struct Lane {
-    client: LightClient,
-    logs: Vec<LightLog>,
-    readers: Vec<LightLog>,
-    random: StdRng,
-}
-
-impl Lane {
-    /// Appends to its logs in turn, with at most `window` requests unanswered.
-    async fn append_many(&mut self, count: usize, bytes: usize, window: usize) -> anyhow::Result<()> {
-        let Self { client, logs, random, .. } = self;
-        let mut turns = logs.iter().cycle();
-        let (mut sent, mut answered) = (0, 0);
-        while answered < count {
-            while sent < count && sent - answered < window {
-                let Some(log) = turns.next() else { bail!("a lane without logs") };
-                let mut payload = vec![0; bytes];
-                random.fill(payload.as_mut_slice());
-                client.post(log.append(Bytes::from(payload))).await?;
-                sent += 1;
-            }
-            client.flush().await?;
-            match client.next().await?.body {
-                Some(server_frame::Body::Receipt(_)) => answered += 1,
-                Some(other) => return Err(refused(&other)),
-                None => bail!("a frame without body"),
-            }
-        }
-        Ok(())
-    }
-
-    fn subscribe(&self, after: u64) -> client_frame::Body {
-        client_frame::Body::Subscribe(proto::Subscribe { logs: self.readers.iter().map(|log| log.subscription(after)).collect() })
-    }
-
-    async fn read_all(&self, reader: &mut LightClient, count: usize) -> anyhow::Result<()> {
-        match reader.call(self.subscribe(0)).await? {
-            server_frame::Body::Subscribed(proto::Subscribed { logs }) => ensure!(logs.iter().all(|log| log.refusal.is_none()), "refused"),
-            other => return Err(refused(&other)),
-        }
-        receive(reader, &self.readers, count).await
-    }
-}
-
-/// Takes entries, gives the credit back and acknowledges what a log has brought.
-async fn receive(reader: &mut LightClient, seats: &[LightLog], count: usize) -> anyhow::Result<()> {
-    let mut received = 0;
-    while received < count {
-        match reader.next().await?.body {
-            Some(server_frame::Body::Entries(entries)) => {
-                let bytes = entries.entries.iter().map(|entry| entry.payload.len()).sum::<usize>();
-                let number = entries.entries.len();
-                received += number;
-                reader.post(client_frame::Body::Credit(proto::Credit { entries: u32::try_from(number)?, bytes: bytes as u64 })).await?;
-                if let Some(seat) = seats.iter().find(|seat| seat.seat.log.as_bytes()[..] == entries.log[..]) {
-                    reader.post(client_frame::Body::Ack(proto::Ack { seat: Some(seat.seat.to_field()), sequence: entries.head })).await?;
-                }
-                reader.flush().await?;
-            }
-            Some(server_frame::Body::Done(_)) => {}
-            Some(other) => return Err(refused(&other)),
-            None => bail!("a frame without body"),
-        }
-    }
-    ensure!(received == count, "{received} entries instead of {count}");
-    Ok(())
-}
-
-async fn lanes(server: &ServerProcess, run: usize, connections: usize, logs: usize, seats: usize) -> anyhow::Result<Vec<Lane>> {
-    let clients = connect(server, run, connections).await?;
-    try_join_all(clients.into_iter().enumerate().map(async |(index, mut client)| {
-        let (mut writers, mut readers) = (Vec::new(), Vec::new());
-        for _ in 0..logs {
-            let writer = LightLog::random();
-            let reader = writer.sibling();
-            let both = [&writer, &reader];
-            match client.call(LightLog::create(&both[..seats.min(2)])).await? {
-                server_frame::Body::Receipt(_) => {}
-                other => return Err(refused(&other)),
-            }
-            writers.push(writer);
-            readers.push(reader);
-        }
-        let random = StdRng::seed_from_u64((run * connections + index) as u64);
-        Ok(Lane { client, logs: writers, readers, random })
-    }))
-    .await
-}
-
-async fn connect(server: &ServerProcess, run: usize, connections: usize) -> anyhow::Result<Vec<LightClient>> {
-    try_join_all((0..connections).map(|index| LightClient::connect_from(server.url(), None, origin(run, index)))).await
-}
-
-async fn open_idle(
-    server: &ServerProcess,
-    tls: Option<&Arc<rustls::ClientConfig>>,
-    number: usize,
-    run: usize,
-) -> anyhow::Result<Vec<LightClient>> {
-    let mut clients = Vec::with_capacity(number);
-    for index in 0..number {
-        let mut client = LightClient::connect_from(server.url(), tls, origin(run, index)).await?;
-        let log = LightLog::random();
-        client.call(LightLog::create(&[&log])).await?;
-        client.call(client_frame::Body::Subscribe(proto::Subscribe { logs: vec![log.subscription(0)] })).await?;
-        clients.push(client);
-    }
-    Ok(clients)
-}
-
-/// Loopback has 65,536 neighbourhoods, and the server's limits count by neighbourhood.
-pub fn origin(run: usize, index: usize) -> Origin {
-    let band = run * 1_024 + index % 1_024;
-    Origin::loopback(u8::try_from(band / 256 % 256).unwrap_or(0), u8::try_from(band % 256).unwrap_or(0))
 }
 
 #[allow(clippy::cast_precision_loss)] // far below 2^52

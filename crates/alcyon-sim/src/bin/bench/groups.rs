@@ -13,11 +13,12 @@ use alcyon_client::{
     Client, Connection, ConversationId, Handle, HttpRequest, HttpResponse, ServerUrl, Store, Synced, Transport, TransportError,
 };
 use alcyon_net::{NetOptions, NetTransport, SystemClock};
-use alcyon_sim::process::{ServerProcess, ServerSetup};
+use alcyon_sim::{
+    machine::CpuMeter,
+    process::{ServerProcess, ServerSetup},
+};
 use alcyon_store::StoreKey;
 use anyhow::{Context, bail, ensure};
-
-use super::machine::CpuMeter;
 
 /// Doors that the client opens with one commit at most.
 const AT_ONCE: usize = 32;

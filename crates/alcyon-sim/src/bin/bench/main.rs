@@ -8,18 +8,13 @@
 
 mod cases;
 mod groups;
-mod machine;
 mod report;
 mod search;
-mod sign_up;
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::path::{Path, PathBuf};
 
-use alcyon_sim::process::ServerSetup;
-use anyhow::{Context, bail};
+use alcyon_sim::{machine, process::ServerSetup};
+use anyhow::Context;
 use clap::Parser;
 
 use cases::Case;
@@ -60,7 +55,7 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    pin_generator(arguments.generator_core)?;
+    machine::pin(arguments.generator_core)?;
     if !arguments.groups.is_empty() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let rows = tokio::task::LocalSet::new().block_on(&runtime, groups(&arguments))?;
@@ -126,17 +121,4 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
         report.add(case, measured);
     }
     Ok(report)
-}
-
-/// Before the runtime starts, so that every later thread inherits it.
-fn pin_generator(core: usize) -> anyhow::Result<()> {
-    let status = Command::new("taskset")
-        .args(["-pc", &core.to_string(), &std::process::id().to_string()])
-        .stdout(std::process::Stdio::null())
-        .status()
-        .context("taskset (package util-linux)")?;
-    if !status.success() {
-        bail!("this machine has no core {core}: give --generator-core and --server-core");
-    }
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! The table.
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
-use anyhow::Context;
+use alcyon_sim::document::put;
 
 use super::cases::{Case, Unit};
 
@@ -82,7 +82,7 @@ impl Report {
 
     /// Puts the table into the document.
     pub fn write(&self) -> anyhow::Result<()> {
-        put(BEGIN, END, &self.table())
+        put(DOCUMENT, BEGIN, END, &self.table())
     }
 }
 
@@ -96,7 +96,7 @@ pub fn group_table(machine: &str, rows: &str) -> String {
 
 /// Puts that table into the document.
 pub fn write_groups(machine: &str, rows: &str) -> anyhow::Result<()> {
-    put(GROUPS_BEGIN, GROUPS_END, &group_table(machine, rows))
+    put(DOCUMENT, GROUPS_BEGIN, GROUPS_END, &group_table(machine, rows))
 }
 
 /// What searches take, as Markdown; `rows` are finished.
@@ -109,14 +109,5 @@ pub fn search_table(machine: &str, rows: &str) -> String {
 
 /// Puts that table into the document.
 pub fn write_search(table: &str) -> anyhow::Result<()> {
-    put(SEARCH_BEGIN, SEARCH_END, table)
-}
-
-/// Puts a table between two marks of the document; what stands around them stays.
-fn put(begin: &str, end: &str, table: &str) -> anyhow::Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(DOCUMENT);
-    let old = std::fs::read_to_string(&path)?;
-    let (before, rest) = old.split_once(begin).with_context(|| format!("{DOCUMENT} has no {begin}"))?;
-    let (_, after) = rest.split_once(end).with_context(|| format!("{DOCUMENT} has no {end}"))?;
-    Ok(std::fs::write(path, format!("{before}{begin}\n{table}{end}{after}"))?)
+    put(DOCUMENT, SEARCH_BEGIN, SEARCH_END, table)
 }
