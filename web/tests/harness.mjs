@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 
 import { chromium } from "playwright-core";
 
-const bin = process.env.ALCYON_BIN_DIR ?? resolve("../target/debug");
+export const bin = process.env.ALCYON_BIN_DIR ?? resolve("../target/debug");
 export const app = process.env.ALCYON_WEB_APP_OUT ?? resolve("../target/web-app");
 /** For one step. Nothing waits for it to pass but a test that fails. */
 const PATIENCE = Number(process.env.ALCYON_PATIENCE_MS ?? 60_000);

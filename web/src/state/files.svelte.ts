@@ -17,6 +17,9 @@ class Files {
   /** The one that is looked at. */
   viewed = $state.raw<{ message: MessageView; opened: Opened } | null>(null);
 
+  /** Files that were fetched for so long that the browser does not take them for what somebody has just asked for. */
+  atHand = $state.raw<ReadonlySet<string>>(new Set());
+
   readonly #opened = new Map<string, Opened>();
   readonly #waiting = new Map<string, ((transfer: TransferShown) => void)[]>();
 
@@ -99,12 +102,22 @@ class Files {
     const opened = await this.open(message);
     if (!opened) return;
     if (opened.shown === "image" || opened.shown === "video") this.viewed = { message, opened };
-    else this.download(opened);
+    else this.#give(message, opened);
   }
 
   async save(message: MessageView): Promise<void> {
     const opened = await this.open(message);
-    if (opened) this.download(opened);
+    if (!opened) return;
+    this.#give(message, opened);
+  }
+
+  /** A browser lets a page write files down by itself once, and then asks or refuses: somebody has to have asked just now. */
+  #give(message: MessageView, opened: Opened): void {
+    const { id } = message;
+    const active = navigator.userActivation?.isActive ?? true;
+    this.atHand = new Set(active ? [...this.atHand].filter((one) => one !== id) : [...this.atHand, id]);
+    if (active) this.download(opened);
+    else app.announce(speech.words.files.here(opened.name));
   }
 
   /** Written down by the browser, never opened by it: whatever it is, it has no type that runs. */

@@ -283,6 +283,8 @@ export const en = {
     open: "Open",
     openOnce: "See it once",
     save: "Save",
+    saveNow: "It is here: save it",
+    here: (name: string) => `${name} is here and can be saved`,
     saved: (name: string) => `${name} was saved`,
     look: (name: string) => `Look at ${name}`,
     image: (name: string) => `Image ${name}`,

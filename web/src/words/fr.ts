@@ -282,6 +282,8 @@ export const fr: Words = {
     open: "Ouvrir",
     openOnce: "Voir une fois",
     save: "Enregistrer",
+    saveNow: "Il est là : enregistrer",
+    here: (name: string) => `${name} est là et peut être enregistré`,
     saved: (name: string) => `${name} est enregistré`,
     look: (name: string) => `Regarder ${name}`,
     image: (name: string) => `Image ${name}`,
