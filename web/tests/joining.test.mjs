@@ -52,7 +52,11 @@ test("a server that asks for an invite is told one, and a wrong one is said to b
   await page.getByText("The server did not take this invite").waitFor();
 
   const made = execFileSync(join(bin, "alcyon-server"), ["admin", "--data", join(folder, "asking"), "--json", "invites", "make"]).toString();
-  await page.getByLabel("Invite").fill(JSON.parse(made).invite);
+  const invite = JSON.parse(made).invite;
+  await page.getByLabel("Invite").fill(invite.slice(0, -1) + (invite.endsWith("a") ? "b" : "a"));
+  await make(page);
+  await page.getByText("The server did not take this invite").waitFor();
+  await page.getByLabel("Invite").fill(invite);
   await make(page);
   await confirm(page);
   await asking.stop();

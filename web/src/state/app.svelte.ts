@@ -160,9 +160,12 @@ class App {
         remember({ handle: this.handle, unconfirmed: null });
         return this.#enter();
       }
-      const asks = error instanceof Refused ? error.asks : null;
+      const askedNow = error instanceof Refused ? error.asks : null;
+      // One that is not even of the form of an invite is refused as any other nonsense is.
+      const noInvite = error instanceof Refused && error.code === "refused" && shows.invite !== null;
+      const asks = askedNow ?? (noInvite ? this.signUp.asks : null);
       if (!asks) remember(null);
-      this.signUp = { name, server, shows: { ...shows, invite: asks?.ways.length ? null : shows.invite, code: null }, wrong: asks ? asked(asks, shows) : saying(error), asks };
+      this.signUp = { name, server, shows: { ...shows, invite: asks?.ways.length ? null : shows.invite, code: null }, wrong: noInvite ? speech.words.welcome.wrongInvite : asks ? asked(asks, shows) : saying(error), asks };
       this.phase = { is: "welcome" };
     }
   }
