@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 
 import { chromium } from "playwright-core";
 
-const bin = process.env.ALCYON_BIN_DIR ?? resolve("../target/debug");
+export const bin = process.env.ALCYON_BIN_DIR ?? resolve("../target/debug");
 export const app = process.env.ALCYON_WEB_APP_OUT ?? resolve("../target/web-app");
 /** For one step. Nothing waits for it to pass but a test that fails. */
 const PATIENCE = Number(process.env.ALCYON_PATIENCE_MS ?? 60_000);
@@ -24,13 +24,13 @@ export async function end() {
 }
 
 /** A server that can be stopped and started again in its place. */
-export async function serve() {
+export async function serve(options = [], name = "server") {
   let listen = "127.0.0.1:0";
   let child;
   const server = {
     url: "",
     async start() {
-      child = spawn(join(bin, "alcyon-server"), ["--data", join(folder, "server"), "--listen", listen, "--web-app", app], { stdio: ["ignore", "pipe", "inherit"] });
+      child = spawn(join(bin, "alcyon-server"), ["--data", join(folder, name), "--listen", listen, "--web-app", app, ...options], { stdio: ["ignore", "pipe", "inherit"] });
       const [line] = await new Promise((done, fail) => {
         createInterface(child.stdout).once("line", (line) => done([line]));
         child.once("exit", (code) => fail(new Error(`the server ended with ${code}`)));
@@ -50,13 +50,21 @@ export async function serve() {
   return server;
 }
 
-let browser;
-export async function open(options = {}) {
-  browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
-  if (ends.length < 2) ends.push(() => browser.close());
+const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+const browsers = new Map();
+
+/** A profile of its own, in a browser that was started with these arguments. */
+export async function open(options = {}, args = []) {
+  const key = args.join(" ");
+  if (!browsers.has(key)) {
+    const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...ARGUMENTS, ...args] });
+    browsers.set(key, browser);
+    ends.push(() => browser.close());
+  }
+  const browser = browsers.get(key);
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1180, height: 800 }, reducedMotion: "reduce", ...options });
   context.setDefaultTimeout(PATIENCE);
-  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await context.grantPermissions(["clipboard-read", "clipboard-write", ...(options.permissions ?? [])]);
   return context;
 }
 
@@ -81,14 +89,15 @@ export function watch(page, url, { offline = false } = {}) {
 
 /** Somebody new, up to the list of conversations. */
 export async function person(server, name, options = {}) {
-  const context = await open(options);
+  const { stopAtWords, watching, args, ...own } = options;
+  const context = await open(own, args);
   const page = await context.newPage();
-  const wrong = watch(page, server.url, options.watching);
+  const wrong = watch(page, server.url, watching);
   await page.goto(server.url);
   await page.getByLabel("Name").fill(name);
   await page.getByRole("button", { name: "Make the account" }).click();
   const one = { name, context, page, wrong, handle: `${name}@${new URL(server.url).host}` };
-  if (options.stopAtWords) return one;
+  if (stopAtWords) return one;
   await confirm(page);
   return one;
 }

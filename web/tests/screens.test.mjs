@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { act, confirm, end, entry, meet, person, row, serve, write } from "./harness.mjs";
+import { act, confirm, end, entry, meet, open, person, row, serve, write } from "./harness.mjs";
+import { bytes, png } from "./pictures.mjs";
 
 const docs = fileURLToPath(new URL("../../docs/screens/", import.meta.url));
 const SIZES = { desk: { width: 1180, height: 800 }, phone: { width: 390, height: 844 } };
@@ -93,6 +94,81 @@ test("a request, a conversation, and what can be done with a message", async () 
   await ann.page.getByRole("button", { name: "Emoji" }).click();
   await look(ann.page, "emoji", { shots: false });
   await ann.page.getByRole("button", { name: "Emoji" }).click();
+});
+
+test("files, a picture, a voice note", async () => {
+  const { page } = ben;
+  await page.getByRole("heading", { name: ann.handle }).waitFor();
+  const chooser = page.waitForEvent("filechooser");
+  await page.getByRole("button", { name: "Send files" }).click();
+  await (await chooser).setFiles([
+    { name: "evening-sea.png", mimeType: "image/png", buffer: png(960, 600) },
+    { name: "ferry times.pdf", mimeType: "application/pdf", buffer: bytes(412_000) },
+  ]);
+  await page.getByRole("dialog").locator("img").waitFor();
+  await look(page, "send-files");
+  await page.getByRole("dialog").getByRole("button", { name: "Send", exact: true }).click();
+  await row(ann.page, "ferry times.pdf").waitFor();
+  await ann.page.getByRole("button", { name: "Look at evening-sea.png" }).waitFor();
+  await look(ann.page, "files");
+  await ann.page.getByRole("button", { name: "Look at evening-sea.png" }).click();
+  await ann.page.waitForFunction(() => document.querySelector("dialog img")?.naturalWidth === 960);
+  await look(ann.page, "viewer");
+  await ann.page.keyboard.press("Escape");
+
+  const args = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
+  const dan = await person(server, "dan", { permissions: ["microphone"], args });
+  await meet(dan, ann, "Listen to this");
+  await dan.page.getByRole("button", { name: "Record a voice note" }).click();
+  await dan.page.getByRole("timer").getByText("0:03").waitFor();
+  await look(dan.page, "recording", { shots: false });
+  await dan.page.getByRole("button", { name: "Send the voice note" }).click();
+  await ann.page.getByRole("group", { name: /^Voice note/ }).waitFor();
+  await look(ann.page, "voice");
+  await entry(ann.page, ben.handle).click();
+});
+
+test("a device more", async () => {
+  const { page } = await open().then(async (context) => ({ page: await context.newPage() }));
+  await page.goto(server.url);
+  await page.getByRole("button", { name: "I have an account on another device" }).click();
+  await look(page, "link-begin", { shots: false });
+  await page.getByRole("button", { name: "Show the code" }).click();
+  await page.getByRole("img", { name: "Code to link this device" }).waitFor();
+  await look(page, "link");
+  const code = await page.locator("code").textContent();
+  await ann.page.getByRole("button", { name: "Settings" }).click();
+  await ann.page.getByRole("button", { name: "Add a device" }).click();
+  await look(ann.page, "add-device", { shots: false });
+  await ann.page.getByLabel("Or paste the code").fill(code);
+  await ann.page.getByRole("button", { name: "Go on" }).click();
+  await ann.page.getByRole("button", { name: "It is another" }).waitFor();
+  await look(ann.page, "compare");
+  await page.getByRole("heading", { name: "Compare the number" }).waitFor();
+  await look(page, "link-number", { shots: false });
+  await ann.page.getByRole("button", { name: "It is another" }).click();
+  await ann.page.getByText("It was not let in.").waitFor();
+  await ann.page.keyboard.press("Escape");
+  await entry(ann.page, ben.handle).click();
+});
+
+test("in line, and asked for an invite", async () => {
+  const slow = await serve(["--sign-ups-per-second", "0.02"], "slow");
+  await person(slow, "first");
+  const page = await (await open()).newPage();
+  await page.goto(slow.url);
+  await page.getByLabel("Name").fill("cat");
+  await page.getByRole("button", { name: "Make the account" }).click();
+  await page.getByText("Place 1 of 1", { exact: true }).waitFor();
+  await look(page, "line");
+  await slow.stop();
+  const asking = await serve(["--sign-ups-proofs", "invite | work+invite"], "asking");
+  await page.goto(asking.url);
+  await page.getByLabel("Name").fill("cat");
+  await page.getByRole("button", { name: "Make the account" }).click();
+  await page.getByLabel("Invite").waitFor();
+  await look(page, "asked", { shots: false });
+  await asking.stop();
 });
 
 test("the list, the safety number, the settings", async () => {

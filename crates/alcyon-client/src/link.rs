@@ -559,6 +559,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
     }
 
     fn page(&self, link: &Link, state: &mut State, page: &proto::Entries, now_ms: u64) -> Result<Vec<Vec<u8>>, Ended> {
+        if LogId::parse(&page.log, "entries.log").is_ok_and(|log| state.is_subscribing(log)) {
+            // Of the subscription before, which was given up with its seat while this was on its way. The new one begins where
+            // this device was then, and brings it again: read now, that would look like a server that repeats itself.
+            return Ok(vec![state.credit(page)]);
+        }
         let (log, step) = match link.purpose {
             Purpose::Inbox => self.core.process_inbox(page, now_ms)?,
             Purpose::Hub | Purpose::Knock => self.core.process_page(page, now_ms)?,
@@ -579,9 +584,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             state.cursors.insert(log, cursor);
         }
         state.raise_head(log, Some(page.head));
-        let count = u32::try_from(page.entries.len()).unwrap_or(u32::MAX);
-        let bytes = page.entries.iter().map(|entry| entry.payload.len() as u64).sum();
-        frames.push(state.bare(client_frame::Body::Credit(proto::Credit { entries: count, bytes })));
+        frames.push(state.credit(page));
         let lent = self.core.store.transaction(|tx| tx.term(log))?.is_some_and(|term| term.rejoin == SIBLING);
         // What is read on a sibling's seat the sibling has not read: nothing may go on its account.
         if let (Some(secret), Some(cursor), false) = (state.seats.get(&log), cursor, lent) {
@@ -632,6 +635,13 @@ impl State {
         self.bare(body)
     }
 
+    /// The server may send as much again as this page was.
+    fn credit(&mut self, page: &proto::Entries) -> Vec<u8> {
+        let entries = u32::try_from(page.entries.len()).unwrap_or(u32::MAX);
+        let bytes = page.entries.iter().map(|entry| entry.payload.len() as u64).sum();
+        self.bare(client_frame::Body::Credit(proto::Credit { entries, bytes }))
+    }
+
     /// A frame whose answer, if any, does not matter.
     fn bare(&mut self, body: client_frame::Body) -> Vec<u8> {
         let request = self.next_request;
@@ -642,6 +652,11 @@ impl State {
     fn get_tree(&mut self, seat: &SeatKey) -> Vec<u8> {
         let authority = Some(proto::get_tree::Authority::Seat(seat.to_field()));
         self.request(client_frame::Body::GetTree(proto::GetTree { authority }), Flight::Tree { log: seat.log, parts: Vec::new() })
+    }
+
+    /// A subscription to this log was asked for and not answered yet: what comes of it comes after the answer.
+    fn is_subscribing(&self, log: LogId) -> bool {
+        self.flights.values().any(|flight| matches!(flight, Flight::Subscribe(logs) if logs.contains(&log)))
     }
 
     fn is_fetching(&self, log: LogId) -> bool {

@@ -15,7 +15,8 @@
 //!
 //! [`Shape`] is the arithmetic, [`Sealer`] and [`Opener`] go through a file a chunk at a time and hold no more than one,
 //! [`ChunkOpener`] opens any one chunk for ranged reading. [`SafeName`] makes of a file name from outside one that can be written,
-//! and [`MediaType`] of a media type one that can be passed on; [`VoiceNote`] tells how long a recording lasts. The crate must not know networks, SQL or terminals.
+//! and [`MediaType`] of a media type one that can be passed on; [`VoiceNote`] tells how long a recording lasts,
+//! and [`opus_in_ogg`] makes one of what a browser has recorded. The crate must not know networks, SQL or terminals.
 //!
 //! ```
 //! use alcyon_files::{Opener, Sealer};
@@ -39,6 +40,7 @@ mod safe_name;
 mod seal;
 mod shape;
 mod voice;
+mod webm;
 
 pub use chunk::ChunkOpener;
 pub use error::FileError;
@@ -49,3 +51,4 @@ pub use safe_name::SafeName;
 pub use seal::Sealer;
 pub use shape::{CHUNK, LARGEST, Shape, TAG};
 pub use voice::VoiceNote;
+pub use webm::opus_in_ogg;

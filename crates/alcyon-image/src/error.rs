@@ -22,6 +22,7 @@ pub enum ImageError {
     #[error("the image is too large to be decoded here")]
     TooMuch,
     /// The decoder gave up. It can be sent without a preview.
+    #[cfg(feature = "decode")]
     #[error("the image can't be decoded: {0}")]
     Decode(#[source] image::ImageError),
     /// Reading failed. It can be tried again.
@@ -30,6 +31,7 @@ pub enum ImageError {
 }
 
 /// Runs a decoder of somebody else's. One that panics costs the image, and nothing else.
+#[cfg(feature = "decode")]
 pub(crate) fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or(Err(damaged("its decoder failed")))
 }

@@ -33,6 +33,7 @@ impl ImageKind {
         }
     }
 
+    #[cfg(feature = "decode")]
     pub(crate) fn format(self) -> image::ImageFormat {
         match self {
             Self::Jpeg => image::ImageFormat::Jpeg,

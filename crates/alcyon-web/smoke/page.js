@@ -59,7 +59,7 @@ async function run() {
   await first.event(({ event }) => event === "ready");
   const closed = await error_of(first.call("whoami"));
   const opened = await first.call("open", { profile: "ben", key });
-  const registered = await first.call("register", { name: "ben", server });
+  const registered = await first.call("register", { name: "ben", server, shows: {} });
   await report("registered", { closed, opened, registered });
 
   const answer = first.event(({ event }) => event === "message");

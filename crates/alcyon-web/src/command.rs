@@ -24,12 +24,57 @@ pub enum Command {
         key: String,
     },
     /// Makes an account. The answer holds the recovery words, and does so again for the same name and server until
-    /// `words-confirmed`.
+    /// `words-confirmed`. Where many sign up it waits its turn and tells it by `in-line`; the place is kept for the next time.
     Register {
         /// The part of the handle before the `@`.
         name: String,
         /// `https://...`
         server: String,
+        /// What a server may ask newcomers for.
+        shows: Shows,
+    },
+    /// Makes this profile ready to become a device of an account that it has nothing of yet: the code to show to a device that is
+    /// in. Called again, it goes on with the code there is.
+    LinkCode {
+        /// Where the two devices meet: best the account's own server.
+        server: String,
+        /// What this device is called on the others.
+        name: String,
+    },
+    /// Waits until a device of an account has answered the code.
+    LinkNumber,
+    /// Waits until the person has confirmed there, and becomes a device of the account.
+    LinkFinish,
+    /// Drops a link that has begun and not ended.
+    LinkDrop,
+    /// Answers the code of a new device. Nothing is given away before `confirm-device`.
+    AddDevice {
+        /// `alcyon://device/...`
+        code: String,
+    },
+    /// The numbers are the same: takes the device in.
+    ConfirmDevice {
+        /// The code that was answered.
+        code: String,
+    },
+    /// They are not.
+    RefuseDevice {
+        /// The code that was answered.
+        code: String,
+    },
+    /// The devices of this account.
+    Devices,
+    /// Names one.
+    NameDevice {
+        /// Its id.
+        device: String,
+        /// At most 64 bytes.
+        name: String,
+    },
+    /// Removes another device from this account.
+    RemoveDevice {
+        /// Its id.
+        device: String,
     },
     /// The words are written down: from here on no device has them.
     WordsConfirmed,
@@ -76,6 +121,48 @@ pub enum Command {
         who: String,
         /// What.
         post: PostText,
+    },
+    /// Takes a file in, to be sent; the file itself is posted beside the call. What it is on its way is told by `transfer`.
+    Attach {
+        /// To whom.
+        who: String,
+        /// Its name.
+        name: String,
+        /// What it is sent as.
+        kind: AttachKind,
+        /// It is to be seen once.
+        once: bool,
+        /// An image goes as it is, with all that it says of place and camera.
+        as_it_is: bool,
+        /// Of an image: a JPEG of at most 16 KiB, in Base64; else empty.
+        thumbnail: String,
+    },
+    /// The files on their way.
+    Transfers,
+    /// Fetches the file of a message.
+    FetchFile {
+        /// The message's id.
+        id: String,
+    },
+    /// Stops one that is on its way.
+    PauseTransfer {
+        /// Its id.
+        id: String,
+    },
+    /// Goes on with one that was stopped, or has failed.
+    ResumeTransfer {
+        /// Its id.
+        id: String,
+    },
+    /// Forgets one: it is not sent, or not fetched.
+    CancelTransfer {
+        /// Its id.
+        id: String,
+    },
+    /// Hands a fetched file over, beside the answer, and drops what was fetched. One that was to be seen once is gone then.
+    OpenFile {
+        /// The message's id.
+        id: String,
     },
     /// The texts that a message had before, oldest first.
     EarlierTexts {
@@ -256,6 +343,31 @@ pub enum Command {
         /// What it says.
         text: String,
     },
+}
+
+/// What a newcomer shows, where a server asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct Shows {
+    /// An invite.
+    pub invite: Option<String>,
+    /// Where to send a code by e-mail.
+    pub email: Option<String>,
+    /// Where to send one by SMS or voice.
+    pub phone: Option<String>,
+    /// The code that came.
+    pub code: Option<String>,
+}
+
+/// What a file is sent as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachKind {
+    /// A file; an image is seen before it is fetched.
+    File,
+    /// A voice note: Opus in Ogg, or in WebM as browsers record it.
+    Voice,
 }
 
 /// Something to be written: a message, or something done to one. Texts are read with the marks of `docs/protocol.md`.

@@ -3,7 +3,7 @@ use alcyon_client::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::view::{ConversationView, GroupShown, MessageView, RequestView};
+use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, RequestView, TransferShown};
 
 /// What a page is told. Ids are text; a position is a number that increases within its conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,17 @@ pub enum Event {
         field: Option<String>,
         /// The server said "later": not before so many milliseconds from now.
         retry_in_ms: Option<u64>,
+        /// What is asked of a newcomer, if it is that.
+        asks: Option<AsksView>,
+    },
+    /// Many sign up at once, and this one waits its turn.
+    InLine {
+        /// People before this one, and itself.
+        place: u64,
+        /// People in line.
+        waiting: u64,
+        /// Milliseconds until its turn, as far as the server knows.
+        wait_ms: u64,
     },
     /// A message of somebody else. Once it is on the screen, call `shown`.
     Message(MessageView),
@@ -94,6 +105,8 @@ pub enum Event {
         /// At which entry of the log.
         sequence: u64,
     },
+    /// A file on its way has got further, or is there, or will not come.
+    Transfer(TransferShown),
     /// This device was removed from the account. Nothing more can be done with this profile.
     DeviceRemoved,
     /// The way to the servers.
@@ -181,6 +194,30 @@ pub enum Answer {
         /// The recovery words: show them, and forget them.
         words: String,
     },
+    /// The code of a new device, for one that is in: as text, and as a QR code.
+    DeviceCode {
+        /// It.
+        code: String,
+    },
+    /// The other device shows the same number, or somebody else has answered.
+    LinkNumber {
+        /// Six digits.
+        number: String,
+        /// The account that would take this device in.
+        handle: String,
+    },
+    /// A device that asks to come in. It shows the same number, or is another one.
+    DeviceToAdd {
+        /// As it calls itself.
+        name: String,
+        /// Six digits.
+        number: String,
+    },
+    /// Devices, the oldest first.
+    Devices {
+        /// They.
+        devices: Vec<DeviceShown>,
+    },
     /// The account of the profile.
     Account {
         /// Its handle.
@@ -202,6 +239,25 @@ pub enum Answer {
     Written {
         /// It.
         message: Box<MessageView>,
+    },
+    /// A file on its way.
+    Transfer {
+        /// It.
+        transfer: TransferShown,
+    },
+    /// Files on their way, oldest first.
+    Transfers {
+        /// They.
+        transfers: Vec<TransferShown>,
+    },
+    /// A file, which is posted beside this answer.
+    File {
+        /// Its name, made safe.
+        name: String,
+        /// What it can be shown as, by its first bytes; its blob has the media type then. `null`: as nothing, and it has none.
+        shown: Option<ShownWord>,
+        /// It was to be seen once, and is gone from this device now.
+        once: bool,
     },
     /// A first message was written.
     Sent {
@@ -274,6 +330,29 @@ pub enum Answer {
     },
 }
 
+/// What is asked of a newcomer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct AsksView {
+    /// Any of the ways, all the proofs of one: `invite`, `work`, `email`, `phone`.
+    pub ways: Vec<Vec<String>>,
+    /// A code is on its way there.
+    pub sent_to: Option<String>,
+}
+
+/// What a file can be shown as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum ShownWord {
+    /// An image.
+    Image,
+    /// A film.
+    Video,
+    /// Sound.
+    Audio,
+}
+
 /// A text that a message had before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -301,7 +380,16 @@ pub fn failure(call: Option<u32>, error: &ClientError) -> Event {
         ClientError::Refused { kind: alcyon_client::RefusalKind::Later { after_ms }, .. } => Some(*after_ms),
         _ => None,
     };
-    Event::Failed { call, error: error.code().to_owned(), message: error.to_string(), field: error.field().map(str::to_owned), retry_in_ms }
+    let asks = match error {
+        ClientError::ProofNeeded { ways } => {
+            let ways = ways.split(", or ").map(|way| way.split(" + ").map(str::to_owned).collect()).collect();
+            Some(AsksView { ways, sent_to: None })
+        }
+        ClientError::CodeSent { to } => Some(AsksView { ways: Vec::new(), sent_to: Some(to.clone()) }),
+        _ => None,
+    };
+    let field = error.field().map(str::to_owned);
+    Event::Failed { call, error: error.code().to_owned(), message: error.to_string(), field, retry_in_ms, asks }
 }
 
 impl From<alcyon_client::Event> for Event {
@@ -328,6 +416,7 @@ impl From<alcyon_client::Event> for Event {
             Told::Alarm(Alarm { conversation, kind, sequence }) => {
                 Self::Alarm { conversation: conversation.map(|id| id.to_text()), kind: kind.into(), sequence }
             }
+            Told::Transfer(transfer) => Self::Transfer(transfer.into()),
             Told::DeviceRemoved => Self::DeviceRemoved,
             Told::Connection(state) => {
                 let (state, retry_in_ms) = match state {
@@ -475,7 +564,7 @@ mod tests {
         let message = "the handle ann@server.example is taken";
         assert_eq!(
             json_of(&event),
-            json!({ "event": "failed", "call": 4, "error": "handle-taken", "message": message, "field": "handle", "retry_in_ms": null })
+            json!({ "event": "failed", "call": 4, "error": "handle-taken", "message": message, "field": "handle", "retry_in_ms": null, "asks": null })
         );
     }
 

@@ -1,7 +1,7 @@
 //! The client for the browser: [`alcyon_client::Client`] in a dedicated Worker.
 //!
 //! A page starts a module Worker that loads this crate, and talks to it through `postMessage`: JSON texts, a [`Call`] in one
-//! direction and an [`Event`] in the other. The Worker holds keys, database (SQLite with SQLCipher in the origin private
+//! direction and an [`Event`] in the other; a file goes beside one, as `[text, blob]`. The Worker holds keys, database (SQLite with SQLCipher in the origin private
 //! file system) and connections; a page only shows what it is told. The crate must not know what the page looks like.
 //!
 //! A Worker's script is all that is needed besides:
@@ -27,6 +27,8 @@
 //!
 //! One Worker holds a profile: a second one that opens it gets `storage` as its error.
 
+#[cfg(target_family = "wasm")]
+mod blob;
 #[cfg(test)]
 mod boundary;
 #[cfg(target_family = "wasm")]
@@ -36,6 +38,14 @@ mod code;
 mod command;
 mod event;
 #[cfg(target_family = "wasm")]
+mod files;
+#[cfg(target_family = "wasm")]
+mod newcomer;
+#[cfg(target_family = "wasm")]
+mod room;
+#[cfg(any(target_family = "wasm", test))]
+mod shown;
+#[cfg(target_family = "wasm")]
 mod socket;
 #[cfg(target_family = "wasm")]
 mod transport;
@@ -43,9 +53,9 @@ mod view;
 #[cfg(target_family = "wasm")]
 mod worker;
 
-pub use command::{Call, Command, PostText};
-pub use event::{AlarmWord, Answer, ConnectionWord, EarlierTextView, Event, LinkView, failure};
+pub use command::{AttachKind, Call, Command, PostText, Shows};
+pub use event::{AlarmWord, Answer, AsksView, ConnectionWord, EarlierTextView, Event, LinkView, ShownWord, failure};
 pub use view::{
-    ConversationView, DeliveryWord, FileShown, GroupShown, LineView, MemberShown, MessageView, PersonView, PollOptionShown, PollShown,
-    ReactionShown, ReplyView, RequestView, RequestWord, SpanView, StandingWord,
+    ConversationView, DeliveryWord, DeviceShown, FileShown, GroupShown, LineView, MemberShown, MessageView, PersonView, PollOptionShown,
+    PollShown, ReactionShown, ReplyView, RequestView, RequestWord, SpanView, StandingWord, TransferShown, TransferWord, VoiceShown,
 };

@@ -1,9 +1,11 @@
 //! Messages, conversations, requests and groups as a page draws them: nothing is left to be worked out there.
 
 use alcyon_client::{
-    AttachmentView, ContentView, ConversationSummary, Delivery, DoorView, GroupView, KnockRequest, Line, MarkStyle, MemberView, Message,
-    Muted, Person, PollOptionView, PollView, RequestKind, Standing, TextFormat, marked_spans,
+    AttachmentView, ContentView, ConversationSummary, Delivery, DeviceView, DoorView, FileDetails, GroupView, KnockRequest, Line,
+    MarkStyle, MemberView, Message, Muted, Person, PollOptionView, PollView, RequestKind, Standing, TextFormat, TransferState,
+    TransferView, TransferWay, Voice, marked_spans,
 };
+use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::event::AlarmWord;
@@ -173,8 +175,87 @@ pub struct FileShown {
     pub name: String,
     /// Bytes of it.
     pub size: u64,
+    /// What it says it is; a hint.
+    pub media_type: String,
+    /// Width of an image, pixels; 0 of what is none.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+    /// A JPEG of at most 16 KiB, in Base64; empty if there is none.
+    pub thumbnail: String,
+    /// It is to be seen once.
+    pub once: bool,
+    /// A small image that stands by itself.
+    pub sticker: bool,
+    /// A voice note.
+    pub voice: Option<VoiceShown>,
     /// It was to be seen once, and was.
     pub gone: bool,
+}
+
+/// A device of this account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct DeviceShown {
+    /// Its id.
+    pub device: String,
+    /// As the person calls it; empty if it was never named.
+    pub name: String,
+    /// When it came into the account, Unix milliseconds; `null` where that is not known.
+    pub added_ms: Option<u64>,
+    /// The one that this page runs on.
+    pub this: bool,
+}
+
+/// What is shown of a voice note before it is fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct VoiceShown {
+    /// How long it lasts, milliseconds.
+    pub ms: u32,
+    /// How loud it is: at most 64 bars of 0 to 255, evenly spread over its length; none if that is not known.
+    pub waveform: Vec<u8>,
+}
+
+/// A file on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct TransferShown {
+    /// The message that it is in, or will be.
+    pub id: String,
+    /// Where.
+    pub conversation: String,
+    /// Its name, made safe.
+    pub name: String,
+    /// Bytes of it.
+    pub size: u64,
+    /// To others; else to this device.
+    pub up: bool,
+    /// How it is doing.
+    pub state: TransferWord,
+    /// Of one that has failed: why, in English.
+    pub reason: String,
+    /// Bytes that have gone over.
+    pub done: u64,
+    /// Of so many.
+    pub total: u64,
+}
+
+/// How a file on its way is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferWord {
+    /// It goes on by itself, whenever the server can be reached.
+    Going,
+    /// Stopped by the person.
+    Paused,
+    /// It can't go on.
+    Failed,
+    /// One for this device is here; one for others is on the server, and its message goes out.
+    Complete,
+    /// It is forgotten.
+    Cancelled,
 }
 
 /// What happened in a conversation. Who did it is the message's sender.
@@ -430,10 +511,7 @@ impl From<Message> for MessageView {
             }),
             forwarded,
             poll: poll.map(Into::into),
-            file: attachment.map(|file| {
-                let AttachmentView { name, media_type: _, size, details: _, gone } = file;
-                FileShown { name, size, gone }
-            }),
+            file: attachment.map(Into::into),
             edited,
             deleted: deleted.map(Into::into),
             reactions: reactions
@@ -446,6 +524,48 @@ impl From<Message> for MessageView {
             read_by: people(read_by),
             goes_at_ms: goes.and_then(|goes| goes.at_ms),
         }
+    }
+}
+
+impl From<AttachmentView> for FileShown {
+    fn from(file: AttachmentView) -> Self {
+        let AttachmentView { name, media_type, size, details, gone } = file;
+        let FileDetails { pixels, thumbnail, placeholder: _, view_once, sticker, voice } = details;
+        let (width, height) = pixels.unwrap_or_default();
+        Self {
+            name,
+            size,
+            media_type,
+            width,
+            height,
+            thumbnail: BASE64.encode(&thumbnail),
+            once: view_once,
+            sticker,
+            voice: voice.map(|Voice { ms, waveform }| VoiceShown { ms, waveform }),
+            gone,
+        }
+    }
+}
+
+impl From<DeviceView> for DeviceShown {
+    fn from(device: DeviceView) -> Self {
+        let DeviceView { device, name, added_ms, this } = device;
+        Self { device: device.to_text(), name, added_ms: (added_ms > 0).then_some(added_ms), this }
+    }
+}
+
+impl From<TransferView> for TransferShown {
+    fn from(transfer: TransferView) -> Self {
+        let TransferView { id, conversation, name, size, way, state, done, total } = transfer;
+        let (state, reason) = match state {
+            TransferState::Going => (TransferWord::Going, String::new()),
+            TransferState::Paused => (TransferWord::Paused, String::new()),
+            TransferState::Failed { reason } => (TransferWord::Failed, reason),
+            TransferState::Complete => (TransferWord::Complete, String::new()),
+            TransferState::Cancelled => (TransferWord::Cancelled, String::new()),
+        };
+        let (id, conversation) = (id.to_text(), conversation.to_text());
+        Self { id, conversation, name, size, up: way == TransferWay::Up, state, reason, done, total }
     }
 }
 

@@ -4,21 +4,29 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use alcyon_client::{
-    Client, ClientError, ConversationId, EarlierText, Handle, JoinLink, MessageId, Muted, Position, Post, Search, Tells, TextFormat,
+    Client, ClientError, ConversationId, DeviceToAdd, EarlierText, Handle, JoinLink, LinkNumber, MessageId, Muted, Position, Post, Search,
+    Tells, TextFormat,
 };
 use alcyon_store::{Store, StoreKey};
 use data_encoding::HEXLOWER_PERMISSIVE;
-use js_sys::futures::spawn_local;
+use js_sys::{Array, futures::spawn_local};
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 use zeroize::Zeroizing;
 
 use crate::{
-    Answer, Call, Command, EarlierTextView, Event, LinkView, PostText, clock::BrowserClock, code::code, failure,
+    Answer, Call, Command, EarlierTextView, Event, LinkView, PostText,
+    blob::Blob,
+    clock::BrowserClock,
+    code::code,
+    failure,
+    files::{self, NewAttachment},
+    newcomer::PageNewcomer,
+    room::BrowserRoom,
     transport::BrowserTransport,
 };
 
-type BrowserClient = Client<BrowserTransport, BrowserClock>;
+pub(crate) type BrowserClient = Client<BrowserTransport, BrowserClock>;
 
 /// Begins to listen; the module does so by itself when it is loaded.
 #[wasm_bindgen(start)]
@@ -37,9 +45,15 @@ fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-fn tell(event: &Event) {
+pub(crate) fn tell(event: &Event) {
     let text = serde_json::to_string(event).expect("events are plain values");
     scope().post_message(&text.into()).expect("a text can be posted");
+}
+
+/// The same, with a file beside it.
+fn hand_over(event: &Event, file: &Blob) {
+    let text = serde_json::to_string(event).expect("events are plain values");
+    scope().post_message(&Array::of2(&text.into(), file)).expect("a text and a blob can be posted");
 }
 
 #[derive(Default)]
@@ -53,11 +67,11 @@ enum Profile {
     #[default]
     None,
     Opening,
-    Open(Rc<BrowserClient>),
+    Open(Rc<BrowserClient>, BrowserRoom),
 }
 
 /// Why a call failed.
-enum Failure {
+pub(crate) enum Failure {
     Client(ClientError),
     /// Of the boundary itself: code, text, field.
     Boundary(&'static str, &'static str, Option<&'static str>),
@@ -71,38 +85,74 @@ impl<E: Into<ClientError>> From<E> for Failure {
 
 impl Worker {
     async fn answer(self: Rc<Self>, data: &JsValue) {
-        let text = Zeroizing::new(data.as_string().unwrap_or_default());
+        let (text, file) = match data.dyn_ref::<Array>() {
+            Some(both) => (both.get(0).as_string(), both.get(1).dyn_into::<Blob>().ok()),
+            None => (data.as_string(), None),
+        };
+        let text = Zeroizing::new(text.unwrap_or_default());
         let Ok(Call { call, command }) = serde_json::from_str(&text) else {
             let message = "this is no call: { \"call\": number, \"command\": ... }".to_owned();
-            return tell(&Event::Failed { call: None, error: "malformed".to_owned(), message, field: None, retry_in_ms: None });
+            return tell(&Event::Failed { call: None, error: "malformed".to_owned(), message, field: None, retry_in_ms: None, asks: None });
         };
-        tell(&match self.carry_out(command).await {
-            Ok(answer) => Event::Done { call, answer },
-            Err(Failure::Client(error)) => failure(Some(call), &error),
-            Err(Failure::Boundary(error, message, field)) => {
-                let (error, message, field) = (error.to_owned(), message.to_owned(), field.map(str::to_owned));
-                Event::Failed { call: Some(call), error, message, field, retry_in_ms: None }
+        if let Command::OpenFile { id } = &command {
+            match self.open_file(id).await {
+                Ok((answer, file)) => return hand_over(&Event::Done { call, answer }, &file),
+                Err(failure) => return tell(&failed(call, failure)),
             }
+        }
+        tell(&match self.carry_out(command, file).await {
+            Ok(answer) => Event::Done { call, answer },
+            Err(failure) => failed(call, failure),
         });
     }
 
-    async fn carry_out(self: Rc<Self>, command: Command) -> Result<Answer, Failure> {
+    fn opened(&self) -> Result<(Rc<BrowserClient>, BrowserRoom), Failure> {
+        match &*self.profile.borrow() {
+            Profile::Open(client, room) => Ok((client.clone(), room.clone())),
+            Profile::None | Profile::Opening => Err(Failure::Boundary("not-open", "open a profile first", None)),
+        }
+    }
+
+    async fn open_file(&self, id: &str) -> Result<(Answer, Blob), Failure> {
+        let (client, room) = self.opened()?;
+        files::open(&client, &room, message(id)?).await
+    }
+
+    async fn carry_out(self: Rc<Self>, command: Command, file: Option<Blob>) -> Result<Answer, Failure> {
         let command = match command {
             Command::Open { profile, key } => return self.open(&profile, &Zeroizing::new(key)).await,
             other => other,
         };
-        let client = match &*self.profile.borrow() {
-            Profile::Open(client) => client.clone(),
-            Profile::None | Profile::Opening => return Err(Failure::Boundary("not-open", "open a profile first", None)),
-        };
+        let (client, room) = self.opened()?;
         let conversation = |who: &str| client.find(who);
         Ok(match command {
-            Command::Open { .. } => unreachable!("carried out above"),
-            Command::Register { name, server } => {
-                let registered = client.register(&name.parse()?, &server.parse()?).await?;
-                self.listen(client);
+            Command::Open { .. } | Command::OpenFile { .. } => unreachable!("carried out above"),
+            Command::Register { name, server, shows } => {
+                let mut newcomer = PageNewcomer(shows);
+                let registered = client.register_as(&name.parse()?, &server.parse()?, &mut newcomer).await?;
+                self.listen(client, room);
                 registered.into()
             }
+            Command::LinkCode { server, name } => Answer::DeviceCode { code: client.link_code(&server.parse()?, &name).await?.to_text() },
+            Command::LinkNumber => {
+                let LinkNumber { number, handle, account: _ } = client.link_number().await?;
+                Answer::LinkNumber { number, handle: handle.to_text() }
+            }
+            Command::LinkFinish => {
+                let me = client.link_finish().await?;
+                self.listen(client, room);
+                me.into()
+            }
+            Command::LinkDrop => done(client.link_drop())?,
+            Command::AddDevice { code } => {
+                let DeviceToAdd { name, device: _, number } = client.add_device(&code.parse()?).await?;
+                Answer::DeviceToAdd { name, number }
+            }
+            Command::ConfirmDevice { code } => done(client.confirm_device(&code.parse()?).await)?,
+            Command::RefuseDevice { code } => done(client.refuse_device(&code.parse()?).await)?,
+            Command::Devices => Answer::Devices { devices: client.devices()?.into_iter().map(Into::into).collect() },
+            Command::NameDevice { device, name } => done(client.name_device(&device, &name).await)?,
+            Command::RemoveDevice { device } => done(client.remove_device(&device).await.map(drop))?,
             Command::WordsConfirmed => done(client.words_confirmed())?,
             Command::Whoami => client.me()?.into(),
             Command::Conversations => {
@@ -121,6 +171,17 @@ impl Worker {
             Command::Write { who, post } => {
                 Answer::Written { message: Box::new(client.enqueue_post(conversation(&who)?, &self::post(post)?)?.into()) }
             }
+            Command::Attach { who, name, kind, once, as_it_is, thumbnail } => {
+                let file = file.ok_or(Failure::Boundary("malformed", "a file is posted beside the call", Some("file")))?;
+                let new = NewAttachment { name, kind, once, as_it_is, thumbnail };
+                let transfer = files::attach(&client, &room, conversation(&who)?, new, file).await?.into();
+                Answer::Transfer { transfer }
+            }
+            Command::Transfers => Answer::Transfers { transfers: client.transfers()?.into_iter().map(Into::into).collect() },
+            Command::FetchFile { id } => Answer::Transfer { transfer: client.fetch_file(message(&id)?)?.into() },
+            Command::PauseTransfer { id } => Answer::Transfer { transfer: client.pause_transfer(message(&id)?)?.into() },
+            Command::ResumeTransfer { id } => Answer::Transfer { transfer: client.resume_transfer(message(&id)?)?.into() },
+            Command::CancelTransfer { id } => Answer::Transfer { transfer: client.cancel_transfer(message(&id)?, &room)?.into() },
             Command::EarlierTexts { conversation, id } => {
                 let texts = client.earlier_texts(place(&conversation)?, message(&id)?)?.into_iter();
                 let texts = texts.map(|EarlierText { text, sent_at_ms }| EarlierTextView { text, sent_at_ms });
@@ -189,20 +250,22 @@ impl Worker {
         // From here on, until it is open or has failed, no other call may open one.
         *self.profile.borrow_mut() = Profile::Opening;
         let opened = async {
+            let busy = Failure::Boundary("storage", "another tab still holds the files of this profile", None);
+            let room = BrowserRoom::open(profile).await.map_err(|_| busy)?;
             let store = Store::open(profile, &StoreKey::from(*bytes)).await?;
-            Ok::<_, ClientError>(Rc::new(Client::open(store, BrowserTransport, BrowserClock)?))
+            Ok::<_, Failure>((Rc::new(Client::open(store, BrowserTransport, BrowserClock)?), room))
         };
-        let client = match opened.await {
-            Ok(client) => client,
-            Err(error) => {
+        let (client, room) = match opened.await {
+            Ok(opened) => opened,
+            Err(failure) => {
                 *self.profile.borrow_mut() = Profile::None;
-                return Err(Failure::Client(error));
+                return Err(failure);
             }
         };
-        *self.profile.borrow_mut() = Profile::Open(client.clone());
+        *self.profile.borrow_mut() = Profile::Open(client.clone(), room.clone());
         match client.me() {
             Ok(me) => {
-                self.listen(client);
+                self.listen(client, room);
                 Ok(Answer::Opened { handle: Some(me.handle.to_text()), account: Some(me.account.to_text()) })
             }
             Err(ClientError::NoAccount) => Ok(Answer::Opened { handle: None, account: None }),
@@ -211,15 +274,26 @@ impl Worker {
     }
 
     /// Tells events from now on, for as long as the Worker lives; once is enough.
-    fn listen(&self, client: Rc<BrowserClient>) {
+    fn listen(&self, client: Rc<BrowserClient>, room: BrowserRoom) {
         if self.listening.replace(true) {
             return;
         }
+        spawn_local(files::carry(client.clone(), room));
         spawn_local(async move {
             if let Err(error) = client.listen(|event| tell(&event.into())).await {
                 tell(&failure(None, &error));
             }
         });
+    }
+}
+
+fn failed(call: u32, failed: Failure) -> Event {
+    match failed {
+        Failure::Client(error) => failure(Some(call), &error),
+        Failure::Boundary(error, message, field) => {
+            let (error, message, field) = (error.to_owned(), message.to_owned(), field.map(str::to_owned));
+            Event::Failed { call: Some(call), error, message, field, retry_in_ms: None, asks: None }
+        }
     }
 }
 

@@ -24,7 +24,43 @@ name: string,
 /**
  * `https://...`
  */
-server: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
+server: string, 
+/**
+ * What a server may ask newcomers for.
+ */
+shows: Shows, } | { "command": "link-code", 
+/**
+ * Where the two devices meet: best the account's own server.
+ */
+server: string, 
+/**
+ * What this device is called on the others.
+ */
+name: string, } | { "command": "link-number" } | { "command": "link-finish" } | { "command": "link-drop" } | { "command": "add-device", 
+/**
+ * `alcyon://device/...`
+ */
+code: string, } | { "command": "confirm-device", 
+/**
+ * The code that was answered.
+ */
+code: string, } | { "command": "refuse-device", 
+/**
+ * The code that was answered.
+ */
+code: string, } | { "command": "devices" } | { "command": "name-device", 
+/**
+ * Its id.
+ */
+device: string, 
+/**
+ * At most 64 bytes.
+ */
+name: string, } | { "command": "remove-device", 
+/**
+ * Its id.
+ */
+device: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
 /**
  * Which.
  */
@@ -68,7 +104,51 @@ who: string,
 /**
  * What.
  */
-post: PostText, } | { "command": "earlier-texts", 
+post: PostText, } | { "command": "attach", 
+/**
+ * To whom.
+ */
+who: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What it is sent as.
+ */
+kind: AttachKind, 
+/**
+ * It is to be seen once.
+ */
+once: boolean, 
+/**
+ * An image goes as it is, with all that it says of place and camera.
+ */
+as_it_is: boolean, 
+/**
+ * Of an image: a JPEG of at most 16 KiB, in Base64; else empty.
+ */
+thumbnail: string, } | { "command": "transfers" } | { "command": "fetch-file", 
+/**
+ * The message's id.
+ */
+id: string, } | { "command": "pause-transfer", 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "resume-transfer", 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "cancel-transfer", 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "open-file", 
+/**
+ * The message's id.
+ */
+id: string, } | { "command": "earlier-texts", 
 /**
  * Its conversation's id.
  */
@@ -265,7 +345,43 @@ name: string,
 /**
  * `https://...`
  */
-server: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
+server: string, 
+/**
+ * What a server may ask newcomers for.
+ */
+shows: Shows, } | { "command": "link-code", 
+/**
+ * Where the two devices meet: best the account's own server.
+ */
+server: string, 
+/**
+ * What this device is called on the others.
+ */
+name: string, } | { "command": "link-number" } | { "command": "link-finish" } | { "command": "link-drop" } | { "command": "add-device", 
+/**
+ * `alcyon://device/...`
+ */
+code: string, } | { "command": "confirm-device", 
+/**
+ * The code that was answered.
+ */
+code: string, } | { "command": "refuse-device", 
+/**
+ * The code that was answered.
+ */
+code: string, } | { "command": "devices" } | { "command": "name-device", 
+/**
+ * Its id.
+ */
+device: string, 
+/**
+ * At most 64 bytes.
+ */
+name: string, } | { "command": "remove-device", 
+/**
+ * Its id.
+ */
+device: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
 /**
  * Which.
  */
@@ -309,7 +425,51 @@ who: string,
 /**
  * What.
  */
-post: PostText, } | { "command": "earlier-texts", 
+post: PostText, } | { "command": "attach", 
+/**
+ * To whom.
+ */
+who: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What it is sent as.
+ */
+kind: AttachKind, 
+/**
+ * It is to be seen once.
+ */
+once: boolean, 
+/**
+ * An image goes as it is, with all that it says of place and camera.
+ */
+as_it_is: boolean, 
+/**
+ * Of an image: a JPEG of at most 16 KiB, in Base64; else empty.
+ */
+thumbnail: string, } | { "command": "transfers" } | { "command": "fetch-file", 
+/**
+ * The message's id.
+ */
+id: string, } | { "command": "pause-transfer", 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "resume-transfer", 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "cancel-transfer", 
+/**
+ * Its id.
+ */
+id: string, } | { "command": "open-file", 
+/**
+ * The message's id.
+ */
+id: string, } | { "command": "earlier-texts", 
 /**
  * Its conversation's id.
  */
@@ -565,6 +725,32 @@ target: string,
 pinned: boolean, };
 
 /**
+ * What a file is sent as.
+ */
+export type AttachKind = "file" | "voice";
+
+/**
+ * What a newcomer shows, where a server asks for it.
+ */
+export type Shows = { 
+/**
+ * An invite.
+ */
+invite: string | null, 
+/**
+ * Where to send a code by e-mail.
+ */
+email: string | null, 
+/**
+ * Where to send one by SMS or voice.
+ */
+phone: string | null, 
+/**
+ * The code that came.
+ */
+code: string | null, };
+
+/**
  * What a page is told. Ids are text; a position is a number that increases within its conversation.
  */
 export type Event = { "event": "ready" } | { "event": "done", 
@@ -591,7 +777,31 @@ account: string,
 /**
  * The recovery words: show them, and forget them.
  */
-words: string, } | { "answer": "account", 
+words: string, } | { "answer": "device-code", 
+/**
+ * It.
+ */
+code: string, } | { "answer": "link-number", 
+/**
+ * Six digits.
+ */
+number: string, 
+/**
+ * The account that would take this device in.
+ */
+handle: string, } | { "answer": "device-to-add", 
+/**
+ * As it calls itself.
+ */
+name: string, 
+/**
+ * Six digits.
+ */
+number: string, } | { "answer": "devices", 
+/**
+ * They.
+ */
+devices: Array<DeviceShown>, } | { "answer": "account", 
 /**
  * Its handle.
  */
@@ -611,7 +821,27 @@ messages: Array<MessageView>, } | { "answer": "written",
 /**
  * It.
  */
-message: MessageView, } | { "answer": "sent", 
+message: MessageView, } | { "answer": "transfer", 
+/**
+ * It.
+ */
+transfer: TransferShown, } | { "answer": "transfers", 
+/**
+ * They.
+ */
+transfers: Array<TransferShown>, } | { "answer": "file", 
+/**
+ * Its name, made safe.
+ */
+name: string, 
+/**
+ * What it can be shown as, by its first bytes; its blob has the media type then. `null`: as nothing, and it has none.
+ */
+shown: ShownWord | null, 
+/**
+ * It was to be seen once, and is gone from this device now.
+ */
+once: boolean, } | { "answer": "sent", 
 /**
  * Its id.
  */
@@ -703,7 +933,23 @@ field: string | null,
 /**
  * The server said "later": not before so many milliseconds from now.
  */
-retry_in_ms: number | null, } | { "event": "message" } & MessageView | { "event": "delivery" } & MessageView | { "event": "changed", 
+retry_in_ms: number | null, 
+/**
+ * What is asked of a newcomer, if it is that.
+ */
+asks: AsksView | null, } | { "event": "in-line", 
+/**
+ * People before this one, and itself.
+ */
+place: number, 
+/**
+ * People in line.
+ */
+waiting: number, 
+/**
+ * Milliseconds until its turn, as far as the server knows.
+ */
+wait_ms: number, } | { "event": "message" } & MessageView | { "event": "delivery" } & MessageView | { "event": "changed", 
 /**
  * What was done.
  */
@@ -771,7 +1017,7 @@ kind: AlarmWord,
 /**
  * At which entry of the log.
  */
-sequence: number, } | { "event": "device-removed" } | { "event": "connection", 
+sequence: number, } | { "event": "transfer" } & TransferShown | { "event": "device-removed" } | { "event": "connection", 
 /**
  * How it is.
  */
@@ -804,7 +1050,31 @@ account: string,
 /**
  * The recovery words: show them, and forget them.
  */
-words: string, } | { "answer": "account", 
+words: string, } | { "answer": "device-code", 
+/**
+ * It.
+ */
+code: string, } | { "answer": "link-number", 
+/**
+ * Six digits.
+ */
+number: string, 
+/**
+ * The account that would take this device in.
+ */
+handle: string, } | { "answer": "device-to-add", 
+/**
+ * As it calls itself.
+ */
+name: string, 
+/**
+ * Six digits.
+ */
+number: string, } | { "answer": "devices", 
+/**
+ * They.
+ */
+devices: Array<DeviceShown>, } | { "answer": "account", 
 /**
  * Its handle.
  */
@@ -824,7 +1094,27 @@ messages: Array<MessageView>, } | { "answer": "written",
 /**
  * It.
  */
-message: MessageView, } | { "answer": "sent", 
+message: MessageView, } | { "answer": "transfer", 
+/**
+ * It.
+ */
+transfer: TransferShown, } | { "answer": "transfers", 
+/**
+ * They.
+ */
+transfers: Array<TransferShown>, } | { "answer": "file", 
+/**
+ * Its name, made safe.
+ */
+name: string, 
+/**
+ * What it can be shown as, by its first bytes; its blob has the media type then. `null`: as nothing, and it has none.
+ */
+shown: ShownWord | null, 
+/**
+ * It was to be seen once, and is gone from this device now.
+ */
+once: boolean, } | { "answer": "sent", 
 /**
  * Its id.
  */
@@ -904,6 +1194,19 @@ path: string, };
 export type AlarmWord = "broken" | "forked" | "server-restored" | "profile-restored" | "handle-changed" | "gap" | "unreadable" | "unknown";
 
 /**
+ * What is asked of a newcomer.
+ */
+export type AsksView = { 
+/**
+ * Any of the ways, all the proofs of one: `invite`, `work`, `email`, `phone`.
+ */
+ways: Array<Array<string>>, 
+/**
+ * A code is on its way there.
+ */
+sent_to: string | null, };
+
+/**
  * The way to the servers, all together.
  */
 export type ConnectionWord = "connecting" | "online" | "waiting";
@@ -933,6 +1236,11 @@ link: string,
  * An admin has to approve who comes by it.
  */
 approval: boolean, };
+
+/**
+ * What a file can be shown as.
+ */
+export type ShownWord = "image" | "video" | "audio";
 
 /**
  * A line in the list of conversations.
@@ -1009,6 +1317,27 @@ draft: string, };
 export type DeliveryWord = "queued" | "sent" | "delivered" | "read" | "failed";
 
 /**
+ * A device of this account.
+ */
+export type DeviceShown = { 
+/**
+ * Its id.
+ */
+device: string, 
+/**
+ * As the person calls it; empty if it was never named.
+ */
+name: string, 
+/**
+ * When it came into the account, Unix milliseconds; `null` where that is not known.
+ */
+added_ms: number | null, 
+/**
+ * The one that this page runs on.
+ */
+this: boolean, };
+
+/**
  * A file, by what its message says of it.
  */
 export type FileShown = { 
@@ -1020,6 +1349,34 @@ name: string,
  * Bytes of it.
  */
 size: number, 
+/**
+ * What it says it is; a hint.
+ */
+media_type: string, 
+/**
+ * Width of an image, pixels; 0 of what is none.
+ */
+width: number, 
+/**
+ * Its height.
+ */
+height: number, 
+/**
+ * A JPEG of at most 16 KiB, in Base64; empty if there is none.
+ */
+thumbnail: string, 
+/**
+ * It is to be seen once.
+ */
+once: boolean, 
+/**
+ * A small image that stands by itself.
+ */
+sticker: boolean, 
+/**
+ * A voice note.
+ */
+voice: VoiceShown | null, 
 /**
  * It was to be seen once, and was.
  */
@@ -1413,3 +1770,62 @@ mention: boolean, };
  * Where a conversation stands with its other side.
  */
 export type StandingWord = "asked" | "open" | "left" | "joining";
+
+/**
+ * A file on its way.
+ */
+export type TransferShown = { 
+/**
+ * The message that it is in, or will be.
+ */
+id: string, 
+/**
+ * Where.
+ */
+conversation: string, 
+/**
+ * Its name, made safe.
+ */
+name: string, 
+/**
+ * Bytes of it.
+ */
+size: number, 
+/**
+ * To others; else to this device.
+ */
+up: boolean, 
+/**
+ * How it is doing.
+ */
+state: TransferWord, 
+/**
+ * Of one that has failed: why, in English.
+ */
+reason: string, 
+/**
+ * Bytes that have gone over.
+ */
+done: number, 
+/**
+ * Of so many.
+ */
+total: number, };
+
+/**
+ * How a file on its way is doing.
+ */
+export type TransferWord = "going" | "paused" | "failed" | "complete" | "cancelled";
+
+/**
+ * What is shown of a voice note before it is fetched.
+ */
+export type VoiceShown = { 
+/**
+ * How long it lasts, milliseconds.
+ */
+ms: number, 
+/**
+ * How loud it is: at most 64 bars of 0 to 255, evenly spread over its length; none if that is not known.
+ */
+waveform: Array<number>, };

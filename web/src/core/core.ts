@@ -1,4 +1,4 @@
-import type { Answer, Call, Command, Event } from "./boundary";
+import type { Answer, AsksView, Call, Command, Event } from "./boundary";
 import { scriptUrl } from "./trusted";
 import workerUrl from "./worker?worker&url";
 
@@ -8,18 +8,22 @@ export class Refused extends Error {
   readonly code: string;
   readonly field: string | null;
   readonly retryInMs: number | null;
+  /** What is asked of a newcomer, if it is that. */
+  readonly asks: AsksView | null;
 
-  constructor(code: string, message: string, field: string | null, retryInMs: number | null) {
+  constructor(code: string, message: string, field: string | null, retryInMs: number | null, asks: AsksView | null) {
     super(message);
     this.code = code;
     this.field = field;
     this.retryInMs = retryInMs;
+    this.asks = asks;
   }
 }
 
 export type Told = Exclude<Event, { event: "ready" | "done" }>;
 type Word = Answer["answer"];
-export type AnswerOf<W extends Word> = Extract<Answer, { answer: W }>;
+/** An answer; a file is handed over beside the one that is of it. */
+export type AnswerOf<W extends Word> = Extract<Answer, { answer: W }> & (W extends "file" ? { blob: Blob } : unknown);
 
 /** The core in its Worker: calls out, answers and events in. */
 export class Core {
@@ -39,10 +43,12 @@ export class Core {
       const worker = new Worker(scriptUrl(workerUrl), { type: "module", name: "core" });
       const core = new Core(worker, tell);
       worker.onerror = (error) => reject(new Error(error.message || "the Worker did not start"));
-      worker.onmessage = ({ data }: MessageEvent<string>) => {
-        const event = JSON.parse(data) as Event;
+      worker.onmessage = ({ data }: MessageEvent<string | [string, Blob]>) => {
+        const [text, blob] = typeof data === "string" ? [data, null] : data;
+        const event = JSON.parse(text) as Event;
+        if (blob) Object.assign(event, { blob });
         if (event.event !== "ready") return core.#hear(event);
-        worker.onerror = (error) => tell({ event: "failed", call: null, error: "worker", message: error.message, field: null, retry_in_ms: null });
+        worker.onerror = (error) => tell({ event: "failed", call: null, error: "worker", message: error.message, field: null, retry_in_ms: null, asks: null });
         resolve(core);
       };
     });
@@ -53,15 +59,15 @@ export class Core {
       this.#calls.get(event.call)?.resolve(event);
       this.#calls.delete(event.call);
     } else if (event.event === "failed" && event.call !== null) {
-      this.#calls.get(event.call)?.reject(new Refused(event.error, event.message, event.field, event.retry_in_ms));
+      this.#calls.get(event.call)?.reject(new Refused(event.error, event.message, event.field, event.retry_in_ms, event.asks));
       this.#calls.delete(event.call);
     } else {
       this.#tell(event);
     }
   }
 
-  /** Asks for something; the answer is of the kind that is wanted. */
-  call<W extends Word>(want: W, command: Command): Promise<AnswerOf<W>> {
+  /** Asks for something, with a file beside it where one is needed; the answer is of the kind that is wanted. */
+  call<W extends Word>(want: W, command: Command, file?: Blob): Promise<AnswerOf<W>> {
     return new Promise((resolve, reject) => {
       const call = this.#numbers++;
       const take = (answer: Answer): void => {
@@ -69,7 +75,8 @@ export class Core {
         else reject(new Error(`${command.command} was answered by ${answer.answer}`));
       };
       this.#calls.set(call, { resolve: take, reject });
-      this.#worker.postMessage(JSON.stringify({ call, ...command } satisfies Call));
+      const text = JSON.stringify({ call, ...command } satisfies Call);
+      this.#worker.postMessage(file ? [text, file] : text);
     });
   }
 

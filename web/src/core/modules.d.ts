@@ -11,3 +11,9 @@ declare module "virtual:wasm-integrity" {
   const integrity: string;
   export default integrity;
 }
+
+/** Of the Shape Detection API, which TypeScript does not know; not every browser has it. */
+interface CodeDetector {
+  detect(source: HTMLVideoElement): Promise<{ rawValue: string }[]>;
+}
+declare var BarcodeDetector: { new (options: { formats: string[] }): CodeDetector; getSupportedFormats(): Promise<string[]> } | undefined;

@@ -1,21 +1,31 @@
-import type { Command, ConnectionWord, ConversationView, MessageView, RequestView } from "../core/boundary";
+import type { AsksView, Command, ConnectionWord, ConversationView, MessageView, RequestView, Shows } from "../core/boundary";
 import { Core, Refused, type AnswerOf, type Told } from "../core/core";
 import { databaseKey } from "../core/key";
 import { onWanted, takeIfFree, takeOver, type Turn } from "../core/turn";
 import { speech } from "../words/index.svelte";
+import { files } from "./files.svelte";
 import { look } from "./look.svelte";
 import { Talk } from "./talk.svelte";
 import { go, place } from "./place.svelte";
 
 export type Phase =
-  | { is: "opening" | "elsewhere" | "moved" | "welcome" | "main" | "removed" }
+  | { is: "opening" | "elsewhere" | "moved" | "welcome" | "link" | "main" | "removed" }
+  | { is: "line"; place: number; waiting: number; until: number }
   | { is: "unfit"; why: "noWasm" | "noStorage" | "insecure" }
   | { is: "emptied"; handle: string }
   | { is: "words"; words: string[] }
   | { is: "fault"; message: string };
 
-/** What this browser remembers beside the database, to notice that the database is gone, and words that were not confirmed. */
-type Remembered = { handle: string; unconfirmed: { name: string; server: string } | null };
+/** What a newcomer shows, as far as it is typed. */
+const NOTHING: Shows = { invite: null, email: null, phone: null, code: null };
+
+/**
+ * What this browser remembers beside the database: to notice that the database is gone, words that were not confirmed, a sign-up
+ * that stands in line, a link to another device that has begun.
+ */
+type Unconfirmed = { name: string; server: string; shows?: Shows };
+type Remembered = { handle: string; unconfirmed: Unconfirmed | null; linking?: Linking };
+export type Linking = { server: string; name: string };
 const REMEMBERED = "alcyon-account";
 const PROFILE = "main";
 
@@ -40,6 +50,10 @@ class App {
   outbox = $state<ReadonlySet<string>>(new Set());
   /** Said by a screen reader. */
   announced = $state("");
+  /** What was typed to sign up, and what came of it. */
+  signUp = $state.raw<{ name: string; server: string; shows: Shows; wrong: string; asks: AsksView | null }>({ name: "", server: location.origin, shows: NOTHING, wrong: "", asks: null });
+  /** A link to another device that has begun. */
+  linking = $state.raw<Linking | null>(null);
   /** A problem that no field is to blame for. */
   problem = $state("");
 
@@ -82,12 +96,16 @@ class App {
       const before = remembered();
       if (opened.handle === null || opened.account === null) {
         // What was cut off is taken up again; if it can't be now, one is asked anew.
-        if (before?.unconfirmed) return await this.register(before.unconfirmed.name, before.unconfirmed.server).catch(() => undefined);
+        if (before?.unconfirmed) return await this.register(before.unconfirmed);
+        if (before?.linking) {
+          this.linking = before.linking;
+          return void (this.phase = { is: "link" });
+        }
         this.phase = before ? { is: "emptied", handle: before.handle } : { is: "welcome" };
         return;
       }
       [this.handle, this.account] = [opened.handle, opened.account];
-      if (before?.unconfirmed) return await this.register(before.unconfirmed.name, before.unconfirmed.server);
+      if (before?.unconfirmed) return await this.register(before.unconfirmed);
       remember({ handle: opened.handle, unconfirmed: null });
       await this.#enter();
     } catch (error) {
@@ -112,8 +130,8 @@ class App {
     this.phase = { is: "fault", message: error instanceof Error ? error.message : String(error) };
   }
 
-  call<W extends Parameters<Core["call"]>[0]>(want: W, command: Command): Promise<AnswerOf<W>> {
-    return this.#core ? this.#core.call(want, command) : Promise.reject(new Error("the core has ended"));
+  call<W extends Parameters<Core["call"]>[0]>(want: W, command: Command, file?: Blob): Promise<AnswerOf<W>> {
+    return this.#core ? this.#core.call(want, command, file) : Promise.reject(new Error("the core has ended"));
   }
 
   /** The same where nothing is to be told but that it failed. */
@@ -127,11 +145,13 @@ class App {
     }
   }
 
-  async register(name: string, server: string): Promise<void> {
-    // First, so that words that nobody has seen are shown after whatever cuts this off.
-    remember({ handle: `${name}@${new URL(server).host}`, unconfirmed: { name, server } });
+  /** Makes the account; what comes of it is on the screen. */
+  async register({ name, server, shows = NOTHING }: Unconfirmed): Promise<void> {
+    // First, so that words that nobody has seen are shown after whatever cuts this off, and a place in line is kept.
+    const handle = `${name}@${new URL(server).host}`;
+    remember({ handle, unconfirmed: { name, server, shows: { ...shows, code: null } } });
     try {
-      const { handle, account, words } = await this.call("registered", { command: "register", name, server });
+      const { handle, account, words } = await this.call("registered", { command: "register", name, server, shows });
       [this.handle, this.account] = [handle, account];
       remember({ handle, unconfirmed: { name, server } });
       this.phase = { is: "words", words: words.split(" ") };
@@ -140,10 +160,43 @@ class App {
         remember({ handle: this.handle, unconfirmed: null });
         return this.#enter();
       }
-      if (!(error instanceof Refused) || ["handle-taken", "invalid"].includes(error.code)) remember(null);
+      const askedNow = error instanceof Refused ? error.asks : null;
+      // One that is not even of the form of an invite is refused as any other nonsense is.
+      const noInvite = error instanceof Refused && error.code === "refused" && shows.invite !== null;
+      const asks = askedNow ?? (noInvite ? this.signUp.asks : null);
+      if (!asks) remember(null);
+      this.signUp = { name, server, shows: { ...shows, invite: asks?.ways.length ? null : shows.invite, code: null }, wrong: noInvite ? speech.words.welcome.wrongInvite : asks ? asked(asks, shows) : saying(error), asks };
       this.phase = { is: "welcome" };
-      throw error;
     }
+  }
+
+  /** Gives up the place in line, or a link that has begun: the Worker that waits ends with the page. */
+  async stopWaiting(): Promise<void> {
+    remember(null);
+    if (this.linking) await this.call("nothing", { command: "link-drop" }).catch(() => undefined);
+    location.reload();
+  }
+
+  /** From the first page to that where this browser becomes a device of an account, and back. */
+  beginLink(): void {
+    this.phase = { is: "link" };
+  }
+
+  /** The code to show to a device that is in. */
+  async linkCode(linking: Linking): Promise<string> {
+    const { code } = await this.call("device-code", { command: "link-code", ...linking });
+    remember({ handle: "", unconfirmed: null, linking });
+    this.linking = linking;
+    return code;
+  }
+
+  async linked(): Promise<void> {
+    const { handle, account } = await this.call("account", { command: "link-finish" });
+    [this.handle, this.account] = [handle, account];
+    remember({ handle, unconfirmed: null });
+    this.linking = null;
+    void navigator.storage.persist();
+    await this.#enter();
   }
 
   async wordsConfirmed(): Promise<void> {
@@ -160,6 +213,7 @@ class App {
 
   async #enter(): Promise<void> {
     await this.refresh();
+    await files.load();
     this.phase = { is: "main" };
     this.follow();
   }
@@ -248,6 +302,13 @@ class App {
         this.connection = event.state;
         this.retryAt = Date.now() + (event.retry_in_ms ?? 0);
         return;
+      case "in-line":
+        this.phase = { is: "line", place: event.place, waiting: Math.max(event.waiting, event.place), until: Date.now() + event.wait_ms };
+        return;
+      case "transfer":
+        files.heard(event);
+        if (event.up && event.state === "complete") void this.talk?.changed(event.conversation);
+        return;
       case "device-removed":
         this.phase = { is: "removed" };
         return;
@@ -293,6 +354,13 @@ export const app = new App();
 
 /** What people call an account here: the part of the handle that they have chosen, or the beginning of its id. */
 export const name = (handle: string | null, account: string): string => handle ?? account.slice(0, 12);
+
+/** What a newcomer is told of what is asked: nothing that was not shown yet is wrong. */
+function asked({ ways, sent_to }: AsksView, shows: Shows): string {
+  if (sent_to !== null) return shows.code ? speech.words.welcome.wrongCode : "";
+  const shown = shows.invite !== null && ways.some((way) => way.includes("invite"));
+  return shown ? speech.words.welcome.wrongInvite : "";
+}
 
 /** An error for people. */
 export function saying(error: unknown): string {

@@ -21,6 +21,8 @@ export class Talk {
   draft = $state("");
   replyTo = $state.raw<MessageView | null>(null);
   editing = $state.raw<MessageView | null>(null);
+  /** Files that were chosen and not sent yet. */
+  pending = $state.raw<File[]>([]);
 
   readonly #stops = new Map<string, ReturnType<typeof setTimeout>>();
   #reading = false;

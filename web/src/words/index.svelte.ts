@@ -52,6 +52,16 @@ class Speech {
     return seconds % 60 === 0 ? ago.minutes(seconds / 60) : ago.seconds(seconds);
   }
 
+  /** Minutes and seconds, as on a clock. */
+  clock(ms: number): string {
+    const seconds = Math.max(0, Math.round(ms / 1000));
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  }
+
+  number(value: number): string {
+    return new Intl.NumberFormat(this.language).format(value);
+  }
+
   bytes(count: number): string {
     const [value, unit] = count < 1e6 ? [count / 1e3, "kilobyte"] : [count / 1e6, "megabyte"];
     return new Intl.NumberFormat(this.language, { style: "unit", unit, maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
