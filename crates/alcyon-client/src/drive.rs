@@ -114,7 +114,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     }
                     Err(Ended::Failed(error)) => return Err(error),
                 }
-                if self.core.store.transaction(|tx| done(tx))? && !self.has_any_work(&lost)? {
+                if self.core.store.transaction(|tx| done(tx))? && !self.has_any_work(&lost)? && !self.core.owes_any() {
                     return Ok(());
                 }
             }

@@ -175,6 +175,11 @@ impl Core {
         self.work.poke();
     }
 
+    /// Something waits for somebody to pay, and not for its time.
+    pub(crate) fn owes_any(&self) -> bool {
+        self.till.borrow().unpaid.values().any(|unpaid| unpaid.waits && unpaid.refusals <= TRIES)
+    }
+
     /// An item is paid for, or will never be: its number may come again for another.
     pub(crate) fn owes_no_more(&self, number: u64) {
         self.till.borrow_mut().unpaid.remove(&number);

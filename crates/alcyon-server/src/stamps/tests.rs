@@ -152,8 +152,8 @@ async fn strangers_pay_for_a_knock_and_full_lanes_cost_nothing() {
     }
     assert_eq!(shop.knock(ann.inbox, 21, Some(&stamps[20])).await.unwrap_err().code, RefusalCode::LaneFull);
     assert_eq!(shop.spent(), 20);
-    shop.create(1, Some(&stamps[20])).await.unwrap();
-    assert_eq!(code(shop.create(2, Some(&stamps[0])).await), RefusalCode::StampSpent, "one till for all");
+    shop.create(101, Some(&stamps[20])).await.unwrap();
+    assert_eq!(code(shop.create(102, Some(&stamps[0])).await), RefusalCode::StampSpent, "one till for all");
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn nothing_on_the_disk_leads_from_a_stamp_to_who_had_it() {
     people.sign_up(&ann.name, ann.manifest(1, &[]), ann.device.id(), ann.seats(1)).await.unwrap();
     people.take_stamps(ann.account(), ann.device.id(), shop.stamps.allowance()).await.unwrap();
     let stamp = shop.batch().remove(0);
-    shop.create(1, Some(&Payment::Stamp(stamp.clone()))).await.unwrap();
+    shop.create(101, Some(&Payment::Stamp(stamp.clone()))).await.unwrap();
     let contains = |row: &[u8], part: &[u8]| row.windows(part.len()).any(|window| window == part);
     for (table, key, value) in shop.disk.dump() {
         let row = [&key[..], &value].concat();
