@@ -40,6 +40,8 @@ pub(crate) struct Core {
     pub(crate) budget: Cell<Budget>,
     /// Who types.
     pub(crate) passing: crate::passing::Passing,
+    /// What is not paid for yet.
+    pub(crate) till: RefCell<crate::purse::Till>,
     listener: RefCell<Option<futures::channel::mpsc::UnboundedSender<Event>>>,
 }
 
@@ -58,6 +60,7 @@ impl Core {
             failed: RefCell::default(),
             budget: Cell::new(Budget::default()),
             passing: crate::passing::Passing::default(),
+            till: RefCell::default(),
             listener: RefCell::new(None),
         };
         core.reload()?;

@@ -390,6 +390,62 @@ pub(crate) async fn put_key_packages<T: Transport>(
     if (200..300).contains(&answer.status) { Ok(()) } else { Err(refusal(&answer).1) }
 }
 
+/// What a server says of its stamps.
+#[derive(Deserialize)]
+pub(crate) struct StampOffer {
+    pub(crate) required: bool,
+    /// The key they are made with.
+    pub(crate) key: String,
+    pub(crate) honoured_until_ms: u64,
+}
+
+/// What came of asking for stamps.
+#[derive(Deserialize)]
+pub(crate) struct IssuedStamps {
+    pub(crate) issued: Vec<String>,
+    pub(crate) proof: String,
+}
+
+#[derive(Serialize)]
+struct AskForStamps {
+    key: String,
+    hidden: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ForPayment {
+    r#for: String,
+}
+
+/// Whether stamps are asked for at a server, and the key they are made with: asked by nobody in particular.
+pub(crate) async fn stamp_offer<T: Transport>(transport: &T, server: &ServerUrl) -> Result<StampOffer, ClientError> {
+    get(transport, server, "/v1/stamps".to_owned()).await
+}
+
+/// Asks for a batch of stamps of the key that was offered to everybody.
+pub(crate) async fn ask_for_stamps<T: Transport>(
+    transport: &T,
+    local: &Local,
+    key: String,
+    hidden: Vec<String>,
+    server_time_ms: u64,
+) -> Result<IssuedStamps, ClientError> {
+    let path = format!("/v1/accounts/{}/stamps", local.account.to_text());
+    let request = local.signed(&local.server, HttpMethod::Post, path, json(&AskForStamps { key, hidden }), server_time_ms)?;
+    parse(&transport.request(request).await?)
+}
+
+/// Asks for work to show instead of a stamp.
+pub(crate) async fn payment_challenge<T: Transport>(
+    transport: &T,
+    server: &ServerUrl,
+    subject: &[u8; 32],
+) -> Result<Challenge, ClientError> {
+    let body = json(&ForPayment { r#for: BASE64URL_NOPAD.encode(subject) });
+    let path = "/v1/stamps/challenges".to_owned();
+    parse(&transport.request(HttpRequest { server: server.clone(), method: HttpMethod::Post, path, headers: Vec::new(), body }).await?)
+}
+
 async fn get<T: Transport, A: DeserializeOwned>(transport: &T, server: &ServerUrl, path: String) -> Result<A, ClientError> {
     let request = HttpRequest { server: server.clone(), method: HttpMethod::Get, path, headers: Vec::new(), body: Vec::new() };
     parse(&transport.request(request).await?)

@@ -104,6 +104,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let mut lost = BTreeSet::new();
         for _ in 0..ROUNDS {
             self.share_due()?;
+            self.pay_what_is_owed().await?;
             let links: Vec<Link> = self.links(false)?.into_iter().filter(|link| !lost.contains(link) && self.has_work(link)).collect();
             if links.is_empty() {
                 return Ok(());
@@ -118,7 +119,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     }
                     Err(Ended::Failed(error)) => return Err(error),
                 }
-                if self.core.store.transaction(|tx| done(tx))? && !self.has_any_work(&lost)? {
+                if self.core.store.transaction(|tx| done(tx))? && !self.has_any_work(&lost)? && !self.core.owes_any() {
                     return Ok(());
                 }
             }
@@ -243,15 +244,17 @@ impl<T: Transport, C: Clock> Client<T, C> {
         }
     }
 
-    /// What goes over HTTP: starts, handles to be confirmed, KeyPackages, repairs. Returns how many servers could not be reached.
+    /// What goes over HTTP: starts, handles to be confirmed, KeyPackages, stamps, repairs. Returns how many servers could not be reached.
     async fn errands(&self) -> Result<usize, ClientError> {
         let doubts = self.clear_doubt().await?;
         let starts = self.run_starts(None).await?;
         let requests = self.confirm_requests().await?;
         let packages = self.renew_key_packages().await?;
+        self.refill_purse().await?;
+        let unpaid = self.pay_what_is_owed().await?;
         let repairs = self.run_next_terms().await? + self.finish_addings().await?;
         self.share_due()?;
-        Ok(doubts + starts + requests + repairs + usize::from(!packages))
+        Ok(doubts + starts + requests + repairs + unpaid + usize::from(!packages))
     }
 
     async fn run_errands(&self) -> Result<(), ClientError> {

@@ -326,7 +326,7 @@ fn create(tx: &Tx<'_>, local: &Local, conversation: ConversationId, title: &str,
     );
     tx.put_term(&term)?;
     let first = Seat { id: seat.seat_id(log), drop_hash: drop_secret.hash(log), keep: true, invite: true };
-    let frame = Body::Create(proto::Create { log: log.to_field(), seats: vec![first.to_field()] });
+    let frame = Body::Create(proto::Create { log: log.to_field(), seats: vec![first.to_field()], payment: None });
     add(tx, OutboxKind::Create, &term, random(), None, Some(frame))?;
     queue_tree(tx, &term)?;
     let place = Place { conversation, position: (0, 0), entry_id: random(), index: 0, at_ms: now_ms };

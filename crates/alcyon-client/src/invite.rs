@@ -565,5 +565,6 @@ fn knock_frame(
         entry_id: entry_id.to_field(),
         payload: payload.into(),
         pass: pass.map(|pass| pass.to_field()).unwrap_or_default(),
+        payment: None,
     })))
 }

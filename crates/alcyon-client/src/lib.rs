@@ -49,6 +49,7 @@ mod outbox;
 mod paced;
 mod passing;
 mod poke;
+mod purse;
 mod random;
 mod reading;
 mod register;

@@ -19,6 +19,7 @@ use crate::{
     local::Local,
     message::{incoming, view::progress},
     next_term::{TermReason, propose},
+    purse::{is_about_payment, not_taken},
     random::random,
     rejoin::{self, FetchedTree},
     send::ADMINS_WRITE,
@@ -52,7 +53,8 @@ impl Core {
             // Since the caller looked, the item may have gone.
             let Some(item) = tx.outbox_item(item.number)? else { return Ok(Ready::NotYet) };
             if let Some(frame) = &item.frame {
-                let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
+                let mut frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
+                crate::purse::pay(tx, &item, &mut frame, now_ms)?;
                 return Ok(Ready::Send(Box::new(frame)));
             }
             let Some(mut term) = tx.term(item.log)? else { return Ok(Ready::NotYet) };
@@ -111,6 +113,7 @@ impl Core {
     /// The server has taken an item, durably.
     pub(crate) fn accepted(&self, number: u64, sequence: u64, now_ms: u64) -> Result<Answered, ClientError> {
         let local = self.local()?;
+        self.owes_no_more(number);
         self.store.transaction(|tx| {
             let mut answered = Answered::default();
             let Some(item) = tx.outbox_item(number)? else { return Ok(answered) };
@@ -163,9 +166,17 @@ impl Core {
     /// The server has said no to an item.
     pub(crate) fn refused(&self, number: u64, refusal: &proto::Refusal, now_ms: u64) -> Result<Answered, ClientError> {
         let local = self.local()?;
-        self.store.transaction(|tx| {
+        let mut owes = false;
+        let answered = self.store.transaction(|tx| {
             let mut answered = Answered::default();
             let Some(item) = tx.outbox_item(number)? else { return Ok(answered) };
+            if is_about_payment(&item, refusal.code()) {
+                owes = !not_taken(tx, &item, refusal.code(), now_ms)?;
+                if owes {
+                    tx.delay_outbox(number, now_ms + AGAIN_MS)?;
+                }
+                return Ok(answered);
+            }
             let term = tx.term(item.log)?;
             if let Some(term) = &term
                 && crate::device::come_in::refused(tx, &local, term, &item, refusal, now_ms)?
@@ -228,8 +239,14 @@ impl Core {
                 }
                 _ => give_up(tx, &local, &item, refusal, &mut answered)?,
             }
-            Ok(answered)
-        })
+            Ok::<_, ClientError>(answered)
+        })?;
+        if owes {
+            self.owes(number);
+        } else {
+            self.owes_no_more(number);
+        }
+        Ok(answered)
     }
 }
 

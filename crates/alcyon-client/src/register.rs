@@ -76,6 +76,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.core.reload()?;
         // Not on the sign-up path: if it fails now, the next connection does it.
         self.renew_key_packages().await?;
+        self.refill_purse().await?;
         Ok(Registered { handle, account: local.account, words })
     }
 

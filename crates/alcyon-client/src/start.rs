@@ -290,7 +290,7 @@ fn begin(
     tx.put_term(&term)?;
 
     let seats = std::iter::once(&own).chain(&offered).map(|seat| seat_field(log, seat)).collect();
-    tx.set_outbox_frame(create.number, Some(&encode(Body::Create(proto::Create { log: log.to_field(), seats }))))?;
+    tx.set_outbox_frame(create.number, Some(&encode(Body::Create(proto::Create { log: log.to_field(), seats, payment: None }))))?;
     let put = pairs_tree(&term, put_tree.entry_id, &stored)?;
     tx.set_outbox_frame(put_tree.number, Some(&encode(put)))?;
 

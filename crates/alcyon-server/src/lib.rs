@@ -35,8 +35,10 @@ mod refusal;
 mod server;
 mod session;
 mod sign_up;
+mod stamps;
 pub mod store;
 
 pub use refusal::Refusal;
 pub use server::{RunningServer, Server, StartError};
 pub use sign_up::{Invite, InviteCode, Policy, SignUpSettings};
+pub use stamps::StampSettings;

@@ -36,6 +36,7 @@ use crate::{
     operator::{self, Board, LiveLimits, Operator},
     session::Sessions,
     sign_up::{Invite, InviteCode, OpenError, SignUps},
+    stamps::Stamps,
     store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
 };
 
@@ -196,6 +197,8 @@ impl Server {
         let lifecycle = Lifecycle::new(metrics.clone(), places, Memory::new(memory.clients));
         let blobs = Blobs::open(blobs, config.blobs.clone(), clock.clone(), metrics.clone()).await;
         let blobs = Arc::new(blobs.map_err(|source| StartError::Blobs { path: config.data.join(BLOBS_FOLDER), source })?);
+        let stamps = Stamps::open(&logs, config.stamps.clone(), &name, clock.clone(), metrics.clone());
+        let stamps = Arc::new(stamps.await.map_err(|error| sign_up_failed(error, &config.data))?);
         let sessions = Arc::new(Sessions {
             logs: logs.clone(),
             clock: clock.clone(),
@@ -203,6 +206,7 @@ impl Server {
             lifecycle: lifecycle.clone(),
             limits: config.limits,
             gate: gate.clone(),
+            stamps: stamps.clone(),
             endpoints: config.endpoints.clone(),
             elsewhere: config.elsewhere.clone(),
         });
@@ -252,6 +256,7 @@ impl Server {
             blobs: blobs.clone(),
             site: Site::open(&config.web_app, loopback, metrics.clone())?,
             sign_ups: sign_ups.clone(),
+            stamps,
         });
         let acceptor = |listener, tls, router| Acceptor {
             listener,

@@ -16,7 +16,7 @@ use std::{
 
 use alcyon_client::{Clock, Connection, HttpRequest, HttpResponse, Transport, TransportError};
 use alcyon_server::{
-    RunningServer, Server, SignUpSettings,
+    RunningServer, Server, SignUpSettings, StampSettings,
     admission::AdmissionSettings,
     blobs::MemoryBlobs,
     config::Config,
@@ -204,7 +204,7 @@ impl Host {
         let name = format!("  {}, life {}", self.url.authority(), self.lives);
         let plan = move |write: u64| {
             // Whoever is to live has to get up first.
-            if write < 3 || random.random_range(0..1000) >= rate {
+            if write < 4 || random.random_range(0..1000) >= rate {
                 return None;
             }
             let fault = [Fault::Lost, Fault::Unproven, Fault::StopBefore, Fault::StopAfter][random.random_range(0..4)];
@@ -221,6 +221,8 @@ impl Host {
             public_url: Some(self.url.clone()),
             logs: LogSettings { writer: WriterMode::Inline, ..LogSettings::default() },
             sign_ups: SignUpSettings { per_second: self.sign_ups, ..SignUpSettings::default() },
+            // The work of people of other servers is done in real time.
+            stamps: StampSettings { work_bits: 6, ..StampSettings::default() },
             // Time stands still while work is done here: nothing would be learnt from it.
             admission: AdmissionSettings { start_per_second: 1e9 },
             ..Config::default()

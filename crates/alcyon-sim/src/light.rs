@@ -131,6 +131,10 @@ pub fn refused(body: &server_frame::Body) -> anyhow::Error {
     }
 }
 
+/// Arguments for a server at which light clients create logs: they have no account to get stamps by, and work would be measured
+/// in place of what is to be.
+pub const NOTHING_TO_PAY: [&str; 2] = ["--stamps-required", "off"];
+
 /// A log with the one seat that a light client has there.
 #[derive(Debug, Clone)]
 pub struct LightLog {
@@ -165,7 +169,11 @@ impl LightLog {
     #[must_use]
     pub fn create(seats: &[&Self]) -> client_frame::Body {
         let log = seats.first().map(|seat| seat.seat.log.to_field()).unwrap_or_default();
-        client_frame::Body::Create(proto::Create { log, seats: seats.iter().map(|seat| seat.as_seat().to_field()).collect() })
+        client_frame::Body::Create(proto::Create {
+            log,
+            seats: seats.iter().map(|seat| seat.as_seat().to_field()).collect(),
+            payment: None,
+        })
     }
 
     /// The request that appends `payload` under a new entry id.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use alcyon_sim::{
-    light::{LightClient, LightLog, random_bytes},
+    light::{LightClient, LightLog, NOTHING_TO_PAY, random_bytes},
     process::{ServerProcess, ServerSetup},
     seed,
 };
@@ -38,7 +38,7 @@ async fn acknowledged_entries_survive_kills() {
 async fn run() -> anyhow::Result<()> {
     let mut random = seed::generator(seed::given().unwrap_or(1));
     let folder = tempfile::tempdir()?;
-    let setup = ServerSetup::new(&folder.path().join("data")).arguments(["--drain-time", "5s"]);
+    let setup = ServerSetup::new(&folder.path().join("data")).arguments(["--drain-time", "5s"]).arguments(NOTHING_TO_PAY);
     let mut server = setup.start()?;
     let setup = setup.again(&server);
     let url = server.url().clone();

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 use alcyon_sim::{
-    light::{LightClient, LightLog, random_bytes},
+    light::{LightClient, LightLog, NOTHING_TO_PAY, random_bytes},
     process::ServerSetup,
 };
 use alcyon_wire::{
@@ -29,7 +29,7 @@ async fn a_full_disk_stops_acknowledging_and_nothing_else() -> anyhow::Result<()
         // Where a container forbids it, the same is tested with a store that fails on purpose (`tests/faults.rs`).
         return Ok(());
     }
-    let setup = ServerSetup::new(&disk.join("data")).wrapper(unshare);
+    let setup = ServerSetup::new(&disk.join("data")).arguments(NOTHING_TO_PAY).wrapper(unshare);
     let server = setup.start()?;
     let seen_by_server = PathBuf::from(format!("/proc/{}/root", server.id())).join(disk.strip_prefix("/")?);
 
@@ -84,7 +84,8 @@ async fn a_full_disk_stops_acknowledging_and_nothing_else() -> anyhow::Result<()
 #[tokio::test]
 async fn a_file_limit_refuses_the_next_connection_and_keeps_the_rest() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let server = ServerSetup::new(&folder.path().join("data")).wrapper(["prlimit", "--nofile=256", "--"]).start()?;
+    let server =
+        ServerSetup::new(&folder.path().join("data")).arguments(NOTHING_TO_PAY).wrapper(["prlimit", "--nofile=256", "--"]).start()?;
     let mut kept = Vec::new();
     let refused = loop {
         ensure!(kept.len() < 256, "more connections than files");

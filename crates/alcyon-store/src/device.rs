@@ -33,6 +33,8 @@ stored_enum! {
         Ticket = 11,
         /// What is remembered of a server, to find the way back to it. About its URL.
         Server = 12,
+        /// A stamp that has not paid for anything yet. About its number.
+        Stamp = 13,
     }
 }
 

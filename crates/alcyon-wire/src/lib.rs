@@ -26,6 +26,7 @@ mod id;
 pub mod limits;
 mod request;
 mod server_url;
+mod stamp;
 pub mod work;
 
 pub use error::WireError;
@@ -39,6 +40,7 @@ pub use id::{
 pub use proto::{DoorKind, EntryKind, KnockLane, RefusalCode, Verdict};
 pub use request::{Authority, Door, DoorKey, Request, RequestId, Seat, SeatKey, Subscription, decode_client_frame};
 pub use server_url::ServerUrl;
+pub use stamp::{Payment, Stamp, StampKeyId, token_challenge};
 
 /// The protocol version this crate speaks, agreed on in the first frame.
 pub const PROTOCOL_VERSION: u32 = 1;

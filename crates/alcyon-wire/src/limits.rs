@@ -74,6 +74,10 @@ pub const MANIFEST: usize = 16 * 1024;
 pub const KEY_PACKAGE: usize = 8 * 1024;
 /// One-time KeyPackages in one upload, and kept for a device.
 pub const ONE_TIME_KEY_PACKAGES: usize = 100;
+/// Stamps that are asked for at a time, no more and no fewer: how many somebody asks for tells nobody apart.
+pub const STAMP_BATCH: usize = 16;
+/// A challenge to be worked on.
+pub const WORK_CHALLENGE: usize = 64;
 /// Pending knocks of strangers in one inbox, entries.
 pub const STRANGERS_PENDING: usize = 200;
 /// Knocks of strangers at one inbox in an hour, entries.

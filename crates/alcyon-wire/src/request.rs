@@ -4,8 +4,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::{
-    DoorId, DoorKind, DoorSecret, DoorSecretHash, DropHash, DropSecret, EntryId, LogId, Pass, PassHash, SeatChanges, SeatId, SeatSecret,
-    WireError, limits, proto,
+    DoorId, DoorKind, DoorSecret, DoorSecretHash, DropHash, DropSecret, EntryId, LogId, Pass, PassHash, Payment, SeatChanges, SeatId,
+    SeatSecret, WireError, limits, proto,
 };
 
 /// Numbers a request on its connection; the answer carries it.
@@ -88,6 +88,7 @@ pub enum Request {
     Create {
         log: LogId,
         seats: Vec<Seat>,
+        payment: Option<Box<Payment>>,
     },
     Append {
         seat: SeatKey,
@@ -153,6 +154,7 @@ pub enum Request {
         entry_id: EntryId,
         payload: Bytes,
         pass: Option<Pass>,
+        payment: Option<Box<Payment>>,
     },
     SetPasses {
         seat: SeatKey,
@@ -188,7 +190,7 @@ impl Request {
         use proto::client_frame::Body;
         Ok(match body {
             Body::Hello(proto::Hello { versions }) => Self::Hello { versions: at_most(versions, 64, "hello.versions")? },
-            Body::Create(proto::Create { log, seats }) => {
+            Body::Create(proto::Create { log, seats, payment }) => {
                 let seats = at_most(seats, limits::CHANGES, "create.seats")?;
                 if seats.is_empty() {
                     return Err(WireError::Missing { field: "create.seats" });
@@ -196,6 +198,7 @@ impl Request {
                 Self::Create {
                     log: LogId::parse(&log, "create.log")?,
                     seats: seats.into_iter().map(Seat::parse).collect::<Result<_, _>>()?,
+                    payment: Payment::parse(payment, "create.payment")?,
                 }
             }
             Body::Append(proto::Append { seat, entry_id, payload, commit_count }) => Self::Append {
@@ -286,11 +289,12 @@ impl Request {
                     group_info: bytes_at_most(group_info, limits::GROUP_INFO, "put_tree.group_info")?,
                 }
             }
-            Body::Knock(proto::Knock { inbox, entry_id, payload, pass }) => Self::Knock {
+            Body::Knock(proto::Knock { inbox, entry_id, payload, pass, payment }) => Self::Knock {
                 inbox: LogId::parse(&inbox, "knock.inbox")?,
                 entry_id: EntryId::parse(&entry_id, "knock.entry_id")?,
                 payload: bytes_at_most(payload, limits::KNOCK, "knock.payload")?,
                 pass: if pass.is_empty() { None } else { Some(Pass::parse(&pass, "knock.pass")?) },
+                payment: Payment::parse(payment, "knock.payment")?,
             },
             Body::SetPasses(proto::SetPasses { seat, added, dropped }) => Self::SetPasses {
                 seat: SeatKey::parse(seat, "set_passes.seat")?,

@@ -110,7 +110,10 @@ fn entries() -> Vec<Vector> {
 fn client_frames() -> Vec<Vector> {
     use proto::client_frame::Body;
     let hello = proto::Hello { versions: vec![1, 2] };
-    let create = proto::Create { log: bytes(0x21, 16), seats: vec![seat()] };
+    let by_stamp = proto::Payment { by: Some(proto::payment::By::Stamp(bytes(0x2a, 162))) };
+    let work = proto::Work { challenge: bytes(0x2b, 21), nonce: 300 };
+    let by_work = proto::Payment { by: Some(proto::payment::By::Work(work.clone())) };
+    let create = proto::Create { log: bytes(0x21, 16), seats: vec![seat()], payment: Some(by_stamp.clone()) };
     let append = proto::Append { seat: Some(seat_key()), entry_id: bytes(0x17, 16), payload: bytes(0x18, 3), commit_count: 5 };
     let commit = |authority| proto::Commit {
         authority: Some(authority),
@@ -149,13 +152,22 @@ fn client_frames() -> Vec<Vector> {
         payload: bytes(0x18, 3),
         group_info: bytes(0x25, 3),
     };
-    let knock = proto::Knock { inbox: bytes(0x26, 16), entry_id: bytes(0x17, 16), payload: bytes(0x18, 3), pass: bytes(0x27, 32) };
+    let knock = proto::Knock {
+        inbox: bytes(0x26, 16),
+        entry_id: bytes(0x17, 16),
+        payload: bytes(0x18, 3),
+        pass: bytes(0x27, 32),
+        payment: Some(by_work.clone()),
+    };
     let set_passes = proto::SetPasses { seat: Some(seat_key()), added: vec![bytes(0x28, 32)], dropped: vec![bytes(0x29, 32)] };
     let credit = proto::Credit { entries: 256, bytes: 1 << 20 };
     let ping = proto::Ping {};
     let frame = |chosen, body| side(chosen, proto::ClientFrame { request: 7, body: Some(body) });
     vec![
         whole(hello.clone()),
+        side("stamp", by_stamp),
+        whole(work),
+        side("work", by_work),
         whole(create.clone()),
         whole(append.clone()),
         side("seat", by_seat.clone()),

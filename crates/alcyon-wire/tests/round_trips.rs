@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use alcyon_wire::{
     Authority, Door, DoorId, DoorKey, DoorKind, DoorSecret, DoorSecretHash, DropHash, DropSecret, EntryId, EntryKind, Handle, HeaderFacts,
-    KnockLane, LogId, Pass, PassHash, Request, RequestId, Seat, SeatChanges, SeatId, SeatKey, SeatSecret, ServerUrl, Subscription,
-    decode_client_frame, limits, proto,
+    KnockLane, LogId, Pass, PassHash, Payment, Request, RequestId, Seat, SeatChanges, SeatId, SeatKey, SeatSecret, ServerUrl, Stamp,
+    StampKeyId, Subscription, decode_client_frame, limits, proto,
 };
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
@@ -70,6 +70,14 @@ fn door_key() -> impl Strategy<Value = DoorKey> {
     (id16::<LogId>(), id16::<DoorId>(), id32::<DoorSecret>()).prop_map(|(log, id, secret)| DoorKey { log, id, secret })
 }
 
+fn payment() -> impl Strategy<Value = Option<Box<Payment>>> {
+    let stamp = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 64]>());
+    let stamp = stamp.prop_map(|(nonce, challenge, key, authenticator)| Stamp { nonce, challenge, key: StampKeyId(key), authenticator });
+    let work = (vec(any::<u8>(), 0..limits::WORK_CHALLENGE), any::<u64>());
+    let work = work.prop_map(|(challenge, nonce)| Payment::Work { challenge: challenge.into(), nonce });
+    prop::option::of(prop_oneof![stamp.prop_map(Payment::Stamp), work].prop_map(Box::new))
+}
+
 fn authority() -> impl Strategy<Value = Authority> {
     prop_oneof![seat_key().prop_map(Authority::Seat), door_key().prop_map(Authority::Door)]
 }
@@ -81,7 +89,7 @@ fn request() -> impl Strategy<Value = Request> {
     let chunk = (1..=limits::TREE_CHUNKS).prop_flat_map(|chunks| (0..chunks, Just(chunks)));
     prop_oneof![
         vec(any::<u32>(), 0..4).prop_map(|versions| Request::Hello { versions }),
-        (id16::<LogId>(), vec(seat(), 1..4)).prop_map(|(log, seats)| Request::Create { log, seats }),
+        (id16::<LogId>(), vec(seat(), 1..4), payment()).prop_map(|(log, seats, payment)| Request::Create { log, seats, payment }),
         entry().prop_map(|(seat, entry_id, payload, commit_count)| Request::Append { seat, entry_id, payload, commit_count }),
         (authority(), id16(), payload(), any::<u64>(), changes(), drop_secrets(), payload()).prop_map(
             |(authority, entry_id, payload, commit_count, changes, drop_secrets, group_info)| Request::Commit {
@@ -122,12 +130,8 @@ fn request() -> impl Strategy<Value = Request> {
                 group_info,
             }
         ),
-        (id16(), id16(), payload(), prop::option::of(id32::<Pass>())).prop_map(|(inbox, entry_id, payload, pass)| Request::Knock {
-            inbox,
-            entry_id,
-            payload,
-            pass
-        }),
+        (id16(), id16(), payload(), prop::option::of(id32::<Pass>()), payment())
+            .prop_map(|(inbox, entry_id, payload, pass, payment)| Request::Knock { inbox, entry_id, payload, pass, payment }),
         (seat_key(), vec(id32::<PassHash>(), 0..4), vec(id32::<PassHash>(), 0..4)).prop_map(|(seat, added, dropped)| Request::SetPasses {
             seat,
             added,
@@ -145,9 +149,11 @@ fn to_frame(id: u64, request: &Request) -> Vec<u8> {
     let secrets = |secrets: &[DropSecret]| secrets.iter().map(DropSecret::to_field).collect::<Vec<_>>();
     let body = match request.clone() {
         Request::Hello { versions } => Body::Hello(proto::Hello { versions }),
-        Request::Create { log, seats } => {
-            Body::Create(proto::Create { log: log.to_field(), seats: seats.iter().map(Seat::to_field).collect() })
-        }
+        Request::Create { log, seats, payment } => Body::Create(proto::Create {
+            log: log.to_field(),
+            seats: seats.iter().map(Seat::to_field).collect(),
+            payment: payment.map(|payment| payment.to_field()),
+        }),
         Request::Append { seat, entry_id, payload, commit_count } => {
             Body::Append(proto::Append { seat: key(&seat), entry_id: entry_id.to_field(), payload, commit_count })
         }
@@ -196,11 +202,12 @@ fn to_frame(id: u64, request: &Request) -> Vec<u8> {
             payload,
             group_info,
         }),
-        Request::Knock { inbox, entry_id, payload, pass } => Body::Knock(proto::Knock {
+        Request::Knock { inbox, entry_id, payload, pass, payment } => Body::Knock(proto::Knock {
             inbox: inbox.to_field(),
             entry_id: entry_id.to_field(),
             payload,
             pass: pass.map(|pass| pass.to_field()).unwrap_or_default(),
+            payment: payment.map(|payment| payment.to_field()),
         }),
         Request::SetPasses { seat, added, dropped } => Body::SetPasses(proto::SetPasses {
             seat: key(&seat),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use alcyon_mls::{HandshakeKey, Payload};
 use alcyon_wire::{
-    DropSecret, EntryId, HeaderFacts, JoinSecret, LogId, PROTOCOL_VERSION, RefusalCode, Seat, SeatKey, SeatSecret, ServerUrl, Verdict,
+    DropSecret, EntryId, HeaderFacts, JoinSecret, LogId, PROTOCOL_VERSION, Payment, RefusalCode, Seat, SeatKey, SeatSecret, ServerUrl,
+    Verdict,
     proto::{self, client_frame, device_meeting, server_frame},
 };
 use bytes::Bytes;
@@ -116,7 +117,20 @@ impl<T: Transport, C: Clock> Client<T, C> {
         if create {
             let seat =
                 Seat { id: meeting.seat.seat_id(meeting.log), drop_hash: meeting.drop_secret.hash(meeting.log), keep: true, invite: false };
-            room.ask(client_frame::Body::Create(proto::Create { log: meeting.log.to_field(), seats: vec![seat.to_field()] })).await?;
+            let create = |payment: Option<Payment>| {
+                let payment = payment.map(|payment| payment.to_field());
+                client_frame::Body::Create(proto::Create { log: meeting.log.to_field(), seats: vec![seat.to_field()], payment })
+            };
+            match room.ask(create(None)).await {
+                // This device is in no account yet, so there is nobody to give it stamps.
+                Err(ClientError::Refused { code: RefusalCode::StampNeeded, .. }) => {
+                    let worked = self.work_for(&meeting.server, &Payment::for_log(meeting.log)).await?;
+                    room.ask(create(Some(worked))).await?;
+                }
+                answer => {
+                    answer?;
+                }
+            }
         }
         let subscription = proto::Subscription { seat: Some(meeting.seat()), after: 0 };
         let head = match room.ask(client_frame::Body::Subscribe(proto::Subscribe { logs: vec![subscription] })).await? {

@@ -51,7 +51,7 @@ pub(crate) fn ensure(tx: &Tx<'_>, local: &Local, now_ms: u64) -> Result<Conversa
     };
     // A second seat that nobody sits on: a log with one alone goes when nothing is written for a month.
     let seats = vec![first(&seat, &drop_secret, true), first(&random(), &drop_secret, false)];
-    add(tx, OutboxKind::Create, &term, random(), None, Some(Body::Create(proto::Create { log: log.to_field(), seats })))?;
+    add(tx, OutboxKind::Create, &term, random(), None, Some(Body::Create(proto::Create { log: log.to_field(), seats, payment: None })))?;
     queue_tree(tx, &term)?;
     Ok(conversation)
 }

@@ -236,7 +236,14 @@ impl Opening<'_> {
         let seats = first_seats(&new, local, next.as_ref(), &offered);
         let term = TermRecord { reason: reason as u32, ..TermRecord::begun(new, group.id().as_bytes()) };
         tx.put_term(&term)?;
-        add(tx, OutboxKind::Create, &term, random(), None, Some(Body::Create(proto::Create { log: term.log.to_field(), seats })))?;
+        add(
+            tx,
+            OutboxKind::Create,
+            &term,
+            random(),
+            None,
+            Some(Body::Create(proto::Create { log: term.log.to_field(), seats, payment: None })),
+        )?;
         let last_part = queue_first_tree(tx, &term, &stored.tree)?;
         match record.kind {
             ConversationKind::Group | ConversationKind::Own => queue_tree(tx, &term)?,

@@ -16,7 +16,7 @@ use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
 use crate::{
-    SignUpSettings,
+    SignUpSettings, StampSettings,
     admission::AdmissionSettings,
     blobs::{BlobSettings, S3Settings},
     logs::LogSettings,
@@ -70,6 +70,8 @@ pub struct Config {
     pub admission: AdmissionSettings,
     /// How newcomers come in.
     pub sign_ups: SignUpSettings,
+    /// What new logs and knocks of strangers cost.
+    pub stamps: StampSettings,
     /// Where blobs lie.
     pub blob_place: BlobPlace,
 }

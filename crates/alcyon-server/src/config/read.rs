@@ -7,11 +7,11 @@ use super::{
     WebApp,
 };
 use crate::{
-    Policy, SignUpSettings,
+    Policy, SignUpSettings, StampSettings,
     admission::AdmissionSettings,
     blobs::{BlobSettings, Endpoint, S3Settings, Secret, SecretSource},
     logs::{LogSettings, Rate},
-    sign_up::Proof,
+    sign_up::{MOST_BITS, Proof},
 };
 
 impl Config {
@@ -89,6 +89,7 @@ impl Config {
             blobs: blob_settings(values)?,
             blob_place: blob_place(values)?,
             sign_ups: sign_up_settings(values)?,
+            stamps: stamp_settings(values)?,
             endpoints: values.optional("endpoints", hosts)?.unwrap_or_default(),
             elsewhere: values.optional("elsewhere", |text| text.parse().ok())?,
             admission: AdmissionSettings {
@@ -118,6 +119,21 @@ fn log_settings(values: &Values) -> Result<LogSettings, ConfigError> {
         retention: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
         disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
         ..LogSettings::default()
+    })
+}
+
+fn stamp_settings(values: &Values) -> Result<StampSettings, ConfigError> {
+    Ok(StampSettings {
+        required: values.required("stamps.required", |text| match text {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        })?,
+        epoch_days: values.required("stamps.epoch_days", |text| number(text, 1, 90))?,
+        per_day: values.required("stamps.per_day", |text| number(text, 0, 100_000))?,
+        saved: values.required("stamps.saved", |text| number(text, 0, 100_000))?,
+        work_bits: values
+            .required("stamps.work_bits", |text| number(text, 1, MOST_BITS.into()).and_then(|bits| u8::try_from(bits).ok()))?,
     })
 }
 

@@ -2,7 +2,7 @@
 //! one transaction.
 
 use alcyon_identity::Manifest;
-use alcyon_wire::{AccountId, DeviceId, HandleName, Seat, limits};
+use alcyon_wire::{AccountId, DeviceId, HandleName, RefusalCode, Seat, limits};
 use bytes::Bytes;
 use prost::Message;
 
@@ -14,11 +14,13 @@ use super::{
     },
 };
 use crate::{
+    Refusal,
     logs::{
         engine::{Engine, read_failed},
-        records::decode,
+        records::{DAY_MS, decode},
     },
     sign_up::{InviteHash, InviteRecord, Proven},
+    stamps::{Allowance, AllowanceRecord},
     store::{RowKey, Store, StoreError, Table},
 };
 
@@ -60,6 +62,10 @@ impl<S: Store> Engine<S> {
             }
             DirectoryJob::ClaimKeyPackages { account, reply } => {
                 let result = self.claim_key_packages(account);
+                self.settle(reply, result);
+            }
+            DirectoryJob::TakeStamps { account, device, allowance, reply } => {
+                let result = self.take_stamps(account, device, allowance);
                 self.settle(reply, result);
             }
         }
@@ -187,6 +193,7 @@ impl<S: Store> Engine<S> {
             self.remove_log(at).map_err(|error| read_failed(&error))?;
         }
         self.remove_row(Table::Accounts, &account_key(account));
+        self.remove_row(Table::Allowances, &account_key(account));
         Ok(())
     }
 
@@ -259,6 +266,34 @@ impl<S: Store> Engine<S> {
             claimed.push(ClaimedKeyPackage { device, key_package });
         }
         Ok(claimed)
+    }
+
+    /// A batch of stamps for an account, while it has any left. It is durable before they are handed out.
+    fn take_stamps(&mut self, account: AccountId, device: DeviceId, allowance: Allowance) -> Result<()> {
+        let record = self.active(account)?;
+        let manifest = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
+        if !manifest.has_device(device) {
+            return Err(DirectoryError::UnknownDevice);
+        }
+        self.room_on_disk()?;
+        let key = account_key(account);
+        let record = match self.row(Table::Allowances, &key)? {
+            Some(row) => Some(decode::<AllowanceRecord>(Table::Allowances, row).map_err(|error| read_failed(&error))?),
+            None => None,
+        };
+        let (today, batch) = (self.now_ms / DAY_MS, u32::try_from(limits::STAMP_BATCH).expect("a small number"));
+        match allowance.take(record, u32::try_from(today).unwrap_or(u32::MAX), batch) {
+            Ok(left) => {
+                self.put_row(Table::Allowances, &key, &left);
+                Ok(())
+            }
+            Err(day) => {
+                // Where there never are any: a day is as good as any other time.
+                let again_ms = day.map_or(self.now_ms.saturating_add(DAY_MS), |day| u64::from(day) * DAY_MS);
+                let message = "this account has had its stamps; there are more another day";
+                Err(Refusal::later(RefusalCode::Quota, message, again_ms.saturating_sub(self.now_ms)).into())
+            }
+        }
     }
 
     /// A step of a sweep: forgets KeyPackages that were handed out long ago. Returns where to go on.

@@ -10,6 +10,7 @@ use crate::{
     admission::Class,
     logs::requests::Reply,
     sign_up::{InviteRecord, Proven},
+    stamps::Allowance,
     store::{RowKey, Table},
 };
 
@@ -51,15 +52,24 @@ pub(crate) enum DirectoryJob {
         account: AccountId,
         reply: Reply<Vec<ClaimedKeyPackage>, DirectoryError>,
     },
+    /// Takes a batch of stamps off an account's allowance.
+    TakeStamps {
+        account: AccountId,
+        device: DeviceId,
+        allowance: Allowance,
+        reply: Reply<(), DirectoryError>,
+    },
 }
 
 impl DirectoryJob {
     /// Nobody waits for the answer any more.
     pub fn is_given_up(&self) -> bool {
         match self {
-            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } | Self::Moderate { reply, .. } | Self::PutInvite { reply, .. } => {
-                reply.is_closed()
-            }
+            Self::SignUp { reply, .. }
+            | Self::PutManifest { reply, .. }
+            | Self::Moderate { reply, .. }
+            | Self::PutInvite { reply, .. }
+            | Self::TakeStamps { reply, .. } => reply.is_closed(),
             Self::PutKeyPackages { reply, .. } => reply.is_closed(),
             Self::ClaimKeyPackages { reply, .. } => reply.is_closed(),
         }
@@ -70,7 +80,7 @@ impl DirectoryJob {
         match self {
             Self::SignUp { .. } => Class::SignUp,
             Self::PutManifest { .. } | Self::ClaimKeyPackages { .. } => Class::Commit,
-            Self::PutKeyPackages { .. } => Class::Directory,
+            Self::PutKeyPackages { .. } | Self::TakeStamps { .. } => Class::Directory,
             // What the operator says goes before everything.
             Self::Moderate { .. } | Self::PutInvite { .. } => Class::Live,
         }
@@ -82,9 +92,11 @@ impl DirectoryJob {
             let _ = reply.send(Err(refusal.clone().into()));
         }
         match self {
-            Self::SignUp { reply, .. } | Self::PutManifest { reply, .. } | Self::Moderate { reply, .. } | Self::PutInvite { reply, .. } => {
-                send(reply, refusal)
-            }
+            Self::SignUp { reply, .. }
+            | Self::PutManifest { reply, .. }
+            | Self::Moderate { reply, .. }
+            | Self::PutInvite { reply, .. }
+            | Self::TakeStamps { reply, .. } => send(reply, refusal),
             Self::PutKeyPackages { reply, .. } => send(reply, refusal),
             Self::ClaimKeyPackages { reply, .. } => send(reply, refusal),
         }

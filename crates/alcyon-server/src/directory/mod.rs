@@ -25,6 +25,7 @@ use crate::{
         requests::Job,
     },
     sign_up::{InviteRecord, Proven},
+    stamps::Allowance,
     store::{RowKey, Store, StoreError, Table},
 };
 
@@ -220,6 +221,12 @@ impl<S: Store> Directory<S> {
     /// left out.
     pub fn claim_key_packages(&self, account: AccountId) -> Answer<Vec<ClaimedKeyPackage>, DirectoryError> {
         self.logs.for_connection().ask(|reply| Job::Directory(Box::new(DirectoryJob::ClaimKeyPackages { account, reply })))
+    }
+
+    /// Takes a batch of stamps off an account's allowance, durably.
+    pub(crate) fn take_stamps(&self, account: AccountId, device: DeviceId, allowance: Allowance) -> Answer<(), DirectoryError> {
+        let job = |reply| Job::Directory(Box::new(DirectoryJob::TakeStamps { account, device, allowance, reply }));
+        self.logs.for_connection().ask(job)
     }
 
     /// What is left of a device's KeyPackages.

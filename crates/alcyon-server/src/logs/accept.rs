@@ -40,7 +40,7 @@ pub(crate) struct NewEntry {
 impl<S: Store> Engine<S> {
     /// A new log for somebody who shows nothing but an address.
     pub fn create(&mut self, request: CreateRequest) -> Result<Receipt, Refusal> {
-        let CreateRequest { log, seats, band } = request;
+        let CreateRequest { log, seats, band, paid } = request;
         if let Some(at) = self.find(log)? {
             let head = &self.staged[at].state.head;
             if !head.inbox && head.created_as == created_as(&seats) {
@@ -50,7 +50,9 @@ impl<S: Store> Engine<S> {
         }
         rules::check_first_seats(&seats)?;
         self.room_on_disk()?;
+        self.may_pay(&paid)?;
         self.charge_create(band)?;
+        self.pay(paid);
         self.begin_log(log, &seats, false)
     }
 
@@ -104,7 +106,10 @@ impl<S: Store> Engine<S> {
         }
         self.check_entry(at, &request)?;
         let door = request.door();
-        let EntryRequest { log: _, by, kind, entry_id, payload, payload_hash, commit_count: _, changes, shown: _, group_info } = request;
+        self.may_pay(&request.paid)?;
+        let EntryRequest { log: _, by, kind, entry_id, payload, payload_hash, commit_count: _, changes, shown: _, group_info, paid } =
+            request;
+        self.pay(paid);
         let lane = match by {
             By::Pass(_) => Some(KnockLane::Pass),
             By::Stranger => Some(KnockLane::Stranger),
@@ -121,7 +126,8 @@ impl<S: Store> Engine<S> {
     }
 
     fn check_entry(&mut self, at: usize, request: &EntryRequest) -> Result<(), Refusal> {
-        let EntryRequest { log: _, by, kind, entry_id: _, payload, payload_hash: _, commit_count, changes, shown, group_info } = request;
+        let EntryRequest { log: _, by, kind, entry_id: _, payload, payload_hash: _, commit_count, changes, shown, group_info, paid: _ } =
+            request;
         let settings = &self.shared.settings;
         let state = &self.staged[at].state;
         let bytes = payload.len() + group_info.len();

@@ -68,6 +68,7 @@ use self::{
 use crate::{
     Refusal,
     admission::{Gate, queue::Lane},
+    stamps::Paid,
     store::{Store, StoreError},
 };
 
@@ -190,7 +191,12 @@ impl<S: Store> Logs<S> {
 
     /// An empty log with its first seats. The same again gets the first answer.
     pub fn create(&self, log: LogId, seats: Vec<Seat>, client: AddressBand) -> Answer<Receipt> {
-        self.ask(|reply| Job::Create(Box::new(CreateRequest { log, seats, band: client }), reply))
+        self.create_for(Paid::Free, log, seats, client)
+    }
+
+    /// The same, paid for: a stamp is spent in the transaction that makes the log, and only if it is made.
+    pub(crate) fn create_for(&self, paid: Paid, log: LogId, seats: Vec<Seat>, client: AddressBand) -> Answer<Receipt> {
+        self.ask(|reply| Job::Create(Box::new(CreateRequest { log, seats, band: client, paid }), reply))
     }
 
     /// Appends an application entry.
@@ -227,6 +233,7 @@ impl<S: Store> Logs<S> {
             changes,
             shown,
             group_info,
+            paid: Paid::Free,
         })
     }
 
@@ -243,6 +250,7 @@ impl<S: Store> Logs<S> {
             changes: SeatChanges::default(),
             shown: Vec::new(),
             group_info: Bytes::new(),
+            paid: Paid::Free,
         })
     }
 
@@ -267,11 +275,17 @@ impl<S: Store> Logs<S> {
             changes: SeatChanges { seats_dropped, ..SeatChanges::default() },
             shown: drop_secrets.iter().map(|secret| secret.hash(seat.log)).collect(),
             group_info: Bytes::new(),
+            paid: Paid::Free,
         })
     }
 
     /// Knocks at an inbox: with a pass in the lane of acquaintances, else in that of strangers.
     pub fn knock(&self, inbox: LogId, entry_id: EntryId, payload: Bytes, pass: Option<&Pass>) -> Answer<Receipt> {
+        self.knock_for(Paid::Free, inbox, entry_id, payload, pass)
+    }
+
+    /// The same, paid for: a stamp is spent in the transaction that takes the knock, and only if it is taken.
+    pub(crate) fn knock_for(&self, paid: Paid, inbox: LogId, entry_id: EntryId, payload: Bytes, pass: Option<&Pass>) -> Answer<Receipt> {
         self.ask_entry(EntryRequest {
             log: inbox,
             by: pass.map_or(By::Stranger, |pass| By::Pass(pass.hash(inbox))),
@@ -283,6 +297,7 @@ impl<S: Store> Logs<S> {
             changes: SeatChanges::default(),
             shown: Vec::new(),
             group_info: Bytes::new(),
+            paid,
         })
     }
 

@@ -12,6 +12,8 @@ use crate::store::{RowKey, StoreError, Table};
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Milliseconds in the span of one table of entry ids.
 const PERIOD_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// Milliseconds in a day.
+pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The head of a log: all that an append needs, in one row. It is not written with every entry: entries after it in the
 /// last week are read with it (`state`).
@@ -185,6 +187,7 @@ pub(crate) fn end_of(table: Table) -> Option<u64> {
     match table {
         Table::Entries(week) => Some((u64::from(week) + 1) * WEEK_MS),
         Table::EntryIds(period) => Some((u64::from(period) + 1) * PERIOD_MS),
+        Table::SpentStamps(day) => Some((u64::from(day) + 1) * DAY_MS),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::{AddressBand, Receipt, TreeChunk, sweep::SweepStep};
-use crate::{Refusal, admission::Class, directory::DirectoryJob};
+use crate::{Refusal, admission::Class, directory::DirectoryJob, stamps::Paid};
 
 /// Where an answer goes. If nobody waits for it any more before the work has begun, it is not done.
 pub(crate) type Reply<T, E = Refusal> = oneshot::Sender<Result<T, E>>;
@@ -93,6 +93,8 @@ pub(crate) struct EntryRequest {
     /// Hashes of the drop secrets that were shown.
     pub shown: Vec<DropHash>,
     pub group_info: Bytes,
+    /// Of knocks.
+    pub paid: Paid,
 }
 
 /// By what right.
@@ -108,6 +110,7 @@ pub(crate) struct CreateRequest {
     pub log: LogId,
     pub seats: Vec<Seat>,
     pub band: AddressBand,
+    pub paid: Paid,
 }
 
 pub(crate) struct PassesRequest {

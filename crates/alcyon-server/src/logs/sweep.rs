@@ -8,7 +8,7 @@ use alcyon_wire::{HeaderFacts, LogId};
 
 use super::{
     engine::{Engine, Staged, StagedChange, put_record, read_failed},
-    records::{AckRecord, EntryRecord, HeadRecord, corrupt, decode, end_of, entry_key, number_of, seat_key, week_of},
+    records::{AckRecord, DAY_MS, EntryRecord, HeadRecord, corrupt, decode, end_of, entry_key, number_of, seat_key, week_of},
     state::{LogState, rows_of},
 };
 use crate::{
@@ -81,7 +81,12 @@ impl<S: Store> Engine<S> {
         }
         self.shared.oldest_week.fetch_max(oldest_week, Ordering::AcqRel);
         for table in self.shared.store.dated_tables()? {
-            if end_of(table).is_some_and(past) {
+            let gone = match table {
+                // No stamp of that key is honoured any more; a day for clocks that are set back.
+                Table::SpentStamps(_) => end_of(table).is_some_and(|end_ms| end_ms.saturating_add(DAY_MS) <= self.now_ms),
+                _ => end_of(table).is_some_and(past),
+            };
+            if gone {
                 self.shared.store.drop_table(table)?;
             }
         }

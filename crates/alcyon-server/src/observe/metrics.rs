@@ -68,6 +68,12 @@ pub struct Metrics {
     pub codes_failed: Counter,
     /// Tickets that wait for their turn.
     pub sign_up_line: Gauge,
+    /// Stamps that accounts were given.
+    pub stamps_issued: Counter,
+    /// Genuine stamps that were shown.
+    pub paid_by_stamp: Counter,
+    /// Work that was shown instead.
+    pub paid_by_work: Counter,
     /// Requests let in, by class.
     admitted: [Counter; Class::ALL.len()],
     /// Requests refused because too much was asked, by class.
@@ -220,6 +226,9 @@ impl Metrics {
             codes_sent: series.counter("alcyon_sign_up_codes_sent_total", None),
             codes_failed: series.counter("alcyon_sign_up_codes_failed_total", None),
             sign_up_line: series.gauge("alcyon_sign_up_line", "Tickets of newcomers that wait for their turn"),
+            stamps_issued: series.counter("alcyon_stamps_issued_total", None),
+            paid_by_stamp: series.counter("alcyon_paid_total", Some(("by", "stamp"))),
+            paid_by_work: series.counter("alcyon_paid_total", Some(("by", "work"))),
             admitted: Class::ALL.map(|class| series.counter("alcyon_admitted_total", Some(("class", class.label())))),
             not_admitted: Class::ALL.map(|class| series.counter("alcyon_not_admitted_total", Some(("class", class.label())))),
             levels: Class::ALL.map(|class| {

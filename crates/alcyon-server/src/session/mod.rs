@@ -35,6 +35,7 @@ use crate::{
     },
     logs::{AddressBand, Logs, News, ServerClock},
     observe::Metrics,
+    stamps::Stamps,
 };
 use outbox::Outbox;
 use requests::Work;
@@ -48,6 +49,8 @@ pub(crate) struct Sessions {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Gate>,
+    /// What new logs and knocks of strangers are paid with.
+    pub(crate) stamps: Arc<Stamps>,
     /// Where the server is found as well.
     pub(crate) endpoints: Vec<String>,
     /// Where clients are sent while this process drains.
@@ -334,6 +337,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use alcyon_wire::proto::{ClientFrame, Hello, client_frame::Body};
+    use futures::FutureExt as _;
     use prost::Message;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -343,6 +347,7 @@ mod tests {
         config::Config,
         edge::{connection::Connection, lifecycle::Places},
         logs::{LogSettings, SystemClock, WriterMode},
+        stamps::StampSettings,
         store::MemoryStore,
     };
 
@@ -351,8 +356,12 @@ mod tests {
         let clock: Arc<dyn ServerClock> = Arc::new(SystemClock);
         let store = Arc::new(AnyStore::new(Arc::new(MemoryStore::default())).0);
         let settings = LogSettings { writer: WriterMode::Inline, ..LogSettings::default() };
+        let logs = Logs::open(store, settings, clock.clone()).unwrap();
+        let stamps = Stamps::open(&logs, StampSettings::default(), "sea.example", clock.clone(), metrics.clone());
         Arc::new(Sessions {
-            logs: Logs::open(store, settings, clock.clone()).unwrap(),
+            // The writer is inline: there is nothing to wait for.
+            stamps: Arc::new(stamps.now_or_never().unwrap().unwrap()),
+            logs,
             endpoints: Vec::new(),
             elsewhere: None,
             gate: Gate::new(AdmissionSettings::default(), clock.clone(), metrics.clone()),

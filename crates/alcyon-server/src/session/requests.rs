@@ -1,7 +1,8 @@
 use std::{collections::VecDeque, sync::Arc, task::Context};
 
 use alcyon_wire::{
-    LogId, PROTOCOL_VERSION, RefusalCode, Request, RequestId, SeatKey, ServerUrl, Subscription, WireError, decode_client_frame, limits,
+    LogId, PROTOCOL_VERSION, Payment, RefusalCode, Request, RequestId, SeatKey, ServerUrl, Subscription, WireError, decode_client_frame,
+    limits,
     proto::{self, server_frame::Body},
 };
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use crate::{
     edge::{retry_after_drain_ms, websocket::CloseCode},
     logs::{AddressBand, Follower, Logs, News, TreeChunk, TreeReader},
     observe::RequestKind,
+    stamps::Paid,
 };
 
 /// Logs that one connection may follow.
@@ -202,8 +204,9 @@ impl Work {
         let logs = &self.logs;
         match asked {
             Request::Hello { versions: _ } => {}
-            Request::Create { log, seats } => {
-                self.answers.add(request, Kind::Receipt(logs.create(log, seats, self.band)), permit, self.frame)
+            Request::Create { log, seats, payment } => {
+                let paid = self.sessions.stamps.check(payment.as_deref(), &Payment::for_log(log));
+                self.answers.add(request, Kind::Receipt(logs.create_for(paid, log, seats, self.band)), permit, self.frame);
             }
             Request::Append { seat, entry_id, payload, commit_count } => {
                 self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)), permit, self.frame);
@@ -219,8 +222,13 @@ impl Work {
                 let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets, commit_count);
                 self.answers.add(request, Kind::Receipt(answer), permit, self.frame);
             }
-            Request::Knock { inbox, entry_id, payload, pass } => {
-                self.answers.add(request, Kind::Receipt(logs.knock(inbox, entry_id, payload, pass.as_ref())), permit, self.frame);
+            Request::Knock { inbox, entry_id, payload, pass, payment } => {
+                // Acquaintances have been let in already.
+                let paid = match &pass {
+                    Some(_) => Paid::Free,
+                    None => self.sessions.stamps.check(payment.as_deref(), &Payment::for_knock(inbox, entry_id)),
+                };
+                self.answers.add(request, Kind::Receipt(logs.knock_for(paid, inbox, entry_id, payload, pass.as_ref())), permit, self.frame);
             }
             Request::SetPasses { seat, added, dropped } => {
                 self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)), permit, self.frame);

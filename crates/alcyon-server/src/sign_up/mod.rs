@@ -33,8 +33,7 @@ use self::{
         senders::{Senders, SendersError},
     },
     records::LineRecord,
-    ticket::Key,
-    work::{Challenge, Price, Purpose, Seen},
+    work::Seen,
 };
 use crate::{
     Refusal, jitter,
@@ -49,7 +48,8 @@ pub(crate) use pace::Pressure;
 pub use proof::{Invite, InviteCode, Policy};
 pub(crate) use proof::{InviteHash, InviteRecord, Proof, code::Way};
 pub(crate) use proofs::{Asked, Given, GivenCode, NoCode, NotProven, Proven};
-pub(crate) use ticket::Ticket;
+pub(crate) use ticket::{Key, Ticket};
+pub(crate) use work::{Challenge, MOST_BITS, Price, Purpose};
 
 /// Names of rows in [`Table::Own`].
 const KEY_ROW: &str = "sign-up key";
@@ -182,7 +182,7 @@ impl<S: Store> SignUps<S> {
     ) -> Result<Self, OpenError> {
         let key = match &settings.key_file {
             Some(path) => read_key(path).map_err(|error| OpenError::Key(path.clone(), error))?,
-            None => own_key(&logs).await?,
+            None => own_secret(&logs, KEY_ROW).await?,
         };
         let now_ms = clock.now_ms();
         let kept = match logs.store().get(Table::Own, LINE_ROW.as_bytes())? {
@@ -244,8 +244,9 @@ impl<S: Store> SignUps<S> {
         old: Option<&Ticket>,
     ) -> (u64, Place, Option<[u8; Ticket::BYTES]>) {
         let now_ms = self.clock.now_ms();
-        let proven =
-            work.and_then(|(challenge, nonce)| Challenge::check(&self.key, challenge, nonce, Purpose::TICKET, account, band, now_ms));
+        let proven = work.and_then(|(challenge, nonce)| {
+            Challenge::check(&self.key, challenge, nonce, Purpose::TICKET, account.as_bytes(), band, now_ms)
+        });
         let mut state = self.state();
         let old = old.filter(|old| old.account == account && !state.is_over(old.arrival_ms));
         if old.is_none() && state.is_open() {
@@ -264,7 +265,7 @@ impl<S: Store> SignUps<S> {
         if !worked {
             state.price.asked(band, now_ms);
             if bits > 0 {
-                let challenge = Challenge::new(now_ms, bits).seal(&self.key, Purpose::TICKET, account, band);
+                let challenge = Challenge::new(now_ms, bits).seal(&self.key, Purpose::TICKET, account.as_bytes(), band);
                 return (state.line.waiting(), Place::Work { challenge, bits }, None);
             }
         }
@@ -400,13 +401,14 @@ fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     bytes.as_slice().try_into().map(Zeroizing::new).map_err(|_| KeyError::Form)
 }
 
-async fn own_key<S: Store>(logs: &Logs<S>) -> Result<Zeroizing<[u8; 32]>, OpenError> {
-    if let Some(row) = logs.store().get(Table::Own, KEY_ROW.as_bytes())? {
+/// A secret of the server's own that lies in its store under this name; made if there is none yet.
+pub(crate) async fn own_secret<S: Store>(logs: &Logs<S>, row_name: &'static str) -> Result<Zeroizing<[u8; 32]>, OpenError> {
+    if let Some(row) = logs.store().get(Table::Own, row_name.as_bytes())? {
         return <[u8; 32]>::try_from(&*row).map(Zeroizing::new).map_err(|_| StoreError::Corrupt { table: Table::Own.kind() }.into());
     }
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key).map_err(|error| StoreError::Io(std::io::Error::other(error)))?;
-    logs.keep_own(KEY_ROW, bytes::Bytes::copy_from_slice(&*key)).await.map_err(OpenError::Write)?;
+    logs.keep_own(row_name, bytes::Bytes::copy_from_slice(&*key)).await.map_err(OpenError::Write)?;
     Ok(key)
 }
 

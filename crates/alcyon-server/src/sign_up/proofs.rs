@@ -95,7 +95,7 @@ impl<S: Store> SignUps<S> {
         let mut state = self.state();
         state.work_price.asked(band, now_ms);
         let bits = state.work_price.bits_from(self.work_bits, band, now_ms);
-        (Challenge::new(now_ms, bits).seal(&self.key, Purpose::SIGN_UP, account, band), bits)
+        (Challenge::new(now_ms, bits).seal(&self.key, Purpose::SIGN_UP, account.as_bytes(), band), bits)
     }
 
     /// Sends a code to an address.
@@ -137,7 +137,7 @@ impl<S: Store> SignUps<S> {
                     })
                 }),
                 Proof::Work => given.work.as_ref().map(|(challenge, nonce)| {
-                    let done = Challenge::check(&self.key, challenge, *nonce, Purpose::SIGN_UP, account, band, now_ms);
+                    let done = Challenge::check(&self.key, challenge, *nonce, Purpose::SIGN_UP, account.as_bytes(), band, now_ms);
                     done.is_some_and(|bits| bits >= self.work_bits)
                 }),
                 Proof::Email | Proof::Phone => {

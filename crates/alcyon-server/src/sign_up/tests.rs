@@ -287,16 +287,17 @@ fn a_ticket_opens_with_its_key_and_as_it_was_made_alone() {
 #[test]
 fn work_counts_for_its_account_place_and_time_alone() {
     let (key, ann, here, now_ms) = (key(1), account(1), band(1), START_MS);
-    let sealed = Challenge::new(now_ms, 8).seal(&key, Purpose::TICKET, ann, here);
+    let sealed = Challenge::new(now_ms, 8).seal(&key, Purpose::TICKET, ann.as_bytes(), here);
     let nonce = alcyon_wire::work::solve(&sealed, 8, 0, 1 << 20).unwrap();
-    let check = |nonce, account, band, now_ms| Challenge::check(&key, &sealed, nonce, Purpose::TICKET, account, band, now_ms);
+    let check =
+        |nonce, account: AccountId, band, now_ms| Challenge::check(&key, &sealed, nonce, Purpose::TICKET, account.as_bytes(), band, now_ms);
     assert_eq!(check(nonce, ann, here, now_ms), Some(8));
     assert_eq!(check(nonce, ann, here, now_ms + 5 * 60_000), Some(8));
     assert_eq!(check(nonce, ann, here, now_ms + 7 * 60_000), None, "too old");
     assert_eq!(check(nonce, ann, here, now_ms - 120_000), None, "from the future");
     assert_eq!(check(nonce, account(2), here, now_ms), None);
     assert_eq!(check(nonce, ann, band(2), now_ms), None);
-    assert_eq!(Challenge::check(&key, &sealed, nonce, Purpose("another"), ann, here, now_ms), None);
+    assert_eq!(Challenge::check(&key, &sealed, nonce, Purpose("another"), ann.as_bytes(), here, now_ms), None);
     let lazy = (0..).find(|nonce| alcyon_wire::work::zero_bits(&sealed, *nonce) < 8).unwrap();
     assert_eq!(check(lazy, ann, here, now_ms), None);
 }
@@ -312,7 +313,7 @@ fn the_price_rises_with_asking_and_falls_again() {
     for n in 0..20_000 {
         price.asked(band(u8::try_from(n % 200).unwrap()), START_MS + 10_000 + n);
         let bits = price.bits(band(201), START_MS + 10_000 + n);
-        assert!(bits >= last && bits <= work::MOST_BITS);
+        assert!(bits >= last && bits <= MOST_BITS);
         last = bits;
     }
     assert!(last >= 15, "a thousand a second: {last}");

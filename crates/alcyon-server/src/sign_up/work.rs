@@ -1,9 +1,8 @@
-//! Proof of work: a challenge that the server need not remember, bound to an account, a part of the network and a minute,
+//! Proof of work: a challenge that the server need not remember, bound to what it is for, a part of the network and a minute,
 //! and a price that rises with how often it is asked for.
 
 use std::collections::HashMap;
 
-use alcyon_wire::AccountId;
 use subtle::ConstantTimeEq as _;
 
 use super::ticket::Key;
@@ -40,6 +39,7 @@ pub(crate) struct Purpose(pub &'static str);
 impl Purpose {
     pub const TICKET: Self = Self("alcyon ticket challenge v1");
     pub const SIGN_UP: Self = Self("alcyon sign-up challenge v1");
+    pub const PAYMENT: Self = Self("alcyon payment challenge v1");
 }
 
 impl Challenge {
@@ -50,17 +50,17 @@ impl Challenge {
     }
 
     /// Minute, bits, MAC.
-    pub fn seal(self, key: &Key, purpose: Purpose, account: AccountId, band: AddressBand) -> [u8; Self::BYTES] {
+    pub fn seal(self, key: &Key, purpose: Purpose, subject: &[u8; 32], band: AddressBand) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[..4].copy_from_slice(&self.minute.to_be_bytes());
         bytes[4] = self.bits;
-        let mac = mac(key, &bytes[..5], purpose, account, band);
+        let mac = mac(key, &bytes[..5], purpose, subject, band);
         bytes[5..].copy_from_slice(&mac);
         bytes
     }
 
-    /// What was proven, if the challenge is this server's, for this account and place, not too old, and the work is done.
-    pub fn check(key: &Key, bytes: &[u8], nonce: u64, purpose: Purpose, account: AccountId, band: AddressBand, now_ms: u64) -> Option<u8> {
+    /// What was proven, if the challenge is this server's, for this subject and place, not too old, and the work is done.
+    pub fn check(key: &Key, bytes: &[u8], nonce: u64, purpose: Purpose, subject: &[u8; 32], band: AddressBand, now_ms: u64) -> Option<u8> {
         let sealed: &[u8; Self::BYTES] = bytes.try_into().ok()?;
         let minute = u32::from_be_bytes(sealed[..4].try_into().ok()?);
         let bits = sealed[4];
@@ -69,13 +69,13 @@ impl Challenge {
             return None;
         }
         let age = (now_ms / MINUTE_MS).checked_sub(u64::from(minute))?;
-        let ours = bool::from(mac(key, &sealed[..5], purpose, account, band).ct_eq(&sealed[5..]));
+        let ours = bool::from(mac(key, &sealed[..5], purpose, subject, band).ct_eq(&sealed[5..]));
         (ours && age <= MINUTES).then_some(bits)
     }
 }
 
-fn mac(key: &Key, head: &[u8], purpose: Purpose, account: AccountId, band: AddressBand) -> [u8; 16] {
-    let mac = key.mac(purpose.0, &[head, account.as_bytes(), &band.to_bytes()]);
+fn mac(key: &Key, head: &[u8], purpose: Purpose, subject: &[u8; 32], band: AddressBand) -> [u8; 16] {
+    let mac = key.mac(purpose.0, &[head, subject, &band.to_bytes()]);
     mac[..16].try_into().expect("32 bytes have 16")
 }
 

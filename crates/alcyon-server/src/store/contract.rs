@@ -35,7 +35,7 @@ fn rows(store: &impl Store, table: Table, from: &[u8], to: &[u8]) -> Vec<(Vec<u8
 fn reads_what_was_written(factory: &impl Factory) {
     let store = factory.open();
     let mut batch = Batch::default();
-    for table in Table::FIXED.into_iter().chain([Table::Entries(1), Table::EntryIds(1)]) {
+    for table in Table::FIXED.into_iter().chain([Table::Entries(1), Table::EntryIds(1), Table::SpentStamps(1)]) {
         assert_eq!(store.get(table, b"a").unwrap(), None);
         batch.put(table, b"a", table.name().as_bytes());
         batch.put(table, b"empty", b"");
@@ -43,7 +43,7 @@ fn reads_what_was_written(factory: &impl Factory) {
     store.commit(&batch).unwrap();
     drop(store);
     let store = factory.open();
-    for table in Table::FIXED.into_iter().chain([Table::Entries(1), Table::EntryIds(1)]) {
+    for table in Table::FIXED.into_iter().chain([Table::Entries(1), Table::EntryIds(1), Table::SpentStamps(1)]) {
         assert_eq!(store.get(table, b"a").unwrap().unwrap(), table.name().as_bytes());
         assert_eq!(store.get(table, b"empty").unwrap().unwrap(), b"".as_slice());
         assert_eq!(store.get(table, b"b").unwrap(), None);

@@ -231,6 +231,8 @@ fn options(table: Table, settings: &EmbeddedSettings) -> KeyspaceCreateOptions {
         | Table::Handles
         | Table::ClaimedPackages
         | Table::Invites
+        | Table::Allowances
+        | Table::SpentStamps(_)
         | Table::Own
         | Table::EntryIds(_) => options,
     }

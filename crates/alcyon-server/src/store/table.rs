@@ -2,7 +2,7 @@ use std::fmt;
 
 /// What the server keeps, by kind. Keys begin with what the rows belong to, so that a prefix is a log or an account.
 ///
-/// No table but [`Table::Accounts`] and [`Table::KeyPackages`] knows accounts, none of these two knows a log but the
+/// No table but [`Table::Accounts`], [`Table::KeyPackages`] and [`Table::Allowances`] knows accounts, none of these knows a log but the
 /// account's inbox, and no record names who sent an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
@@ -34,17 +34,21 @@ pub enum Table {
     ClaimedPackages,
     /// Hash of an invite: how many may still come by it, and until when.
     Invites,
+    /// Account id: how many stamps it may still have, and as of which day.
+    Allowances,
     /// Name: what the server keeps for itself, such as its secret behind tickets and how far the line is.
     Own,
     /// Log id, sequence: application entries and knocks of one week, counted from the Unix epoch.
     Entries(u32),
     /// Hash of log id and entry id: where that entry is, of one period of 30 days from the Unix epoch.
     EntryIds(u32),
+    /// Number of a stamp: it is spent. Of one issuing key, by the last day on which that is honoured.
+    SpentStamps(u32),
 }
 
 impl Table {
     /// All tables that are not dated.
-    pub const FIXED: [Self; 15] = [
+    pub const FIXED: [Self; 16] = [
         Self::Heads,
         Self::Seats,
         Self::Doors,
@@ -59,13 +63,14 @@ impl Table {
         Self::KeyPackages,
         Self::ClaimedPackages,
         Self::Invites,
+        Self::Allowances,
         Self::Own,
     ];
 
     /// Whether it belongs to a span of time and is dropped whole after it.
     #[must_use]
     pub fn is_dated(self) -> bool {
-        matches!(self, Self::Entries(_) | Self::EntryIds(_))
+        matches!(self, Self::Entries(_) | Self::EntryIds(_) | Self::SpentStamps(_))
     }
 
     /// Its kind, for names on disk and messages.
@@ -86,9 +91,11 @@ impl Table {
             Self::KeyPackages => "key-packages",
             Self::ClaimedPackages => "claimed-packages",
             Self::Invites => "invites",
+            Self::Allowances => "allowances",
             Self::Own => "own",
             Self::Entries(_) => "entries",
             Self::EntryIds(_) => "entry-ids",
+            Self::SpentStamps(_) => "spent-stamps",
         }
     }
 
@@ -96,7 +103,7 @@ impl Table {
     #[must_use]
     pub fn name(self) -> String {
         match self {
-            Self::Entries(span) | Self::EntryIds(span) => format!("{}-{span}", self.kind()),
+            Self::Entries(span) | Self::EntryIds(span) | Self::SpentStamps(span) => format!("{}-{span}", self.kind()),
             fixed => fixed.kind().to_owned(),
         }
     }
@@ -109,7 +116,7 @@ impl Table {
         }
         let (kind, span) = name.rsplit_once('-')?;
         let span = span.parse().ok()?;
-        [Self::Entries(span), Self::EntryIds(span)].into_iter().find(|table| table.kind() == kind)
+        [Self::Entries(span), Self::EntryIds(span), Self::SpentStamps(span)].into_iter().find(|table| table.kind() == kind)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, net::SocketAddr};
 
 use alcyon_server::{
-    RunningServer, Server,
+    RunningServer, Server, StampSettings,
     config::{Config, StoreKind},
 };
 use alcyon_wire::{
@@ -26,9 +26,14 @@ pub async fn start() -> RunningServer {
 }
 
 pub async fn start_with(change: impl FnOnce(&mut Config)) -> RunningServer {
-    let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), store: StoreKind::Memory, ..Config::default() };
+    let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), store: StoreKind::Memory, stamps: no_stamps(), ..Config::default() };
     change(&mut config);
     Server::start(config).await.unwrap()
+}
+
+/// Logs and knocks cost nothing; what they cost otherwise has tests of its own.
+pub fn no_stamps() -> StampSettings {
+    StampSettings { required: false, ..StampSettings::default() }
 }
 
 /// 16 or 32 bytes that nobody else has.
@@ -70,7 +75,7 @@ impl Place {
     }
 
     pub fn create(&self) -> Ask {
-        Ask::Create(proto::Create { log: self.log.to_field(), seats: vec![self.seat()] })
+        Ask::Create(proto::Create { log: self.log.to_field(), seats: vec![self.seat()], payment: None })
     }
 
     pub fn append(&self, payload: impl Into<Bytes>) -> Ask {

@@ -64,6 +64,8 @@ async fn answers_are_as_described() {
     let (manifest, put, count, claim) = (path("manifest"), path("key-packages"), path("key-packages/count"), path("key-packages/claim"));
     let device = &ann.device;
     let line = format!("{{\"account\":\"{account}\"}}");
+    let stamps = path("stamps");
+    let work = format!("{{\"for\":\"{}\"}}", "A".repeat(43));
     let answers = [
         ("get", "/v1/server".to_owned(), get(address, "/v1/server").await),
         ("get", "/v1/sign-up".to_owned(), get(address, "/v1/sign-up").await),
@@ -82,6 +84,10 @@ async fn answers_are_as_described() {
         ("put", template("key-packages"), signed(address, device, "PUT", &put, packages).await),
         ("get", template("key-packages/count"), signed(address, device, "GET", &count, "").await),
         ("post", template("key-packages/claim"), ask(address, "POST", &claim, &[], b"").await),
+        ("get", "/v1/stamps".to_owned(), get(address, "/v1/stamps").await),
+        ("post", "/v1/stamps/challenges".to_owned(), ask(address, "POST", "/v1/stamps/challenges", &[], work.as_bytes()).await),
+        ("post", template("stamps"), crate::stamps::request_batch(address, &ann).await.1),
+        ("post", template("stamps"), signed(address, device, "POST", &stamps, "{}").await),
         ("get", "/v1/logs".to_owned(), get(address, "/v1/logs").await),
         ("get", "/healthz".to_owned(), get(address, "/healthz").await),
         ("get", "/readyz".to_owned(), get(address, "/readyz").await),

@@ -106,9 +106,9 @@ async fn fields_out_of_bounds_are_named() {
     let server = start().await;
     let mut client = Client::open(server.address()).await;
     let place = Place::new();
-    let short_log = Ask::Create(proto::Create { log: vec![1; 15].into(), seats: vec![place.seat()] });
+    let short_log = Ask::Create(proto::Create { log: vec![1; 15].into(), seats: vec![place.seat()], payment: None });
     assert_eq!(client.refused(short_log, RefusalCode::Malformed).await.field, "create.log");
-    let no_seat = Ask::Create(proto::Create { log: place.log.to_field(), seats: vec![] });
+    let no_seat = Ask::Create(proto::Create { log: place.log.to_field(), seats: vec![], payment: None });
     assert_eq!(client.refused(no_seat, RefusalCode::Malformed).await.field, "create.seats");
     let large = place.append(vec![0; limits::ENTRY + 1]);
     assert_eq!(client.refused(large, RefusalCode::TooLarge).await.field, "append.payload");

@@ -95,6 +95,17 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
+/// A server that listens somewhere, in this process or in one of its own; plain HTTP, and the address is its name.
+pub trait Listens {
+    fn at(&self) -> SocketAddr;
+}
+
+impl Listens for RunningServer {
+    fn at(&self) -> SocketAddr {
+        self.address()
+    }
+}
+
 /// Somebody with one device, whose home is a server.
 pub struct Person {
     pub root: Root,
@@ -112,9 +123,9 @@ impl Person {
         Self { root, era, device: DeviceKey::generate(), inbox: Place::at(LogId::from(random())), name: name.to_owned() }
     }
 
-    pub fn manifest(&self, server: &RunningServer, version: u64) -> Manifest {
-        let url: alcyon_wire::ServerUrl = server.url().parse().unwrap();
-        let handle = format!("{}@{}", self.name, server.address()).parse().unwrap();
+    pub fn manifest(&self, server: &impl Listens, version: u64) -> Manifest {
+        let url: alcyon_wire::ServerUrl = format!("http://{}", server.at()).parse().unwrap();
+        let handle = format!("{}@{}", self.name, server.at()).parse().unwrap();
         self.era
             .sign_manifest(ManifestDraft {
                 version,
@@ -135,14 +146,14 @@ impl Person {
         }])
     }
 
-    pub fn sign_up_body(&self, server: &RunningServer) -> Value {
+    pub fn sign_up_body(&self, server: &impl Listens) -> Value {
         let manifest = self.manifest(server, 1);
         json!({ "name": self.name, "manifest": BASE64URL_NOPAD.encode(manifest.to_bytes()), "inbox_seats": self.seats() })
     }
 
-    pub async fn sign_up(&self, server: &RunningServer) -> Answer {
+    pub async fn sign_up(&self, server: &impl Listens) -> Answer {
         let body = self.sign_up_body(server).to_string();
-        signed(server.address(), &self.device, "POST", "/v1/accounts", &body).await
+        signed(server.at(), &self.device, "POST", "/v1/accounts", &body).await
     }
 
     pub fn account(&self) -> String {

@@ -18,4 +18,5 @@ mod refusals;
 mod s3;
 mod sign_up;
 mod silence;
+mod stamps;
 mod tls;

@@ -20,7 +20,7 @@ use alcyon_server::{
 use serde_json::Value;
 
 use crate::{
-    client::{Client, Place, start_with},
+    client::{Client, Place, no_stamps, start_with},
     http::{Person, get, signed},
     process::Process,
 };
@@ -75,7 +75,7 @@ async fn the_page_says_how_it_is_to_people_and_to_programs() {
 #[tokio::test]
 async fn the_page_answers_and_says_so_when_the_disk_hangs() {
     let store = Arc::new(FaultyStore::harmless(Arc::new(MemoryStore::default())));
-    let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), ..Config::default() };
+    let mut config = Config { listen: "127.0.0.1:0".parse().unwrap(), stamps: no_stamps(), ..Config::default() };
     with_status(&mut config);
     let server = Server::start_on(config, store.clone(), Arc::new(MemoryBlobs::default()), Arc::new(SystemClock)).await.unwrap();
     let address = server.status_address().unwrap();

@@ -12,7 +12,7 @@ use alcyon_wire::proto::{client_frame::Body as Ask, server_frame::Body};
 
 use crate::{
     client::{Client, Place},
-    http::get,
+    http::{Listens, get},
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_alcyon-server");
@@ -31,6 +31,13 @@ impl Process {
         Self::run(command, directory)
     }
 
+    /// At the address of one that was there before.
+    pub fn start_again(directory: &Path, address: SocketAddr, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--listen", &address.to_string()]);
+        Self::run_with(command, directory, environment)
+    }
+
     /// With further environment variables.
     pub fn start_with(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(PROGRAM);
@@ -46,6 +53,7 @@ impl Process {
         let mut child = command
             .current_dir(directory)
             .env_clear()
+            .env("ALCYON_STAMPS_REQUIRED", "off")
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -79,6 +87,12 @@ impl Process {
         self.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "one line on stdout and no more");
         (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Listens for Process {
+    fn at(&self) -> SocketAddr {
+        self.address
     }
 }
 

@@ -64,7 +64,7 @@ async fn a_dropped_seat_reads_to_its_end_and_writes_no_more() {
     let mut client = Client::open(server.address()).await;
     let place = Place::new();
     let guest = Place::at(place.log);
-    client.accepted(Ask::Create(proto::Create { log: place.log.to_field(), seats: vec![place.seat(), guest.seat()] })).await;
+    client.accepted(Ask::Create(proto::Create { log: place.log.to_field(), seats: vec![place.seat(), guest.seat()], payment: None })).await;
     client.accepted(guest.append("one")).await;
     let drop = proto::SeatChanges { seats_dropped: vec![guest.secret.seat_id(guest.log).to_field()], ..Default::default() };
     assert_eq!(client.accepted(Ask::Commit(commit(&place, 0, drop))).await, 2);
@@ -86,7 +86,7 @@ async fn a_seat_that_is_dropped_while_it_listens_hears_of_it_and_then_no_more() 
     let (mut client, mut listener) = (Client::open(server.address()).await, Client::open(server.address()).await);
     let place = Place::new();
     let guest = Place::at(place.log);
-    client.accepted(Ask::Create(proto::Create { log: place.log.to_field(), seats: vec![place.seat(), guest.seat()] })).await;
+    client.accepted(Ask::Create(proto::Create { log: place.log.to_field(), seats: vec![place.seat(), guest.seat()], payment: None })).await;
     listener.subscribe(vec![guest.subscribe(0)]).await;
     let drop = proto::SeatChanges { seats_dropped: vec![guest.secret.seat_id(guest.log).to_field()], ..Default::default() };
     client.accepted(Ask::Commit(commit(&place, 0, drop))).await;
@@ -172,6 +172,7 @@ async fn strangers_wait_when_their_lane_is_full_and_acquaintances_do_not() {
             entry_id: entry_id(),
             payload: "knock knock".into(),
             pass: pass.map(Pass::to_field).unwrap_or_default(),
+            payment: None,
         })
     };
     client.accepted(knock(None)).await;
@@ -186,14 +187,20 @@ async fn strangers_wait_when_their_lane_is_full_and_acquaintances_do_not() {
 
     let log = Place::new();
     client.accepted(log.create()).await;
-    let at_a_log =
-        Ask::Knock(proto::Knock { inbox: log.log.to_field(), entry_id: entry_id(), payload: "x".into(), pass: Default::default() });
+    let at_a_log = Ask::Knock(proto::Knock {
+        inbox: log.log.to_field(),
+        entry_id: entry_id(),
+        payload: "x".into(),
+        pass: Default::default(),
+        payment: None,
+    });
     client.refused(at_a_log, RefusalCode::NotInbox).await;
     let nowhere = Ask::Knock(proto::Knock {
         inbox: LogId::from(random::<16>()).to_field(),
         entry_id: entry_id(),
         payload: "x".into(),
         pass: Default::default(),
+        payment: None,
     });
     client.refused(nowhere, RefusalCode::UnknownLog).await;
     let large = Ask::Knock(proto::Knock {
@@ -201,6 +208,7 @@ async fn strangers_wait_when_their_lane_is_full_and_acquaintances_do_not() {
         entry_id: entry_id(),
         payload: vec![0; limits::KNOCK + 1].into(),
         pass: Default::default(),
+        payment: None,
     });
     assert_eq!(client.refused(large, RefusalCode::TooLarge).await.field, "knock.payload");
 }

@@ -69,6 +69,8 @@ impl Hub {
             "--logs-strangers-per-hour=100000",
             "--logs-strangers-pending=100000",
             "--logs-log-mebibytes=8192",
+            "--stamps-saved=100000",
+            "--stamps-work-bits=8",
         ]);
         let process = setup.start()?;
         let (setup, url) = (setup.again(&process), process.url().clone());

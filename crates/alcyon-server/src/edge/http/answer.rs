@@ -156,5 +156,8 @@ fn status_of(code: RefusalCode) -> (StatusCode, &'static str) {
         RefusalCode::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
         RefusalCode::NotInbox => (StatusCode::CONFLICT, "not_inbox"),
         RefusalCode::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        RefusalCode::StampNeeded => (StatusCode::PAYMENT_REQUIRED, "stamp_needed"),
+        RefusalCode::StampSpent => (StatusCode::CONFLICT, "stamp_spent"),
+        RefusalCode::StampUnknown => (StatusCode::FORBIDDEN, "stamp_unknown"),
     }
 }

@@ -9,6 +9,7 @@ mod routes;
 mod service;
 mod sign_up;
 mod signed;
+mod stamps;
 mod tus;
 mod upgrade;
 mod web;

@@ -18,7 +18,7 @@ use http::{HeaderName, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{Problem, Site, accounts, blobs, openapi, service, sign_up, tus, upgrade, web};
+use super::{Problem, Site, accounts, blobs, openapi, service, sign_up, stamps, tus, upgrade, web};
 use crate::{
     admission::{Class, ConnectionNumber, Gate},
     any_store::AnyStore,
@@ -28,6 +28,7 @@ use crate::{
     observe::Metrics,
     session::Sessions,
     sign_up::SignUps,
+    stamps::Stamps,
 };
 
 /// What every handler has at hand.
@@ -49,6 +50,7 @@ pub(crate) struct App {
     /// The web app.
     pub(crate) site: Site,
     pub(crate) sign_ups: Arc<SignUps<AnyStore>>,
+    pub(crate) stamps: Arc<Stamps>,
 }
 
 impl App {
@@ -98,6 +100,9 @@ pub(crate) fn routes() -> Vec<Route> {
         on(Method::PUT, Some(Directory), "/v1/accounts/{account}/key-packages", accounts::put_key_packages),
         on(Method::GET, Some(Directory), "/v1/accounts/{account}/key-packages/count", accounts::count_key_packages),
         on(Method::POST, Some(Commit), "/v1/accounts/{account}/key-packages/claim", accounts::claim_key_packages),
+        on(Method::GET, Some(Directory), "/v1/stamps", stamps::offer),
+        on(Method::POST, Some(Directory), "/v1/stamps/challenges", stamps::challenge),
+        on(Method::POST, Some(Directory), "/v1/accounts/{account}/stamps", stamps::issue),
         on(Method::OPTIONS, Some(Blob), tus::BLOBS, blobs::abilities),
         on(Method::POST, Some(Blob), tus::BLOBS, blobs::create),
         on(Method::HEAD, Some(Blob), "/v1/blobs/uploads/{upload}", blobs::progress),

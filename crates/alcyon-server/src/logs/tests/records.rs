@@ -75,7 +75,7 @@ fn stored_keys_stay_as_they_are() {
 
 #[test]
 fn tables_keep_their_names() {
-    let tables: Vec<_> = Table::FIXED.into_iter().chain([Table::Entries(2922), Table::EntryIds(681)]).collect();
+    let tables: Vec<_> = Table::FIXED.into_iter().chain([Table::Entries(2922), Table::EntryIds(681), Table::SpentStamps(20_467)]).collect();
     for table in &tables {
         assert_eq!(Table::from_name(&table.name()), Some(*table));
     }

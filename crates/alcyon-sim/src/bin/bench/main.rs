@@ -13,8 +13,8 @@ mod search;
 
 use std::path::{Path, PathBuf};
 
-use alcyon_sim::{machine, process::ServerSetup};
-use anyhow::Context;
+use alcyon_sim::{light::NOTHING_TO_PAY, machine, process::ServerSetup};
+use anyhow::{Context, bail};
 use clap::Parser;
 
 use cases::Case;
@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
     }
     if let Some(messages) = arguments.search {
         let folder = data_folder(&arguments)?;
-        let setup = ServerSetup::new(&folder.path().join("server")).arguments(["--log-level", "warn"]);
+        let setup = ServerSetup::new(&folder.path().join("server")).arguments(["--log-level", "warn"]).arguments(NOTHING_TO_PAY);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let rows = tokio::task::LocalSet::new().block_on(&runtime, search::measure(setup, folder.path(), messages))?;
         let table = report::search_table(&machine::describe()?, &rows);
@@ -92,11 +92,10 @@ async fn groups(arguments: &Arguments) -> anyhow::Result<String> {
     let memory = if in_memory.is_dir() { tempfile::tempdir_in(in_memory)? } else { data_folder(arguments)? };
     let mut rows = String::new();
     for accounts in &arguments.groups {
-        let setup = ServerSetup::new(&disk.path().join(format!("server-{accounts}"))).arguments(["--log-level", "warn"]).wrapper([
-            "taskset",
-            "-c",
-            &arguments.server_core.to_string(),
-        ]);
+        let setup = ServerSetup::new(&disk.path().join(format!("server-{accounts}")))
+            .arguments(["--log-level", "warn"])
+            .arguments(NOTHING_TO_PAY)
+            .wrapper(["taskset", "-c", &arguments.server_core.to_string()]);
         let figures =
             groups::measure(setup, disk.path(), memory.path(), *accounts).await.with_context(|| format!("{accounts} accounts"))?;
         println!("{}", figures.row());
@@ -114,8 +113,11 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
         }
         // Each case has a server of its own: none pays for what another has left behind.
         let data = folder.path().join(case.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-        let setup =
-            ServerSetup::new(&data).arguments(["--log-level", "warn"]).wrapper(["taskset", "-c", &arguments.server_core.to_string()]);
+        let setup = ServerSetup::new(&data).arguments(["--log-level", "warn"]).arguments(NOTHING_TO_PAY).wrapper([
+            "taskset",
+            "-c",
+            &arguments.server_core.to_string(),
+        ]);
         let measured = case.measure(setup, folder.path(), arguments.runs).await.with_context(|| case.name.to_owned())?;
         println!("{}", Report::line(&case, &measured));
         report.add(case, measured);

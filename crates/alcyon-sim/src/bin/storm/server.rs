@@ -10,7 +10,7 @@ use std::{
 };
 
 use alcyon_sim::{
-    light::Origin,
+    light::{NOTHING_TO_PAY, Origin},
     process::{ServerProcess, ServerSetup},
 };
 use anyhow::Context;
@@ -54,6 +54,7 @@ impl Field<'_> {
         let status = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let setup = ServerSetup::new(&self.folder.join(name))
             .arguments(LIFTED)
+            .arguments(NOTHING_TO_PAY)
             .arguments([format!("--status={status}")])
             .arguments(arguments.iter().copied())
             .wrapper(["taskset", "-c", &self.server_core.to_string()]);
