@@ -14,7 +14,7 @@ mod search;
 use std::path::{Path, PathBuf};
 
 use alcyon_sim::{light::NOTHING_TO_PAY, machine, process::ServerSetup};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Parser;
 
 use cases::Case;
