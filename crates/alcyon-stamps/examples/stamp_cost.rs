@@ -40,8 +40,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     foreign.key.0[0] ^= 1;
     let per_stamp = |batch: f64| batch / limits::STAMP_BATCH as f64;
 
-    let draw = cost(ROUNDS, || Ok(drop(black_box(Asked::draw(&public, at)?))))?;
-    let issue = cost(ROUNDS, || Ok(drop(black_box(key.issue(&Hidden::parse(&points)?)?))))?;
+    let draw = cost(ROUNDS, || {
+        black_box(Asked::draw(&public, at)?);
+        Ok(())
+    })?;
+    let issue = cost(ROUNDS, || {
+        black_box(key.issue(&Hidden::parse(&points)?)?);
+        Ok(())
+    })?;
     let mut asked = Vec::new();
     for _ in 0..ROUNDS {
         let batch = Asked::draw(&public, at)?;
@@ -50,7 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let finish = cost(ROUNDS, || {
         let (batch, issued) = asked.pop().ok_or("as many as rounds")?;
-        Ok(drop(black_box(batch.finish(&issued)?)))
+        black_box(batch.finish(&issued)?);
+        Ok(())
     })?;
     let verify = cost(ROUNDS * 10, || {
         black_box(key.is_genuine(&stamp, &at));

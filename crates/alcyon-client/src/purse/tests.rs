@@ -92,7 +92,8 @@ fn a_transaction_that_fails_leaves_the_stamp_in_the_purse() {
         Err::<(), _>(StoreError::Damaged("as if"))
     });
     assert!(failed.is_err());
-    store.transaction(|tx| Ok::<_, StoreError>(assert_eq!(good(tx, &at, NOW_MS)?, [stamp(1, 1)]))).unwrap();
+    let left = store.transaction(|tx| good(tx, &at, NOW_MS)).unwrap();
+    assert_eq!(left, [stamp(1, 1)]);
 }
 
 #[test]
