@@ -52,7 +52,7 @@ test("a server that asks for an invite is told one, and a wrong one is said to b
   await page.getByText("The server did not take this invite").waitFor();
 
   const made = execFileSync(join(bin, "alcyon-server"), ["admin", "--data", join(folder, "asking"), "--json", "invites", "make"]).toString();
-  const invite = JSON.parse(made).invite;
+  const invite = JSON.parse(made).code;
   await page.getByLabel("Invite").fill(invite.slice(0, -1) + (invite.endsWith("a") ? "b" : "a"));
   await make(page);
   await page.getByText("The server did not take this invite").waitFor();
@@ -107,7 +107,7 @@ test("a browser becomes a device of an account, has its messages, and is removed
   await ann.page.getByRole("button", { name: "Remove The new one?" }).click();
   await ann.page.getByRole("dialog").getByRole("button", { name: "Remove", exact: true }).click();
   await other.getByRole("heading", { name: "This device was removed" }).waitFor();
-  await ann.page.getByText("The new one").waitFor({ state: "detached" });
+  await ann.page.getByText("The new one", { exact: true }).waitFor({ state: "detached" });
   assert.deepEqual(ann.wrong, []);
   assert.deepEqual(wrong, []);
 });

@@ -33,7 +33,7 @@ async function look(page, name, { shots = true } = {}) {
       const { violations } = await new AxeBuilder({ page }).analyze();
       const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any }) => `${html.slice(0, 160)} ${any[0]?.message ?? ""}`).join(" | ")}`);
       assert.deepEqual(found, [], `${name} ${form} ${colorScheme}`);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+      const wide = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll(".page")].some((one) => one.scrollWidth > one.clientWidth));
       assert.ok(!wide, `${name} ${form} is wider than the screen`);
     }
   }
