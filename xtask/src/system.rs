@@ -82,11 +82,14 @@ pub fn install(needs: &[Need]) -> Result<()> {
 /// The same for packages that come with services: none of them is started, now or at the next start of the machine.
 ///
 /// Debian's scripts ask a program that they look for in one place whether they may start a service. Where there is none, one
-/// that says no stands there meanwhile.
+/// that says no stands there meanwhile. What is switched on for the next start afterwards and was not before (ejabberd brings a
+/// port mapper too) is switched off.
 pub fn install_without_services(needs: &[Need]) -> Result<()> {
     install_by(
         needs,
         "policy=/usr/sbin/policy-rc.d
+        enabled() { systemctl --root=/ list-unit-files --state=enabled --no-legend 2>/dev/null | cut -d ' ' -f 1 | tr '\\n' ' '; }
+        before=$(enabled)
         if [ ! -e $policy ]; then
             trap 'rm -f $policy' EXIT
             printf '#!/bin/sh\\nexit 101\\n' > $policy
@@ -94,8 +97,8 @@ pub fn install_without_services(needs: &[Need]) -> Result<()> {
         fi
         apt-get -qq update
         apt-get -qq install --yes --no-install-recommends \"$@\"
-        for package; do
-            if systemctl is-enabled --quiet $package 2>/dev/null; then systemctl disable --quiet $package; fi
+        for unit in $(enabled); do
+            case \" $before \" in *\" $unit \"*) ;; *) systemctl --root=/ --quiet disable $unit ;; esac
         done",
     )
 }

@@ -147,6 +147,8 @@ impl Ours {
         let trust = authority.as_ref().map(TestAuthority::client_config).transpose()?;
         let server = setup.start()?;
         let first = open_idle(server.url(), trust.as_ref(), FIRST_IDLE, 0).await?;
+        // Logging in leaves garbage, which is no connection's either.
+        tokio::time::sleep(sizes.settle).await;
         let before = resident_tree(server.id())?;
         let rest = open_idle(server.url(), trust.as_ref(), sizes.idle, 1).await?;
         tokio::time::sleep(sizes.settle).await;

@@ -297,6 +297,8 @@ async fn group(
 async fn idle(instance: Instance, tls: bool, accounts: &mut [Account], sizes: Sizes) -> anyhow::Result<f64> {
     let (first, rest) = accounts.split_at_mut(FIRST_IDLE);
     let first = log_in_many(&instance.place, tls, first).await?;
+    // Logging in leaves garbage, which is no connection's either.
+    tokio::time::sleep(sizes.settle).await;
     let before = resident_tree(instance.id())?;
     let rest = log_in_many(&instance.place, tls, rest).await?;
     tokio::time::sleep(sizes.settle).await;
