@@ -121,11 +121,12 @@ fn a_program_sees_nothing_but_objects() {
         report.requests(&[])?;
         report.nothing_new()?;
         report.still_queued(3, None)?;
-        report.still_queued(3, Some(11_500))?;
         report.no_messages()?;
         report.listening()
     });
     assert_eq!(nothing, "");
+    let waiting = json(|report| report.still_queued(3, Some(11_500)));
+    assert_eq!(waiting, "{\"event\":\"waiting\",\"queued\":3,\"next_try_in_ms\":11500}\n");
 }
 
 #[test]
