@@ -39,9 +39,11 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     for somebody in [&ann, &ben] {
         somebody.in_light(&["register", somebody.name, "--server", &world.url])?.ok()?;
     }
-    let conversation = ann.in_light(&["start", &ben.handle, "before"])?.ok()?["conversation"].as_str().context("conversation")?.to_owned();
+    ann.in_light(&["start", &ben.handle, "before"])?.ok()?;
     ben.in_light(&["sync"])?;
-    ben.in_light(&["accept", &ann.handle])?.ok()?;
+    let requests = ben.in_light(&["requests"])?;
+    let request = requests.ok()?["id"].as_str().context("a request's id")?;
+    ben.in_light(&["accept", request])?.ok()?;
     ann.in_light(&["sync"])?;
 
     let dead = dead_vendors(&folder)?;
@@ -53,7 +55,7 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let shape = Shape { connections: people, conversations: people, listening: true, from: 0, seed: field.seed };
     let mut crowd = Crowd::gather(server.address, shape, &log).await?;
     let (messages, newcomers, seconds) = field.size((20, 20, 40.0), (2, 2, 8.0));
-    let talk = tokio::task::spawn_blocking(move || talk(&world, &ann, &ben, &conversation, messages, newcomers));
+    let talk = tokio::task::spawn_blocking(move || talk(&world, &ann, &ben, messages, newcomers));
     let begin = crowd.offer(&[Phase { per_second: field.size(300.0, 50.0), seconds }]).await;
     let Seen { said, read, came_in, told, why } = talk.await??;
     crowd.go_home(Duration::from_secs(30)).await;
@@ -78,12 +80,12 @@ struct Seen {
     why: String,
 }
 
-fn talk(world: &World, ann: &Person, ben: &Person, conversation: &str, messages: usize, newcomers: usize) -> Result<Seen> {
+fn talk(world: &World, ann: &Person, ben: &Person, messages: usize, newcomers: usize) -> Result<Seen> {
     let (mut said, mut read, mut came_in) = (0, 0, 0);
     for number in 0..messages {
         for (from, to) in [(ann, ben), (ben, ann)] {
             let text = format!("{} {number}", from.name);
-            said += usize::from(from.in_the_dark(&["send", &format!("id {conversation}"), &text])?.ok()?["event"] == "sent");
+            said += usize::from(from.in_the_dark(&["send", &to.handle, &text])?.ok()?["event"] == "sent");
             let synced = to.in_the_dark(&["sync"])?;
             read += synced.lines.iter().filter(|line| line["text"] == text.as_str()).count();
         }
