@@ -42,7 +42,13 @@ fn newcomers_in_numbers_come_in() {
 
 #[test]
 fn everybody_who_is_leant_on_is_dead_and_people_go_on() {
-    storm("dark");
+    // A machine with a dead resolver is made with namespaces. Where a container forbids them, the same is tested with a name
+    // that no resolver knows (`alcyon-net/tests/sockets.rs`).
+    let mut namespace = Command::new("unshare");
+    namespace.args(["--user", "--map-root-user", "--mount", "sh", "-c", "mount --bind /etc/hosts /etc/resolv.conf"]);
+    if namespace.status().is_ok_and(|status| status.success()) {
+        storm("dark");
+    }
 }
 
 #[test]
