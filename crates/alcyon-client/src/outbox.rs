@@ -1,7 +1,7 @@
 //! What has to reach a server: made once, stored, sent as the bytes that are stored until the server has decided.
 
 use alcyon_mls::{Lost, MlsError, Payload, Seen, pad};
-use alcyon_store::{DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
+use alcyon_store::{DeliveryState, NewOutboxItem, OutboxItem, OutboxKind, Standing, StoreError, TermRecord, TermState, Tx};
 use alcyon_wire::{
     ConversationId, EntryId, LogId, MessageId, RefusalCode, Seat, SeatChanges, SeatKey, SeatSecret, ServerUrl, Verdict, limits,
     payload_hash,
@@ -19,7 +19,7 @@ use crate::{
     local::Local,
     message::{incoming, view::progress},
     next_term::{TermReason, propose},
-    purse::{is_about_payment, not_taken},
+    purse::{is_about_payment, not_taken, pay},
     random::random,
     rejoin::{self, FetchedTree},
     send::ADMINS_WRITE,
@@ -53,8 +53,8 @@ impl Core {
             // Since the caller looked, the item may have gone.
             let Some(item) = tx.outbox_item(item.number)? else { return Ok(Ready::NotYet) };
             if let Some(frame) = &item.frame {
-                let mut frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
-                crate::purse::pay(tx, &item, &mut frame, now_ms)?;
+                let mut frame = decode(frame)?;
+                pay(tx, &item, &mut frame, now_ms)?;
                 return Ok(Ready::Send(Box::new(frame)));
             }
             let Some(mut term) = tx.term(item.log)? else { return Ok(Ready::NotYet) };
@@ -79,7 +79,7 @@ impl Core {
             };
             let Some(frame) = frame else { return Ok(Ready::NotYet) };
             tx.set_outbox_frame(item.number, Some(&frame))?;
-            let frame = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| alcyon_store::StoreError::Damaged("outbox"))?;
+            let frame = decode(&frame)?;
             Ok(Ready::Send(Box::new(frame)))
         });
         match made {
@@ -429,6 +429,11 @@ pub(crate) fn add(
 /// The bytes of a frame as the outbox keeps it: without a request number.
 pub(crate) fn encode(body: Body) -> Vec<u8> {
     proto::ClientFrame { request: 0, body: Some(body) }.encode_to_vec()
+}
+
+/// A frame as the outbox kept it.
+pub(crate) fn decode(frame: &[u8]) -> Result<proto::ClientFrame, StoreError> {
+    proto::ClientFrame::decode(frame).map_err(|_| StoreError::Damaged("outbox"))
 }
 
 /// Tells those in a term something that is no message, under an id of its own.

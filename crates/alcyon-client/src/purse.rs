@@ -21,6 +21,7 @@ use crate::{
     Client, ClientError, Clock, RefusalKind, Transport,
     core::Core,
     directory::{self, Challenge, IssuedStamps, StampOffer},
+    outbox::decode,
 };
 
 /// With fewer than so many a new batch is fetched.
@@ -125,11 +126,6 @@ fn subject_of(frame: &proto::ClientFrame) -> Option<[u8; 32]> {
 fn may_cost(kind: OutboxKind) -> bool {
     matches!(kind, OutboxKind::Create | OutboxKind::Knock)
 }
-
-fn decode(frame: &[u8]) -> Result<proto::ClientFrame, StoreError> {
-    proto::ClientFrame::decode(frame).map_err(|_| StoreError::Damaged("outbox"))
-}
-
 /// Pays for a frame that is about to go out for the first time, if there is a stamp for it. What is in it already stays: it
 /// may have been sent.
 pub(crate) fn pay(tx: &Tx<'_>, item: &OutboxItem, frame: &mut proto::ClientFrame, now_ms: u64) -> Result<(), StoreError> {

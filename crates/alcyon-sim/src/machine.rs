@@ -3,11 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
 
 use anyhow::{Context, bail};
+use tempfile::TempDir;
 
 /// CPU time of a process, or of a process and all its descendants, between two moments.
 #[derive(Debug)]
@@ -194,6 +197,23 @@ pub fn describe() -> anyhow::Result<String> {
     let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     Ok(format!("{model}, {cores} cores, Linux {}", kernel.trim()))
+}
+
+/// A folder for the data of servers that are measured, gone with its value: in `data`, else beside the running program. It has
+/// to be on a real disk, or durability costs nothing.
+pub fn data_folder(data: Option<&Path>) -> anyhow::Result<TempDir> {
+    Ok(match data {
+        Some(folder) => {
+            fs::create_dir_all(folder)?;
+            tempfile::tempdir_in(folder)?
+        }
+        None => tempfile::tempdir_in(std::env::current_exe()?.parent().context("the program has a folder")?)?,
+    })
+}
+
+/// An address of this machine that was free a moment ago, for programs that have to be told theirs.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Keeps this process to one core. To be called before a runtime starts, so that every later thread inherits it.

@@ -1,15 +1,14 @@
 //! Coming into a group over a connection: what is asked at a door, and what a refusal there means.
 
 use alcyon_mls::MlsError;
-use alcyon_store::{OutboxItem, OutboxKind, StoreError};
+use alcyon_store::{OutboxItem, OutboxKind};
 use alcyon_wire::{
     LogId, Verdict,
     proto::{self, client_frame},
 };
-use prost::Message;
 
 use super::{Ended, Flight, State};
-use crate::{Client, ClientError, Clock, Transport, come_in::AtDoor, core::is_again};
+use crate::{Client, ClientError, Clock, Transport, come_in::AtDoor, core::is_again, outbox};
 
 impl<T: Transport, C: Clock> Client<T, C> {
     /// Coming into a group by a door: the tree, what happened since, and then the commit.
@@ -18,7 +17,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         // Without a door the log has the commit: its echo comes by the seat.
         let Some(door) = crate::come_in::door_key(&term)? else { return Ok(None) };
         if let Some(frame) = &item.frame {
-            let body = proto::ClientFrame::decode(frame.as_slice()).map_err(|_| StoreError::Damaged("outbox"))?.body;
+            let body = outbox::decode(frame)?.body;
             let again = is_again(item);
             if again && !self.core.may_ask_again(now_ms) {
                 let due_ms = self.core.due_ms(item).max(now_ms + 1);

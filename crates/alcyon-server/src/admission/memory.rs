@@ -55,7 +55,10 @@ impl Lease {
     /// Holds this much from now on. False, and nothing changes, if it would be more than there is room for.
     #[must_use]
     pub(crate) fn set(&mut self, bytes: u64) -> bool {
-        if bytes <= self.held {
+        if bytes == self.held {
+            return true;
+        }
+        if bytes < self.held {
             self.memory.used.fetch_sub(self.held - bytes, Ordering::Relaxed);
             self.held = bytes;
             return true;

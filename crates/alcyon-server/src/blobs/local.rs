@@ -11,6 +11,7 @@ use alcyon_wire::BlobId;
 use bytes::Bytes;
 
 use super::{BlobError, BlobState, BlobStore, Swept};
+use crate::logs::DAY_MS;
 
 /// Uploads under way, below the root.
 const UNFINISHED: &str = "unfinished";
@@ -18,7 +19,6 @@ const UNFINISHED: &str = "unfinished";
 const STATE: &str = ".state";
 /// Uploads that are written to at the same time seldom wait for each other.
 const LOCKS: usize = 64;
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Blobs in a directory, a file each.
 ///

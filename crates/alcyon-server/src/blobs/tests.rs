@@ -8,11 +8,10 @@ use proptest::prelude::*;
 use super::{s3::tests::Place as S3Place, *};
 use crate::{
     config::Config,
-    logs::{AddressBand, ManualClock, Rate},
+    logs::{AddressBand, DAY_MS, ManualClock, Rate},
     observe::Metrics,
 };
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const NOW: u64 = 1_800_000_000_000;
 
 fn id(n: u8) -> BlobId {

@@ -100,10 +100,8 @@ impl Config {
 }
 
 fn log_settings(values: &Values) -> Result<LogSettings, ConfigError> {
-    let mebibytes = |text: &str| number(text, 1, 1_000_000).map(|count| u64::from(count) * 1024 * 1024);
     let count = |text: &str| number(text, 0, 100_000).map(|count| count as usize);
     let log_bytes = values.required("logs.log_mebibytes", mebibytes)?;
-    let days = values.required("logs.retention_days", |text| number(text, 1, 3650))?;
     Ok(LogSettings {
         seat_entries: values.required("logs.seat_entries", rate)?,
         seat_bytes: values.required("logs.seat_bytes", rate)?,
@@ -116,7 +114,7 @@ fn log_settings(values: &Values) -> Result<LogSettings, ConfigError> {
         strangers_pending: values.required("logs.strangers_pending", count)?,
         log_bytes,
         seat_share: log_bytes / 4,
-        retention: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
+        retention: values.required("logs.retention_days", days)?,
         disk_reserve: values.required("logs.disk_reserve_mebibytes", mebibytes)?,
         ..LogSettings::default()
     })
@@ -132,14 +130,11 @@ fn stamp_settings(values: &Values) -> Result<StampSettings, ConfigError> {
         epoch_days: values.required("stamps.epoch_days", |text| number(text, 1, 90))?,
         per_day: values.required("stamps.per_day", |text| number(text, 0, 100_000))?,
         saved: values.required("stamps.saved", |text| number(text, 0, 100_000))?,
-        work_bits: values
-            .required("stamps.work_bits", |text| number(text, 1, MOST_BITS.into()).and_then(|bits| u8::try_from(bits).ok()))?,
+        work_bits: values.required("stamps.work_bits", work_bits)?,
     })
 }
 
 fn blob_settings(values: &Values) -> Result<BlobSettings, ConfigError> {
-    let mebibytes = |text: &str| number(text, 1, 1_000_000).map(|count| u64::from(count) * 1024 * 1024);
-    let days = |text: &str| number(text, 1, 3650).map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
     Ok(BlobSettings {
         bytes_per_band: values.required("blobs.bytes_per_address", rate)?,
         total: values.required("blobs.total_mebibytes", mebibytes)?,
@@ -212,7 +207,7 @@ fn sign_up_settings(values: &Values) -> Result<SignUpSettings, ConfigError> {
         per_second,
         key_file: values.optional("sign_ups.key_file", path)?,
         policy,
-        work_bits: values.required("sign_ups.work_bits", |text| number(text, 1, 22).and_then(|bits| u8::try_from(bits).ok()))?,
+        work_bits: values.required("sign_ups.work_bits", work_bits)?,
         senders,
         excuses: values.required("sign_ups.if_down", |text| match text {
             "wait" => Some(false),
@@ -243,6 +238,21 @@ fn switch(text: &str) -> Option<bool> {
 
 fn number(text: &str, least: u32, most: u32) -> Option<u32> {
     text.parse().ok().filter(|number| (least..=most).contains(number))
+}
+
+/// MiB, in bytes.
+fn mebibytes(text: &str) -> Option<u64> {
+    number(text, 1, 1_000_000).map(|count| u64::from(count) * 1024 * 1024)
+}
+
+/// Up to ten years.
+fn days(text: &str) -> Option<Duration> {
+    number(text, 1, 3650).map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60))
+}
+
+/// Zero bits that a proof of work begins with.
+fn work_bits(text: &str) -> Option<u8> {
+    number(text, 1, MOST_BITS.into()).and_then(|bits| u8::try_from(bits).ok())
 }
 
 /// `burst+refill/s`, or `/m`, `/h`

@@ -16,8 +16,9 @@ use super::{
 use crate::{
     Refusal,
     logs::{
+        DAY_MS,
         engine::{Engine, read_failed},
-        records::{DAY_MS, decode},
+        records::decode,
     },
     sign_up::{InviteHash, InviteRecord, Proven},
     stamps::{Allowance, AllowanceRecord},
@@ -327,14 +328,6 @@ impl<S: Store> Engine<S> {
         Ok(Some(decode(Table::Accounts, row).map_err(|error| read_failed(&error))?))
     }
 
-    /// A row as this group of requests sees it.
-    fn row(&self, table: Table, key: &RowKey) -> Result<Option<Bytes>> {
-        if let Some(row) = self.overlay.get(&(table, key.to_vec())) {
-            return Ok(row.clone());
-        }
-        Ok(self.shared.store.get(table, key).map_err(|error| read_failed(&error))?)
-    }
-
     /// The keys with a prefix, in order, as this group of requests sees them.
     fn keys(&self, table: Table, prefix: &RowKey) -> Result<Vec<RowKey>> {
         let failed = |error: StoreError| read_failed(&error);
@@ -352,9 +345,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn put_row(&mut self, table: Table, key: &RowKey, record: &impl Message) {
-        let value = Bytes::from(record.encode_to_vec());
-        self.batch.put(table, key, &value);
-        self.overlay.insert((table, key.to_vec()), Some(value));
+        self.put_bytes(table, key, record.encode_to_vec().into());
     }
 
     fn remove_row(&mut self, table: Table, key: &RowKey) {

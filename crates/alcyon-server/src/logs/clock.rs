@@ -48,6 +48,9 @@ impl ServerClock for ManualClock {
     }
 }
 
+/// Milliseconds in a day.
+pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// The neighbourhood an address lies in (IPv4 /24, IPv6 /48): limits count by it. Kept in memory, never stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AddressBand(u64);

@@ -27,7 +27,7 @@ use crate::{
     admission::Gate,
     directory::Overlay,
     observe::event,
-    store::{Batch, Store, StoreError, Table},
+    store::{Batch, RowKey, Store, StoreError, Table},
 };
 
 /// How often the free space of the disk is looked at, at the most.
@@ -464,6 +464,20 @@ impl<S: Store> Engine<S> {
         self.staged.clear();
         self.index.clear();
         self.entry_ids.clear();
+    }
+
+    /// A row as this group of requests sees it.
+    pub fn row(&self, table: Table, key: &RowKey) -> Result<Option<Bytes>, Refusal> {
+        if let Some(row) = self.overlay.get(&(table, key.to_vec())) {
+            return Ok(row.clone());
+        }
+        self.shared.store.get(table, key).map_err(|error| read_failed(&error))
+    }
+
+    /// Stages a row, for this group of requests to see.
+    pub fn put_bytes(&mut self, table: Table, key: &RowKey, value: Bytes) {
+        self.batch.put(table, key, &value);
+        self.overlay.insert((table, key.to_vec()), Some(value));
     }
 
     /// Shows what is durable now, and wakes those who listen.

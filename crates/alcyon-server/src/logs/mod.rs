@@ -72,6 +72,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
+pub(crate) use clock::DAY_MS;
 pub use clock::{AddressBand, ManualClock, ServerClock, SystemClock};
 pub use engine::Health;
 pub use follow::{Follower, News};

@@ -6,14 +6,13 @@ use bytes::Bytes;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
+use super::DAY_MS;
 use crate::store::{RowKey, StoreError, Table};
 
 /// Milliseconds in a week: application entries are kept in tables of one week.
 const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// Milliseconds in the span of one table of entry ids.
 const PERIOD_MS: u64 = 30 * 24 * 60 * 60 * 1000;
-/// Milliseconds in a day.
-pub(crate) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The head of a log: all that an append needs, in one row. It is not written with every entry: entries after it in the
 /// last week are read with it (`state`).

@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use alcyon_wire::{HeaderFacts, LogId};
 
 use super::{
+    DAY_MS,
     engine::{Engine, Staged, StagedChange, put_record, read_failed},
-    records::{AckRecord, DAY_MS, EntryRecord, HeadRecord, corrupt, decode, end_of, entry_key, number_of, seat_key, week_of},
+    records::{AckRecord, EntryRecord, HeadRecord, corrupt, decode, end_of, entry_key, number_of, seat_key, week_of},
     state::{LogState, rows_of},
 };
 use crate::{

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use alcyon_wire::{ServerUrl, limits};
+use alcyon_wire::{RefusalCode, ServerUrl, limits};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -26,11 +26,13 @@ use tokio::{
 };
 
 use crate::{
+    Refusal,
     admission::{ConnectionNumber, Gate, memory::Lease},
     any_store::AnyStore,
     config::Limits,
     edge::{
         lifecycle::{Lifecycle, Listening, Phase, PhaseListener},
+        retry_after_drain_ms,
         websocket::{CloseCode, Decoder, Incoming},
     },
     logs::{AddressBand, Logs, News, ServerClock},
@@ -55,6 +57,16 @@ pub(crate) struct Sessions {
     pub(crate) endpoints: Vec<String>,
     /// Where clients are sent while this process drains.
     pub(crate) elsewhere: Option<ServerUrl>,
+}
+
+impl Sessions {
+    /// What is told to whoever asks for something new while this process drains.
+    pub(crate) fn draining(&self) -> Refusal {
+        match &self.elsewhere {
+            Some(url) => Refusal::elsewhere(RefusalCode::Draining, "this process is stopping, another goes on", url.to_text()),
+            None => Refusal::later(RefusalCode::Draining, "the server is stopping", retry_after_drain_ms()),
+        }
+    }
 }
 
 /// For the last frame to go out.

@@ -17,7 +17,7 @@ use crate::{
     Refusal,
     admission::{Class, Cohort, ConnectionNumber},
     any_store::AnyStore,
-    edge::{retry_after_drain_ms, websocket::CloseCode},
+    edge::websocket::CloseCode,
     logs::{AddressBand, Follower, Logs, News, TreeChunk, TreeReader},
     observe::RequestKind,
     stamps::Paid,
@@ -40,8 +40,6 @@ pub(super) struct Work {
     trees: VecDeque<TreeOnItsWay>,
     agreed: bool,
     going_away: bool,
-    /// Bytes of the frame that is being looked at.
-    frame: usize,
 }
 
 struct TreeOnItsWay {
@@ -64,7 +62,6 @@ impl Work {
             trees: VecDeque::new(),
             agreed: false,
             going_away: false,
-            frame: 0,
         }
     }
 
@@ -149,11 +146,11 @@ impl Work {
 
     /// One binary message. The error closes the connection.
     pub(super) fn take_frame(&mut self, frame: Bytes, outbox: &mut Outbox) -> Result<(), CloseCode> {
-        self.frame = frame.len();
+        let bytes = frame.len();
         match decode_client_frame(frame) {
             Ok((RequestId(request), asked)) => {
                 self.sessions.metrics.request(RequestKind::from(&asked));
-                self.act(request, asked, outbox)
+                self.act(request, asked, bytes, outbox)
             }
             Err((RequestId(request), error)) => {
                 self.sessions.metrics.request(RequestKind::Malformed);
@@ -177,7 +174,8 @@ impl Work {
         self.refuse(0, Refusal::malformed("frame", "frames are binary messages, not text"), outbox);
     }
 
-    fn act(&mut self, request: u64, asked: Request, outbox: &mut Outbox) -> Result<(), CloseCode> {
+    /// `bytes`: of the frame.
+    fn act(&mut self, request: u64, asked: Request, bytes: usize, outbox: &mut Outbox) -> Result<(), CloseCode> {
         if let Request::Hello { versions } = asked {
             return self.hello(request, &versions, outbox);
         }
@@ -186,11 +184,7 @@ impl Work {
             return Ok(());
         }
         if self.going_away {
-            let refusal = match &self.sessions.elsewhere {
-                Some(url) => Refusal::elsewhere(RefusalCode::Draining, "this process is stopping, another goes on", url.to_text()),
-                None => Refusal::later(RefusalCode::Draining, "the server is stopping", retry_after_drain_ms()),
-            };
-            self.refuse(request, refusal, outbox);
+            self.refuse(request, self.sessions.draining(), outbox);
             return Ok(());
         }
         let class = Class::of(&asked);
@@ -206,21 +200,21 @@ impl Work {
             Request::Hello { versions: _ } => {}
             Request::Create { log, seats, payment } => {
                 let paid = self.sessions.stamps.check(payment.as_deref(), &Payment::for_log(log));
-                self.answers.add(request, Kind::Receipt(logs.create_for(paid, log, seats, self.band)), permit, self.frame);
+                self.answers.add(request, Kind::Receipt(logs.create_for(paid, log, seats, self.band)), permit, bytes);
             }
             Request::Append { seat, entry_id, payload, commit_count } => {
-                self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)), permit, self.frame);
+                self.answers.add(request, Kind::Receipt(logs.append(&seat, entry_id, payload, commit_count)), permit, bytes);
             }
             Request::Commit { authority, entry_id, payload, commit_count, changes, drop_secrets, group_info } => {
                 let answer = logs.commit(&authority, entry_id, payload, commit_count, changes, &drop_secrets, group_info);
-                self.answers.add(request, Kind::Receipt(answer), permit, self.frame);
+                self.answers.add(request, Kind::Receipt(answer), permit, bytes);
             }
             Request::Close { seat, entry_id, payload, commit_count } => {
-                self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)), permit, self.frame);
+                self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)), permit, bytes);
             }
             Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count } => {
                 let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets, commit_count);
-                self.answers.add(request, Kind::Receipt(answer), permit, self.frame);
+                self.answers.add(request, Kind::Receipt(answer), permit, bytes);
             }
             Request::Knock { inbox, entry_id, payload, pass, payment } => {
                 // Acquaintances have been let in already.
@@ -228,14 +222,14 @@ impl Work {
                     Some(_) => Paid::Free,
                     None => self.sessions.stamps.check(payment.as_deref(), &Payment::for_knock(inbox, entry_id)),
                 };
-                self.answers.add(request, Kind::Receipt(logs.knock_for(paid, inbox, entry_id, payload, pass.as_ref())), permit, self.frame);
+                self.answers.add(request, Kind::Receipt(logs.knock_for(paid, inbox, entry_id, payload, pass.as_ref())), permit, bytes);
             }
             Request::SetPasses { seat, added, dropped } => {
-                self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)), permit, self.frame);
+                self.answers.add(request, Kind::Done(logs.set_passes(&seat, added, dropped)), permit, bytes);
             }
             Request::PutTree { seat, entry_id, commit_count, chunk, chunks, payload, group_info } => {
                 let chunk = TreeChunk { entry_id, commit_count, chunk, chunks, payload, group_info };
-                self.answers.add(request, Kind::Done(logs.put_tree(&seat, chunk)), permit, self.frame);
+                self.answers.add(request, Kind::Done(logs.put_tree(&seat, chunk)), permit, bytes);
             }
             Request::GetTree { authority } => match logs.tree(&authority) {
                 Ok(reader) => self.trees.push_back(TreeOnItsWay { request, reader, next: 0 }),

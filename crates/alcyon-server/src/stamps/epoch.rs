@@ -1,6 +1,6 @@
 //! Epochs of issuing keys: numbers, days and nothing else.
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+use crate::logs::DAY_MS;
 
 /// One of them, counted from the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

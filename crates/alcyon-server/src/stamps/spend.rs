@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Refusal,
-    logs::engine::{Engine, read_failed},
+    logs::engine::Engine,
     store::{RowKey, Store, Table},
 };
 
@@ -36,8 +36,7 @@ impl<S: Store> Engine<S> {
             Paid::Free => Ok(()),
             Paid::Refused(refusal) => Err(refusal.clone()),
             Paid::Stamp { table, key } => {
-                let in_this_group = self.overlay.contains_key(&(*table, key.to_vec()));
-                if in_this_group || self.shared.store.get(*table, key).map_err(|error| read_failed(&error))?.is_some() {
+                if self.row(*table, key)?.is_some() {
                     return Err(Refusal::never(RefusalCode::StampSpent, "this stamp has paid for something else"));
                 }
                 Ok(())
@@ -48,8 +47,7 @@ impl<S: Store> Engine<S> {
     /// Stages that it is paid: to be called with what it pays for, once that is sure.
     pub fn pay(&mut self, paid: Paid) {
         if let Paid::Stamp { table, key } = paid {
-            self.batch.put(table, &key, &[]);
-            self.overlay.insert((table, key.to_vec()), Some(Bytes::new()));
+            self.put_bytes(table, &key, Bytes::new());
         }
     }
 }

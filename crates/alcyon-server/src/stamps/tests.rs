@@ -12,12 +12,11 @@ use crate::{
         DirectoryError,
         tests::{Person, directory},
     },
-    logs::{LogSettings, ManualClock, Receipt, WriterMode},
+    logs::{DAY_MS, LogSettings, ManualClock, Receipt, WriterMode},
     store::{Fault, FaultyStore, MemoryStore},
 };
 
 const START_MS: u64 = 1_767_225_600_000;
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 type TestStore = FaultyStore<MemoryStore>;
 

@@ -44,9 +44,8 @@ use self::{
     spool::{Record, Spool},
 };
 use super::{BlobError, BlobState, BlobStore, Swept};
-use crate::observe::event;
+use crate::{logs::DAY_MS, observe::event};
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// So much is read of a blob at a time: a request each, so that a slow reader holds no connection to S3, and no more memory than this.
 const READ: usize = 512 * 1024;
 /// The answer to a list of 1,000 keys has some 400 kB.

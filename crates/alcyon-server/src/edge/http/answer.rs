@@ -1,12 +1,12 @@
 use std::borrow::Cow;
 
 use alcyon_identity::IdentityError;
-use alcyon_wire::{RefusalCode, ServerUrl, Verdict, WireError};
+use alcyon_wire::{RefusalCode, Verdict, WireError};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::{Refusal, edge::retry_after_drain_ms};
+use crate::Refusal;
 
 /// A refusal of the control plane: a status, and a JSON object that says what, where, and whether to come back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,16 +49,6 @@ impl Problem {
 
     pub(crate) fn not_found() -> Self {
         Self::never(StatusCode::NOT_FOUND, "not_found", "there is nothing here; /openapi.json says what there is")
-    }
-
-    /// The server stops; another process of it may go on.
-    pub(crate) fn draining(elsewhere: Option<&ServerUrl>) -> Self {
-        if let Some(url) = elsewhere {
-            let message = "this process is stopping, another goes on";
-            let problem = Self::never(StatusCode::SERVICE_UNAVAILABLE, "draining", message);
-            return Self { verdict: Verdict::Elsewhere, location: url.to_text(), ..problem };
-        }
-        Self::later(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is stopping", retry_after_drain_ms())
     }
 
     /// The same, naming a field.

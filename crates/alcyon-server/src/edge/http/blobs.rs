@@ -38,7 +38,7 @@ pub(super) async fn abilities(State(app): State<Arc<App>>) -> Response {
 /// `POST /v1/blobs`: begins an upload.
 pub(super) async fn create(State(app): State<Arc<App>>, request: Request) -> Result<Response, Problem> {
     if app.lifecycle.phase() > Phase::Running {
-        return Err(Problem::draining(app.sessions.elsewhere.as_ref()));
+        return Err(app.sessions.draining().into());
     }
     let Some(PeerAddress(peer)) = request.extensions().get().copied() else {
         return Err(Refusal::internal().into());
@@ -90,7 +90,7 @@ async fn take(app: &App, id: BlobId, mut state: BlobState, mut body: Body) -> (u
                 Ok(Some(Err(_gone))) => Some(Some(Problem::malformed("body", "the body ended too early"))),
                 Err(_silent) => Some(Some(Problem::later(StatusCode::REQUEST_TIMEOUT, "timeout", "nothing came for 30 seconds", 1_000))),
             },
-            () = app.lifecycle.reached(Phase::Draining) => Some(Some(Problem::draining(app.sessions.elsewhere.as_ref()))),
+            () = app.lifecycle.reached(Phase::Draining) => Some(Some(app.sessions.draining().into())),
         };
         if offset + piece.len() as u64 > length {
             // Nothing of the piece counts: whoever says one length and sends another has lost count.

@@ -20,6 +20,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use super::{Problem, Site, accounts, blobs, openapi, service, sign_up, stamps, tus, upgrade, web};
 use crate::{
+    Refusal,
     admission::{Class, ConnectionNumber, Gate},
     any_store::AnyStore,
     blobs::Blobs,
@@ -205,28 +206,26 @@ const IN_MEMORY_MOST: u64 = 1024 * 1024;
 /// Lets a request in or says when to come back, before its body is read.
 async fn admitted(State((app, class)): State<(Arc<App>, Class)>, request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<ConnectionNumber>().copied();
-    match app.gate.admit(class, app.gate.cohort(connection)) {
-        Ok(permit) => {
-            // For its body, and for what is read to answer it.
-            let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-            let Some(_lease) = app.lifecycle.memory().lease(length.unwrap_or(IN_MEMORY_LEAST).clamp(IN_MEMORY_LEAST, IN_MEMORY_MOST))
-            else {
-                permit.wasted();
-                let refusal = app.gate.refusal();
-                app.metrics.refusal(refusal.code);
-                return Problem::from(refusal).into_response();
-            };
-            let response = next.run(request).await;
-            if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-                permit.wasted();
-            }
-            response
-        }
-        Err(refusal) => {
-            app.metrics.refusal(refusal.code);
-            Problem::from(refusal).into_response()
-        }
+    let not_now = |refusal: Refusal| {
+        app.metrics.refusal(refusal.code);
+        Problem::from(refusal).into_response()
+    };
+    let permit = match app.gate.admit(class, app.gate.cohort(connection)) {
+        Ok(permit) => permit,
+        Err(refusal) => return not_now(refusal),
+    };
+    // For its body, and for what is read to answer it.
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = length.unwrap_or(IN_MEMORY_LEAST).clamp(IN_MEMORY_LEAST, IN_MEMORY_MOST);
+    let Some(_lease) = app.lifecycle.memory().lease(length) else {
+        permit.wasted();
+        return not_now(app.gate.refusal());
+    };
+    let response = next.run(request).await;
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        permit.wasted();
     }
+    response
 }
 
 async fn timed_and_counted(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {

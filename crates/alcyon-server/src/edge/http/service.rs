@@ -46,7 +46,7 @@ pub(super) async fn alive() -> Response {
 /// `GET /readyz`: new work is welcome.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     if app.lifecycle.phase() > Phase::Running {
-        return Err(Problem::draining(app.sessions.elsewhere.as_ref()));
+        return Err(app.sessions.draining().into());
     }
     let unable = |code, message| Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, code, message, 5_000));
     match app.sessions.logs.health() {

@@ -20,7 +20,7 @@ use crate::{
 /// `GET /v1/logs`: turns the connection into a WebSocket, the data plane.
 pub(super) async fn logs(State(app): State<Arc<App>>, mut request: Request) -> Result<Response, Problem> {
     if app.lifecycle.phase() > Phase::Running {
-        return Err(Problem::draining(app.sessions.elsewhere.as_ref()));
+        return Err(app.sessions.draining().into());
     }
     let handshake = Handshake::check(request.method(), request.headers())
         .map_err(|error| Problem::malformed(error.field, format!("{} is not that of a WebSocket handshake", error.field)))?;

@@ -19,7 +19,6 @@ use crate::store::{FaultyStore, MemoryStore};
 
 /// The first of January 2026, a Thursday, on which weeks since the Unix epoch begin.
 pub const START_MS: u64 = 1_767_225_600_000;
-pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 pub type TestStore = FaultyStore<MemoryStore>;
 

@@ -10,7 +10,8 @@ use std::{
 };
 
 use alcyon_client::{
-    Client, Connection, ConversationId, Handle, HttpRequest, HttpResponse, ServerUrl, Store, Synced, Transport, TransportError,
+    Client, ClientError, Connection, ConversationId, Handle, HttpRequest, HttpResponse, RefusalKind, ServerUrl, Store, Synced, Transport,
+    TransportError,
 };
 use alcyon_net::{NetOptions, NetTransport, SystemClock};
 use alcyon_sim::{
@@ -151,9 +152,24 @@ impl Stage {
     }
 }
 
-/// Until nothing waits any more: a server that has just begun, or whose machine is busy, says *later* to some.
+/// A server that has just begun, or whose machine is busy, says *later* to some: so often one comes back.
+const ROUNDS: u32 = 100;
+
+/// Does it, and when it is told *later* does it again then.
+async fn in_time<R>(act: impl AsyncFn() -> Result<R, ClientError>) -> anyhow::Result<R> {
+    for _ in 0..ROUNDS {
+        match act().await {
+            Err(ClientError::Refused { kind: RefusalKind::Later { after_ms }, .. }) => {
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
+            }
+            other => return Ok(other?),
+        }
+    }
+    bail!("the server said later {ROUNDS} times")
+}
+
+/// Until nothing waits any more.
 async fn until_sent(client: &BenchClient) -> anyhow::Result<()> {
-    const ROUNDS: u32 = 100;
     for _ in 0..ROUNDS {
         let Synced { events: _, unreachable: _, queued, next_try_in_ms } = client.sync().await?;
         if queued == 0 {
@@ -181,7 +197,9 @@ pub async fn measure(setup: ServerSetup, disk: &Path, memory: &Path, accounts: u
         let name = format!("p{number:04}");
         let folder = if number < 2 { disk } else { memory }.join(format!("{accounts}-{name}"));
         let somebody = Somebody { folder, handle: Handle::new(name.parse()?, url.authority())? };
-        stage.open(&somebody)?.register(&name.parse()?, &url).await?;
+        let client = stage.open(&somebody)?;
+        let name = name.parse()?;
+        in_time(async || client.register(&name, &url).await).await?;
         people.push(somebody);
     }
     let founder = stage.open(&people[0])?;
@@ -202,7 +220,7 @@ pub async fn measure(setup: ServerSetup, disk: &Path, memory: &Path, accounts: u
     for (number, batch) in people[1..].chunks(AT_ONCE).enumerate() {
         let handles: Vec<_> = batch.iter().map(|one| (one.handle.clone(), None)).collect();
         let inviting = async {
-            founder.invite(group, &handles).await?;
+            in_time(async || founder.invite(group, &handles).await).await?;
             until_sent(&founder).await
         };
         let ((), cost) = stage.cost(inviting).await?;
@@ -211,7 +229,7 @@ pub async fn measure(setup: ServerSetup, disk: &Path, memory: &Path, accounts: u
         for one in batch {
             let client = stage.open(one)?;
             client.sync().await?;
-            let (_, cost) = stage.cost(async { Ok(client.accept(group).await?) }).await?;
+            let (_, cost) = stage.cost(in_time(async || client.accept(group).await)).await?;
             ensure!(client.group(group).is_ok(), "{} is not in", one.handle.to_text());
             figures.make += cost;
             figures.come_in.push(cost);

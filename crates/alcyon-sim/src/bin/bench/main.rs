@@ -63,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         return if arguments.write { report::write_groups(&machine::describe()?, &rows) } else { Ok(()) };
     }
     if let Some(messages) = arguments.search {
-        let folder = data_folder(&arguments)?;
+        let folder = machine::data_folder(arguments.data.as_deref())?;
         let setup = ServerSetup::new(&folder.path().join("server")).arguments(["--log-level", "warn"]).arguments(NOTHING_TO_PAY);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let rows = tokio::task::LocalSet::new().block_on(&runtime, search::measure(setup, folder.path(), messages))?;
@@ -79,17 +79,10 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn data_folder(arguments: &Arguments) -> anyhow::Result<tempfile::TempDir> {
-    Ok(match &arguments.data {
-        Some(folder) => tempfile::tempdir_in(folder)?,
-        None => tempfile::tempdir_in(std::env::current_exe()?.parent().context("the program has a folder")?)?,
-    })
-}
-
 async fn groups(arguments: &Arguments) -> anyhow::Result<String> {
-    let disk = data_folder(arguments)?;
+    let disk = machine::data_folder(arguments.data.as_deref())?;
     let in_memory = Path::new("/dev/shm");
-    let memory = if in_memory.is_dir() { tempfile::tempdir_in(in_memory)? } else { data_folder(arguments)? };
+    let memory = if in_memory.is_dir() { tempfile::tempdir_in(in_memory)? } else { machine::data_folder(arguments.data.as_deref())? };
     let mut rows = String::new();
     for accounts in &arguments.groups {
         let setup = ServerSetup::new(&disk.path().join(format!("server-{accounts}")))
@@ -105,7 +98,7 @@ async fn groups(arguments: &Arguments) -> anyhow::Result<String> {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
-    let folder = data_folder(arguments)?;
+    let folder = machine::data_folder(arguments.data.as_deref())?;
     let mut report = Report::new(arguments.runs, machine::describe()?);
     for case in Case::all(arguments.scale) {
         if arguments.only.as_ref().is_some_and(|only| !case.name.contains(only.as_str())) {

@@ -159,10 +159,7 @@ fn main() -> anyhow::Result<()> {
 /// The table, and the cases that failed: what others have measured is not lost with them.
 async fn run(arguments: &Arguments) -> anyhow::Result<(Table, Vec<Case>)> {
     let Arguments { cases, rounds, short, server_core, generator_core: _, data, write: _, json: _ } = arguments;
-    let folder = match data {
-        Some(folder) => tempfile::tempdir_in(folder)?,
-        None => tempfile::tempdir_in(std::env::current_exe()?.parent().context("the program has a folder")?)?,
-    };
+    let folder = machine::data_folder(data.as_deref())?;
     let (rounds, sizes) = if *short { (1, Sizes::SHORT) } else { ((*rounds).max(1), Sizes::FULL) };
     let versions = [version(ejabberd::PACKAGE)?, version(prosody::PACKAGE)?];
     let mut table = Table::new(machine::describe()?, versions.into(), rounds);

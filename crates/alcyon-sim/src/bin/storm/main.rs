@@ -18,10 +18,10 @@ mod wire;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::ExitCode,
 };
 
-use anyhow::Context;
+use alcyon_sim::machine;
 use clap::Parser;
 
 use self::{outcome::Outcome, scenarios::Scenario, server::Field};
@@ -53,17 +53,17 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    pin(arguments.generator_core);
-    let folder = match &arguments.data {
-        Some(folder) => tempfile::tempdir_in(folder)?,
-        None => tempfile::tempdir_in(std::env::current_exe()?.parent().context("the program has a folder")?)?,
-    };
+    if let Err(error) = machine::pin(arguments.generator_core) {
+        // A machine with one core has no other.
+        println!("note: server and generator share what there is: {error:#}");
+    }
+    let folder = machine::data_folder(arguments.data.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcomes = tokio::task::LocalSet::new().block_on(&runtime, run(&arguments, folder.path()));
     println!("\n{}", table(&outcomes));
     if let Some(out) = &arguments.out {
         std::fs::create_dir_all(out)?;
-        let machine = machine();
+        let machine = described()?;
         let json = serde_json::json!({ "machine": machine, "short": arguments.short, "seed": arguments.seed, "scenarios": outcomes });
         std::fs::write(out.join("storm.json"), format!("{json}\n"))?;
         std::fs::write(out.join("index.html"), page::html(&machine, arguments.short, &outcomes))?;
@@ -101,22 +101,8 @@ fn table(outcomes: &[Outcome]) -> String {
     text
 }
 
-/// Before the runtime starts, so that every later thread inherits it. A machine with one core has no other.
-fn pin(core: usize) {
-    let process = std::process::id().to_string();
-    let mut taskset = Command::new("taskset");
-    let status = taskset.args(["-pc", &core.to_string(), &process]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if !status.is_ok_and(|status| status.success()) {
-        println!("note: this process could not be pinned to core {core}; server and generator share what there is");
-    }
-}
-
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo");
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default().trim_start_matches([' ', '\t', ':']);
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    let load = read("/proc/loadavg");
-    let load = load.split(' ').next().unwrap_or_default();
-    format!("{model}, {cores} cores, Linux {}, load at the end {load}", read("/proc/sys/kernel/osrelease").trim())
+/// Processor, cores, kernel, and how busy it is.
+fn described() -> anyhow::Result<String> {
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    Ok(format!("{}, load at the end {}", machine::describe()?, load.split(' ').next().unwrap_or_default()))
 }

@@ -2,8 +2,7 @@
 
 use std::{
     cell::RefCell,
-    fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
     rc::Rc,
     time::{Duration, Instant},
@@ -11,6 +10,7 @@ use std::{
 
 use alcyon_sim::{
     light::{NOTHING_TO_PAY, Origin},
+    machine::{self, CpuMeter},
     process::{ServerProcess, ServerSetup},
 };
 use anyhow::Context;
@@ -50,8 +50,7 @@ const LIFTED: [&str; 6] = [
 impl Field<'_> {
     /// Starts a server with more arguments.
     pub fn start(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Storming> {
-        // A port that was free a moment ago; nobody else takes ports here.
-        let status = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let status = machine::free_address()?;
         let setup = ServerSetup::new(&self.folder.join(name))
             .arguments(LIFTED)
             .arguments(NOTHING_TO_PAY)
@@ -119,7 +118,8 @@ impl Watch {
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 async fn watch(process: u32, status: SocketAddr, log: Rc<Log>, seen: Rc<RefCell<Vec<Seen>>>) {
-    let mut before = (Instant::now(), cpu_ticks(process).unwrap_or(0));
+    let Ok(meter) = CpuMeter::start(process) else { return };
+    let mut before = (Instant::now(), 0);
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
@@ -127,10 +127,9 @@ async fn watch(process: u32, status: SocketAddr, log: Rc<Log>, seen: Rc<RefCell<
         let answer = tokio::time::timeout(Duration::from_secs(2), look(status)).await;
         let status_ms = matches!(answer, Ok(Ok(_))).then(|| asked.elapsed().as_secs_f64() * 1000.0);
         let connections = answer.ok().and_then(Result::ok).unwrap_or(0);
-        let Ok(memory) = resident(process) else { continue };
-        let now = (Instant::now(), cpu_ticks(process).unwrap_or(before.1));
-        #[allow(clippy::cast_precision_loss)] // ticks of a run
-        let cpu = (now.1.saturating_sub(before.1)) as f64 / 100.0 / (now.0 - before.0).as_secs_f64().max(0.001);
+        let Ok(memory) = machine::resident(process) else { continue };
+        let now = (Instant::now(), meter.nanoseconds().unwrap_or(before.1));
+        let cpu = Duration::from_nanos(now.1.saturating_sub(before.1)).as_secs_f64() / (now.0 - before.0).as_secs_f64().max(0.001);
         before = now;
         seen.borrow_mut().push(Seen { at: log.origin.elapsed().as_secs_f64(), memory, cpu, connections, status_ms });
     }
@@ -142,19 +141,4 @@ async fn look(status: SocketAddr) -> anyhow::Result<u64> {
     let answer = connection.request("GET", "/status.json", &[], Vec::new()).await?;
     let shown: serde_json::Value = serde_json::from_slice(&answer.body)?;
     shown["connections"].as_u64().context("connections")
-}
-
-fn cpu_ticks(process: u32) -> anyhow::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in parentheses may hold anything; user and system time are the 12th and 13th field after it.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let field = |index: usize| -> anyhow::Result<u64> { Ok(fields.get(index).context("stat is short")?.parse()?) };
-    Ok(field(11)? + field(12)?)
-}
-
-/// Resident memory of a process, bytes.
-pub fn resident(process: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
 }

@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
 
 use alcyon_sim::{
+    machine,
     process::{ServerProcess, ServerSetup, program},
     tls::{NAME, TestAuthority},
 };
@@ -103,7 +103,8 @@ fn talk(world: &World, ann: &Person, ben: &Person, messages: usize, newcomers: u
 
 /// What makes a server lean on what is not there.
 fn dead_vendors(folder: &Path) -> Result<Vec<String>> {
-    let nowhere = free_address()?;
+    // Nobody answers there.
+    let nowhere = machine::free_address()?;
     let senders = folder.join("senders.toml");
     fs::write(
         &senders,
@@ -128,11 +129,6 @@ fn dead_vendors(folder: &Path) -> Result<Vec<String>> {
     ])
 }
 
-/// A port of this machine at which nobody answers.
-fn free_address() -> Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
-}
-
 /// A server with a name, and what the people's machines know of names.
 struct World {
     folder: PathBuf,
@@ -144,14 +140,14 @@ struct World {
 impl World {
     fn new(folder: &Path, field: &Field<'_>) -> Result<Self> {
         let authority = TestAuthority::new(folder)?;
-        let listen = free_address()?;
-        let port = listen.rsplit(':').next().context("a port")?.to_owned();
+        let listen = machine::free_address()?;
+        let port = listen.port();
         let setup = ServerSetup::new(&folder.join("server"))
             .arguments([format!("--name={NAME}:{port}"), "--log-level=warn".to_owned()])
             .arguments(authority.server_arguments())
             .arguments(dead_vendors(folder)?)
             .wrapper(["taskset", "-c", &field.server_core.to_string()]);
-        let server = ServerSetup { listen, ..setup }.start()?;
+        let server = ServerSetup { listen: listen.to_string(), ..setup }.start()?;
         fs::write(folder.join("hosts"), format!("127.0.0.1 localhost {NAME}\n"))?;
         fs::write(folder.join("hosts.dark"), "127.0.0.1 localhost\n")?;
         fs::write(folder.join("resolv.conf"), "nameserver 127.250.250.250\noptions timeout:1 attempts:1\n")?;
