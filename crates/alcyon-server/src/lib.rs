@@ -31,6 +31,7 @@ mod jitter;
 pub mod logs;
 pub mod observe;
 pub mod operator;
+mod priority;
 mod refusal;
 mod server;
 mod session;

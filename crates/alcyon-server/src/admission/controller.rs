@@ -32,6 +32,11 @@ const NEWEST: f64 = 0.3;
 const NEWEST_ASKED: f64 = 0.5;
 /// One bad window, say a flush of the disk that hangs, takes no more than this from the estimate.
 const WORST: f64 = 0.7;
+/// While too much is asked, what was let in and is not done is held to what the server does in this time and in two of the store's
+/// groups, the one that is carried out and the one that gathers: when the store hangs, windows are too slow to see it.
+const WAITING: Duration = Duration::from_millis(5);
+/// And to no less than this weight, or nothing would gather.
+const WAITING_LEAST: f64 = 512.0;
 /// Weight a second that is always let in: a server that takes nothing would not learn that it could, and one whose machine is busy with
 /// something else gains nothing by refusing the little that is asked of it.
 const LEAST: f64 = 1_000.0;
@@ -51,6 +56,8 @@ pub(crate) struct Window {
     pub(crate) admitted: u64,
     /// The weight of those that were carried out.
     pub(crate) served: u64,
+    /// How long the store's groups take.
+    pub(crate) group: Duration,
 }
 
 /// Watches the windows and says what may come in during the next.
@@ -76,6 +83,8 @@ pub(crate) struct Verdicts {
     pub(crate) shares: [Share; Class::ALL.len()],
     /// Weight a second that may come in.
     pub(crate) budget: f64,
+    /// Appends are refused while more weight than this was let in and is not done.
+    pub(crate) waiting: f64,
     /// The part of new connections that may come in.
     pub(crate) connections: f64,
     /// Work stands for longer than [`TARGET`].
@@ -100,7 +109,7 @@ impl Controller {
 
     /// Before anything was measured: the higher classes come in freely, the others up to the beginning's budget.
     pub(crate) fn verdicts(&self) -> Verdicts {
-        self.share_out(self.capacity)
+        self.share_out(self.capacity, Duration::ZERO)
     }
 
     /// One more window has passed.
@@ -135,17 +144,20 @@ impl Controller {
         let off = AIM.as_secs_f64() - window.arriving.as_secs_f64();
         let change = 1.0 + (off / SHEDDING.as_secs_f64()).clamp(-0.5, 0.1);
         self.connections = (self.connections * change).clamp(Class::Resume.floor(), 1.0);
-        self.share_out(budget.max(self.least))
+        self.share_out(budget.max(self.least), window.group)
     }
 
-    fn share_out(&self, budget: f64) -> Verdicts {
+    fn share_out(&self, budget: f64, group: Duration) -> Verdicts {
         let asked: f64 = Class::ALL.iter().map(|class| self.offered[class.index()].iter().sum::<f64>() * f64::from(class.weight())).sum();
+        let ratio = asked / budget;
         Verdicts {
             shares: shares(budget, &self.offered),
             budget,
+            // What comes at once and is no more than can be done gets through in a moment.
+            waiting: if ratio > 1.0 { (self.capacity * (WAITING + 2 * group).as_secs_f64()).max(WAITING_LEAST) } else { f64::INFINITY },
             connections: self.connections,
             overloaded: self.overloaded,
-            ratio: asked / budget,
+            ratio,
         }
     }
 }

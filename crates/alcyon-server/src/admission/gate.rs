@@ -41,6 +41,9 @@ const CONNECTIONS_LEAST: u32 = 16;
 /// No sample in this window.
 const NONE: u64 = u64::MAX;
 
+/// What the newest group of the store weighs against those before it.
+const NEWEST_GROUP: f64 = 0.3;
+
 /// How fast the overload by which times are named follows that of the last window.
 const SLOW: f64 = 0.1;
 /// Retry times are drawn around this, times how many times too much is asked.
@@ -61,6 +64,8 @@ pub struct Gate {
     counters: Counters,
     /// Nanoseconds, the least of this window, by [`Waiting`].
     waits: [AtomicU64; 3],
+    /// Nanoseconds that a group of the store takes, of late.
+    group: AtomicU64,
     /// What stands now.
     shown: Mutex<Pressure>,
     ratio: AtomicU64,
@@ -87,6 +92,10 @@ struct Counters {
     connections_left: AtomicU32,
     admitted: AtomicU64,
     served: AtomicU64,
+    /// The weight of what was let in and is not done.
+    waiting: AtomicU64,
+    /// With so much of it, appends are refused.
+    waiting_most: AtomicU64,
 }
 
 /// How much is asked of the server, for those who adapt to it or show it.
@@ -125,18 +134,23 @@ impl Pressure {
 pub struct Permit {
     gate: Arc<Gate>,
     weight: u32,
+    wasted: bool,
 }
 
 impl Permit {
     /// It was not carried out after all.
     pub fn wasted(mut self) {
-        self.weight = 0;
+        self.wasted = true;
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.counters.served.fetch_add(u64::from(self.weight), Ordering::Relaxed);
+        let Counters { served, waiting, .. } = &self.gate.counters;
+        waiting.fetch_sub(u64::from(self.weight), Ordering::Relaxed);
+        if !self.wasted {
+            served.fetch_add(u64::from(self.weight), Ordering::Relaxed);
+        }
     }
 }
 
@@ -159,8 +173,11 @@ impl Gate {
                 connections_left: AtomicU32::new(CONNECTIONS_LEAST),
                 admitted: AtomicU64::new(0),
                 served: AtomicU64::new(0),
+                waiting: AtomicU64::new(0),
+                waiting_most: AtomicU64::new(u64::MAX),
             },
             waits: array::from_fn(|_| AtomicU64::new(NONE)),
+            group: AtomicU64::new(0),
             shown: Mutex::new(Pressure {
                 queueing: [Duration::ZERO; 3],
                 overloaded: false,
@@ -190,18 +207,20 @@ impl Gate {
         if self.parked.load(Ordering::Relaxed) {
             self.wake.notify_one();
         }
-        let Counters { thresholds, left, offered, admitted, .. } = &self.counters;
+        let Counters { thresholds, left, offered, admitted, waiting, waiting_most, .. } = &self.counters;
         let index = class.index();
         offered[index][cohort.index()].fetch_add(1, Ordering::Relaxed);
         let within = cohort.index() < usize::from(thresholds[index].load(Ordering::Relaxed));
         // A sudden wave of appends is the store's queue to sort out: newest first. All else is held to a count as well.
         let counted = class > Class::Append;
+        let within = within && (counted || waiting.load(Ordering::Relaxed) < waiting_most.load(Ordering::Relaxed));
         if class == Class::Live
             || within && (!counted || left[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok())
         {
             admitted.fetch_add(u64::from(class.weight()), Ordering::Relaxed);
+            waiting.fetch_add(u64::from(class.weight()), Ordering::Relaxed);
             self.metrics.admitted(class);
-            return Ok(Permit { gate: self.clone(), weight: class.weight() });
+            return Ok(Permit { gate: self.clone(), weight: class.weight(), wasted: false });
         }
         self.metrics.not_admitted(class);
         Err(self.refusal())
@@ -266,6 +285,13 @@ impl Gate {
         self.waits[place as usize].fetch_min(nanos, Ordering::Relaxed);
     }
 
+    /// So long has a group of the store taken. Told by its one writer alone.
+    pub(crate) fn group_took(&self, took: Duration) {
+        let before = Duration::from_nanos(self.group.load(Ordering::Relaxed));
+        let smooth = before.mul_f64(1.0 - NEWEST_GROUP) + took.mul_f64(NEWEST_GROUP);
+        self.group.store(u64::try_from(smooth.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Looks at the windows until the server has ended. Sleeps while nothing is asked.
     pub(crate) async fn watch(self: Arc<Self>, lifecycle: Arc<Lifecycle>) {
         tokio::select! {
@@ -325,6 +351,7 @@ impl Gate {
             offered: offered.try_into().expect("one a class"),
             admitted: self.counters.admitted.swap(0, Ordering::Relaxed),
             served: self.counters.served.swap(0, Ordering::Relaxed),
+            group: Duration::from_nanos(self.group.load(Ordering::Relaxed)),
         };
         let verdicts = self.controller.lock().unwrap_or_else(PoisonError::into_inner).window(&window);
         self.apply(&verdicts, waits, length);
@@ -332,7 +359,7 @@ impl Gate {
     }
 
     fn apply(&self, verdicts: &Verdicts, queueing: [Duration; 3], length: Duration) {
-        let Verdicts { shares, budget, connections, overloaded, ratio } = verdicts;
+        let Verdicts { shares, budget, waiting, connections, overloaded, ratio } = verdicts;
         let mut levels = [1.0; Class::ALL.len()];
         for class in Class::ALL {
             let (index, share) = (class.index(), shares[class.index()]);
@@ -343,6 +370,8 @@ impl Gate {
             self.counters.left[index].store(left, Ordering::Relaxed);
             levels[index] = f64::from(share.threshold) / f64::from(Share::ALL.threshold);
         }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive; without end where there is none
+        self.counters.waiting_most.store(*waiting as u64, Ordering::Relaxed);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most the threshold of all
         let threshold = (connections * f64::from(Share::ALL.threshold)).round() as u16;
         self.counters.connections.store(threshold, Ordering::Relaxed);

@@ -86,7 +86,7 @@ fn run(seconds: f64, start_per_second: f64, load: Load) -> Run {
                 break;
             }
             if next_window <= at {
-                (window.length, window.queueing) = (WINDOW, least_wait.take().unwrap_or_default());
+                (window.length, window.queueing, window.group) = (WINDOW, least_wait.take().unwrap_or_default(), last_took);
                 verdicts = controller.window(&std::mem::replace(&mut window, empty_window()));
                 left = counts(&verdicts);
                 next_window += WINDOW;
@@ -104,7 +104,8 @@ fn run(seconds: f64, start_per_second: f64, load: Load) -> Run {
             run.asked[class.index()] += 1;
             let share = verdicts.shares[class.index()];
             let counted = class > Class::Append;
-            if share.takes(cohort) && (!counted || left[class.index()] > 0) {
+            let room = if counted { left[class.index()] > 0 } else { (queue.len() as f64) < verdicts.waiting };
+            if share.takes(cohort) && room {
                 left[class.index()] = left[class.index()].saturating_sub(1);
                 window.admitted += u64::from(class.weight());
                 queue.push(Queued { item: Asked { class, since: at }, lane: Lane::next(), class, since: epoch + at });
@@ -138,7 +139,15 @@ fn run(seconds: f64, start_per_second: f64, load: Load) -> Run {
 
 fn empty_window() -> Window {
     let offered = vec![[0; COHORTS]; 7].try_into().unwrap();
-    Window { length: Duration::ZERO, queueing: Duration::ZERO, arriving: Duration::ZERO, offered, admitted: 0, served: 0 }
+    Window {
+        length: Duration::ZERO,
+        queueing: Duration::ZERO,
+        arriving: Duration::ZERO,
+        offered,
+        admitted: 0,
+        served: 0,
+        group: Duration::ZERO,
+    }
 }
 
 fn counts(verdicts: &Verdicts) -> [u32; 7] {

@@ -82,7 +82,7 @@ impl Default for LogSettings {
         Self {
             writer: WriterMode::Thread,
             queue: 8_192,
-            group_requests: 512,
+            group_requests: 256,
             group_bytes: 16 * 1024 * 1024,
             seat_entries: Rate { burst: 600.0, per_second: 20.0 },
             seat_bytes: Rate { burst: 32.0 * mebibyte, per_second: mebibyte },

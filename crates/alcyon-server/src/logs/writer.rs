@@ -24,6 +24,7 @@ use crate::{
         Waiting,
         queue::{Lane, Queue, Queued},
     },
+    priority,
     store::{Store, StoreError},
 };
 
@@ -46,7 +47,10 @@ impl<S: Store> Writer<S> {
             WriterMode::Inline => Ok(Self::Inline(Box::new(Mutex::new(engine)))),
             WriterMode::Thread => {
                 let (sender, receiver) = mpsc::channel(shared.settings.queue.max(1));
-                let thread = std::thread::Builder::new().name("alcyon-writer".to_owned()).spawn(move || work(engine, receiver))?;
+                let thread = std::thread::Builder::new().name("alcyon-writer".to_owned()).spawn(move || {
+                    priority::yield_to_those_who_answer();
+                    work(engine, receiver);
+                })?;
                 Ok(Self::Thread { sender: Some(sender), thread: Some(thread) })
             }
         }
@@ -143,5 +147,8 @@ fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Queued<Job
         last_size = group.len();
         engine.run(group.into_iter());
         last_took = started.elapsed();
+        if let Some(gate) = &shared.gate {
+            gate.group_took(last_took);
+        }
     }
 }

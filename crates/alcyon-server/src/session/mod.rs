@@ -192,11 +192,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         if self.poll_timer(cx).is_err() {
             return Poll::Ready(Step::Lost);
         }
+        let mut read = 0;
         loop {
             let mut moved = false;
-            if !self.closing {
+            if !self.closing && read < READ {
                 match self.poll_read(cx) {
-                    Poll::Ready(Ok(())) => moved = true,
+                    Poll::Ready(Ok(count)) => (moved, read) = (true, read + count),
                     Poll::Ready(Err(Lost)) => return Poll::Ready(Step::Lost),
                     Poll::Pending => {}
                 }
@@ -221,20 +222,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 return Poll::Ready(Step::Lost);
             }
             if !moved {
+                // Whoever sends without end takes turns with everybody else, or the others' wait would be as long as theirs.
+                if read >= READ {
+                    cx.waker().wake_by_ref();
+                }
                 return Poll::Pending;
             }
         }
     }
 
-    /// Takes what has come, while there is room for its answers. Ready if anything was taken.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+    /// Takes what has come, while there is room for its answers. Ready if anything was taken, with how many bytes it was.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Lost>> {
         if !self.has_room() {
             return Poll::Pending;
         }
         if !self.unread.is_empty() {
             let unread = std::mem::take(&mut self.unread);
             self.take_bytes(&unread);
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(unread.len()));
         }
         READ_BUFFER.with_borrow_mut(|buffer| {
             let mut read = ReadBuf::new(buffer);
@@ -243,7 +248,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 Poll::Ready(Ok(())) => {
                     (self.heard, self.asked) = (Instant::now(), false);
                     self.take_bytes(read.filled());
-                    Poll::Ready(Ok(()))
+                    Poll::Ready(Ok(read.filled().len()))
                 }
                 Poll::Ready(Err(_)) => Poll::Ready(Err(Lost)),
                 Poll::Pending => Poll::Pending,

@@ -18,6 +18,7 @@ use fjall::{
 };
 
 use super::{Batch, Change, RowKey, Rows, Store, StoreError, Table};
+use crate::priority;
 
 /// The format this program writes, in the file `FORMAT` of a data directory.
 const FORMAT: u32 = 1;
@@ -81,7 +82,7 @@ impl EmbeddedStore {
             Err(fs::TryLockError::Error(error)) => return Err(error.into()),
         }
         write_format(root)?;
-        let engine = Engine::open(root, &settings)?;
+        let engine = Engine::open_aside(root, &settings)?;
         Ok(Self { root: root.to_owned(), settings, engine: RwLock::new(Some(engine)), disk_failed: AtomicBool::new(false), _lock: lock })
     }
 
@@ -153,7 +154,7 @@ impl Store for EmbeddedStore {
         let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
         // The engine's own lock on its folder goes only with its last handle.
         *engine = None;
-        *engine = Some(Engine::open(&self.root, &self.settings)?);
+        *engine = Some(Engine::open_aside(&self.root, &self.settings)?);
         Ok(())
     }
 
@@ -163,6 +164,17 @@ impl Store for EmbeddedStore {
 }
 
 impl Engine {
+    /// On a thread of its own, whose priority the engine's workers inherit.
+    fn open_aside(root: &Path, settings: &EmbeddedSettings) -> Result<Self, StoreError> {
+        std::thread::scope(|scope| {
+            let opening = scope.spawn(|| {
+                priority::yield_to_those_who_answer();
+                Self::open(root, settings)
+            });
+            opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
     fn open(root: &Path, settings: &EmbeddedSettings) -> Result<Self, StoreError> {
         let database = Database::builder(root.join(ENGINE_FOLDER))
             .cache_size(settings.cache_bytes)

@@ -168,6 +168,18 @@ async fn in_time<R>(act: impl AsyncFn() -> Result<R, ClientError>) -> anyhow::Re
     bail!("the server said later {ROUNDS} times")
 }
 
+/// Until every server was reached and what it has was read.
+async fn until_heard(client: &BenchClient) -> anyhow::Result<()> {
+    for _ in 0..ROUNDS {
+        let Synced { events: _, unreachable, queued: _, next_try_in_ms } = client.sync().await?;
+        if unreachable == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(next_try_in_ms.unwrap_or(1_000))).await;
+    }
+    bail!("the server was out of reach {ROUNDS} times")
+}
+
 /// Until nothing waits any more.
 async fn until_sent(client: &BenchClient) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
@@ -228,7 +240,7 @@ pub async fn measure(setup: ServerSetup, disk: &Path, memory: &Path, accounts: u
         figures.invite.push(cost);
         for one in batch {
             let client = stage.open(one)?;
-            client.sync().await?;
+            until_heard(&client).await?;
             let (_, cost) = stage.cost(in_time(async || client.accept(group).await)).await?;
             ensure!(client.group(group).is_ok(), "{} is not in", one.handle.to_text());
             figures.make += cost;

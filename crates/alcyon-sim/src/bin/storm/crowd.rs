@@ -3,17 +3,21 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use alcyon_sim::light::LightLog;
-use alcyon_wire::proto::{self, Verdict, client_frame, server_frame};
+use alcyon_wire::{
+    EntryId,
+    proto::{self, Verdict, client_frame, server_frame},
+};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use prost::Message;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -114,11 +118,11 @@ struct Person {
     log: Rc<Log>,
     wire: Wire,
     /// Where this person writes.
-    writes: Vec<LightLog>,
+    writes: Vec<Pattern>,
     /// Where this person reads.
     reads: Vec<LightLog>,
-    /// When the requests that wait for an answer were due.
-    pending: HashMap<u64, u32>,
+    pending: Pending,
+    random: StdRng,
 }
 
 impl Crowd {
@@ -159,7 +163,14 @@ impl Crowd {
             };
             subscribe(&mut wire, &reads).await?;
             let (sender, orders) = unbounded_channel();
-            let person = Person { log: log.clone(), wire, writes, reads, pending: HashMap::new() };
+            let person = Person {
+                log: log.clone(),
+                wire,
+                writes: writes.iter().map(Pattern::new).collect(),
+                reads,
+                pending: Pending::default(),
+                random: StdRng::seed_from_u64(crowd.random.random()),
+            };
             crowd.people.push(sender);
             crowd.tasks.push(tokio::task::spawn_local(person.live(orders)));
         }
@@ -171,46 +182,54 @@ impl Crowd {
         let begin = self.log.origin.elapsed();
         let seed = self.random.random();
         let end = begin + Duration::from_secs_f64(phases.iter().map(|phase| phase.seconds).sum());
+        let mut now = begin;
         for at in Arrivals::new(phases, seed) {
             let due = begin + at;
-            let now = self.log.origin.elapsed();
+            if due > now {
+                // All that was due is handed out: now it is written and answers are read.
+                tokio::task::yield_now().await;
+                now = self.log.origin.elapsed();
+            }
             if now > end + LATEST {
                 // More than one core can offer: whoever asks sees it in what was offered, and in how late the last ones were.
                 break;
             }
             if due > now {
                 tokio::time::sleep(due - now).await;
+                now = self.log.origin.elapsed();
             }
-            let late = self.log.origin.elapsed().saturating_sub(due);
-            self.log.lag.borrow_mut().push(micros(late));
+            self.log.lag.borrow_mut().push(micros(now.saturating_sub(due)));
             let any: usize = self.random.random_range(0..self.conversations.max(1));
             let person = any % self.people.len();
             // Whoever has lost the connection is counted there.
             if self.people[person].send(Order { due: micros(due), any }).is_err() {
                 self.log.done(Class::Message, Fate::Unanswered, micros(due));
             }
-            if late > Duration::from_millis(1) {
-                tokio::task::yield_now().await;
-            }
         }
         tokio::time::sleep(end.saturating_sub(self.log.origin.elapsed())).await;
         begin.as_secs_f64()
     }
 
-    /// What the server takes at the most of messages that come as they come: more and more are offered, a step of so many
-    /// seconds each, until less than three quarters are taken twice in a row. The best step, messages a second.
+    /// What the server takes at the most, messages a second: more and more are offered, a step of so many seconds each, until
+    /// less than three quarters are taken twice in a row. The best step is offered again for five times as long, since a store
+    /// sorts later what it has written: what is taken of that is what counts.
     pub async fn capacity(&mut self, step: f64) -> f64 {
         let (mut per_second, mut best, mut poor): (f64, f64, u32) = (FIRST_STEP, 0.0, 0);
         while poor < 2 && per_second < LAST_STEP {
-            let begin = self.offer(&[Phase { per_second, seconds: step }]).await;
-            let samples = self.log.samples.borrow();
-            #[allow(clippy::cast_precision_loss)] // counts
-            let taken = samples.done_between(Class::Message, begin, begin + step).accepted as f64 / step;
+            let taken = self.taken(per_second, step).await;
             best = best.max(taken);
             poor = if taken < 0.75 * per_second { poor + 1 } else { 0 };
             per_second *= 1.2;
         }
-        best
+        self.taken(best, 5.0 * step).await
+    }
+
+    /// What is taken of so many messages a second.
+    async fn taken(&mut self, per_second: f64, seconds: f64) -> f64 {
+        let begin = self.offer(&[Phase { per_second, seconds }]).await;
+        #[allow(clippy::cast_precision_loss)] // counts
+        let taken = self.log.samples.borrow().done_between(Class::Message, begin, begin + seconds).accepted as f64;
+        taken / seconds
     }
 
     /// Waits until everything is answered, or so long, and sends everybody home. What is still open counts as unanswered.
@@ -245,7 +264,7 @@ async fn subscribe(wire: &mut Wire, reads: &[LightLog]) -> anyhow::Result<()> {
 
 impl Drop for Person {
     fn drop(&mut self) {
-        for (_, due) in self.pending.drain() {
+        for due in self.pending.rest() {
             self.log.done(Class::Message, Fate::Unanswered, due);
         }
     }
@@ -285,10 +304,7 @@ impl Person {
         if self.writes.is_empty() {
             return;
         }
-        let log = &self.writes[any % self.writes.len()];
-        let mut payload = vec![0; MESSAGE];
-        payload[..4].copy_from_slice(&due.to_be_bytes());
-        let request = self.wire.put(log.append(Bytes::from(payload)));
+        let request = self.writes[any % self.writes.len()].put(due, &mut self.random, &mut self.wire);
         self.log.written.set(self.log.written.get() + 1);
         self.pending.insert(request, due);
     }
@@ -309,7 +325,7 @@ impl Person {
     }
 
     fn answered(&mut self, request: u64, fate: Fate, log: &Log) {
-        if let Some(due) = self.pending.remove(&request) {
+        if let Some(due) = self.pending.remove(request) {
             log.done(Class::Message, fate, due);
         }
     }
@@ -331,6 +347,74 @@ impl Person {
     }
 }
 
+/// An append of one conversation, encoded once: what differs from message to message is put in.
+struct Pattern {
+    request: Vec<u8>,
+    /// Where the entry's id and the payload begin.
+    entry_id: usize,
+    payload: usize,
+}
+
+impl Pattern {
+    fn new(log: &LightLog) -> Self {
+        const MARK: [u8; MESSAGE] = [0xA5; MESSAGE];
+        let body = log.append(Bytes::from_static(&MARK));
+        let client_frame::Body::Append(proto::Append { entry_id, .. }) = &body else { unreachable!("an append is one") };
+        let entry_id = entry_id.clone();
+        let request = proto::ClientFrame { request: 0, body: Some(body) }.encode_to_vec();
+        let place = |part: &[u8]| request.windows(part.len()).position(|window| window == part).expect("the frame has it");
+        Self { entry_id: place(&entry_id), payload: place(&MARK), request }
+    }
+
+    /// Puts a new message that was due then into the buffer; its request's number.
+    fn put(&self, due: u32, random: &mut StdRng, wire: &mut Wire) -> u64 {
+        let (number, bytes) = wire.put_encoded(&self.request);
+        random.fill(&mut bytes[self.entry_id..][..EntryId::LENGTH]);
+        bytes[self.payload..][..4].copy_from_slice(&due.to_be_bytes());
+        number
+    }
+}
+
+/// When the requests that wait for an answer were due, by their numbers, which only grow.
+#[derive(Default)]
+struct Pending {
+    /// The number of the first.
+    first: u64,
+    due: VecDeque<Option<u32>>,
+}
+
+impl Pending {
+    fn insert(&mut self, request: u64, due: u32) {
+        if self.due.is_empty() {
+            self.first = request;
+        }
+        // Numbers in between have other requests.
+        while self.first + (self.due.len() as u64) < request {
+            self.due.push_back(None);
+        }
+        self.due.push_back(Some(due));
+    }
+
+    fn remove(&mut self, request: u64) -> Option<u32> {
+        let place = usize::try_from(request.checked_sub(self.first)?).ok()?;
+        let due = self.due.get_mut(place)?.take();
+        while self.due.front().is_some_and(Option::is_none) {
+            self.due.pop_front();
+            self.first += 1;
+        }
+        due
+    }
+
+    fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+
+    /// All that were not answered.
+    fn rest(&mut self) -> impl Iterator<Item = u32> {
+        self.due.drain(..).flatten()
+    }
+}
+
 /// The whole log by its reader's seat: sequences that are there.
 pub async fn read_whole(server: SocketAddr, from: Ipv4Addr, seat: &LightLog, count: u64) -> anyhow::Result<u64> {
     let mut wire = Wire::open_in_time(server, from).await?;
@@ -346,4 +430,22 @@ pub async fn read_whole(server: SocketAddr, from: Ipv4Addr, seat: &LightLog, cou
         }
     }
     Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_found_by_its_number_whatever_the_order() {
+        let mut pending = Pending::default();
+        for (request, due) in [(3, 30), (4, 40), (7, 70)] {
+            pending.insert(request, due);
+        }
+        assert_eq!([4, 4, 5, 2, 8].map(|request| pending.remove(request)), [Some(40), None, None, None, None]);
+        assert_eq!((pending.remove(3), pending.is_empty()), (Some(30), false));
+        assert_eq!(pending.rest().collect::<Vec<_>>(), [70]);
+        pending.insert(9, 90);
+        assert_eq!((pending.remove(9), pending.is_empty()), (Some(90), true));
+    }
 }

@@ -71,6 +71,12 @@ impl Outcome {
 
     /// The plots every scenario has: latency by class, what was offered and taken, refusals, memory, connections.
     pub fn draw(&mut self, samples: &Samples, seen: &[Seen]) {
+        self.draw_round("", samples, seen);
+    }
+
+    /// The same of one round of several: what is put behind each title.
+    pub fn draw_round(&mut self, round: &str, samples: &Samples, seen: &[Seen]) {
+        let first = self.plots.len();
         let step = (samples.end() / 120.0).max(0.25);
         for class in samples.classes() {
             let steps = samples.steps(class, step);
@@ -128,6 +134,9 @@ impl Outcome {
             unit: "ms",
             lines: vec![line("status page", |seen| seen.status_ms)],
         });
+        for plot in &mut self.plots[first..] {
+            plot.title.push_str(round);
+        }
     }
 }
 

@@ -20,6 +20,9 @@ use tokio::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(250);
 
+/// The tag of a request's number in its frame.
+const NUMBER: u32 = 1;
+
 /// One connection.
 pub struct Wire {
     stream: TcpStream,
@@ -95,6 +98,18 @@ impl Wire {
         self.head(0x82, frame.encoded_len());
         frame.encode(&mut self.out).expect("a vector grows as needed");
         self.last_request
+    }
+
+    /// Puts a request that was encoded before, without a number. Its number, and its bytes, to be changed in place.
+    pub fn put_encoded(&mut self, request: &[u8]) -> (u64, &mut [u8]) {
+        self.last_request += 1;
+        let number = self.last_request;
+        let key = prost::encoding::key_len(NUMBER) + prost::encoding::encoded_len_varint(number);
+        self.head(0x82, key + request.len());
+        prost::encoding::uint64::encode(NUMBER, &number, &mut self.out);
+        let begin = self.out.len();
+        self.out.extend_from_slice(request);
+        (number, &mut self.out[begin..])
     }
 
     /// Puts bytes that need not be a frame of the protocol.

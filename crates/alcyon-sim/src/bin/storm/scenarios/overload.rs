@@ -12,34 +12,41 @@ use crate::{
     server::Field,
 };
 
+/// So many write: what a connection brings and takes goes in few system calls then, or the generator could not offer ten times.
+const CONNECTIONS: usize = 64;
+
 pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::new(
         "overload",
-        "What the server takes at the most is found out first: more and more is offered, until it takes no more of it. Then others write at \
-         1.4, 2 and 10 times that rate, whatever they are answered; nothing is sent twice.",
+        "What a fresh server takes at the most is found out first: more and more is offered, until it takes no more of it. Then everybody \
+         writes at 1.4 times that rate, whatever they are answered; nothing is sent twice. The same at 2 and at 10 times, each with a server \
+         of its own, because a store slows down as it fills.",
     );
-    let server = field.start("overload", &[])?;
+    for factor in field.size(&[1.4, 2.0, 10.0][..], &[2.0][..]) {
+        round(field, &mut outcome, *factor).await?;
+    }
+    Ok(outcome)
+}
+
+async fn round(field: &Field<'_>, outcome: &mut Outcome, factor: f64) -> Result<()> {
+    let server = field.start(&format!("overload-{factor}"), &[])?;
     let log = Log::new();
     let watch = server.watch(&log);
-    let connections = field.size(256, 64);
-    let shape = Shape { connections, conversations: connections * 2, listening: false, from: 0, seed: field.seed };
+    let shape = Shape { connections: CONNECTIONS, conversations: CONNECTIONS * 2, listening: false, from: 0, seed: field.seed };
     let mut crowd = Crowd::gather(server.address, shape, &log).await?;
     let peak = crowd.capacity(field.size(2.0, 0.3)).await;
     ensure!(peak > 0.0, "the server took nothing");
-    outcome.notes.push(format!("Peak: {peak:.0} messages a second, {connections} connections."));
+    // Whoever still waits from before is not this round's matter.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let lag_before = log.lag.borrow().len();
     let seconds = field.size(20.0, 4.0);
-    for factor in field.size(&[1.4, 2.0, 10.0][..], &[2.0][..]) {
-        // Whoever still waits from before is not this round's matter.
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let lag_before = log.lag.borrow().len();
-        let begin = crowd.offer(&[Phase { per_second: peak * factor, seconds }]).await;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let late = log.lateness(lag_before);
-        judge(field, &mut outcome, &log.samples.borrow(), Round { factor: *factor, peak, begin, seconds, late });
-    }
+    let begin = crowd.offer(&[Phase { per_second: peak * factor, seconds }]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let late = log.lateness(lag_before);
+    judge(field, outcome, &log.samples.borrow(), Round { factor, peak, begin, seconds, late });
     crowd.go_home(Duration::from_secs(10)).await;
-    outcome.draw(&log.samples.borrow(), &watch.end());
-    Ok(outcome)
+    outcome.draw_round(&format!(" at {factor} times"), &log.samples.borrow(), &watch.end());
+    Ok(())
 }
 
 struct Round {
@@ -59,7 +66,7 @@ fn judge(field: &Field<'_>, outcome: &mut Outcome, samples: &Samples, round: Rou
     #[allow(clippy::cast_precision_loss)] // counts
     let (goodput, offered) = (done.accepted as f64 / seconds, due.offered as f64 / seconds);
     outcome.notes.push(format!(
-        "{factor} times: {offered:.0} a second were offered, {goodput:.0} taken, {} refused later, {} not answered; the generator was up to {late:.1} ms late \
+        "{factor} times a peak of {peak:.0} messages a second: {offered:.0} were offered, {goodput:.0} taken, {} refused later, {} not answered; the generator was up to {late:.1} ms late \
          (99 of 100).",
         due.later, due.unanswered
     ));

@@ -24,7 +24,7 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     );
     let mut server = field.start("push-over", &[])?;
     let log = Log::new();
-    let connections = field.size(256, 64);
+    let connections = 64;
     let mut seen = Vec::new();
     let mut peak = None;
     for cold in [false, true] {
