@@ -473,6 +473,20 @@ mod tests {
         lifecycle.advance(Phase::Ended);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn while_too_much_is_asked_what_waits_is_bounded_and_what_is_done_makes_room() {
+        let gate = gate(10_000.0);
+        let ask = |count: usize| (0..count).filter_map(|_| gate.admit(Class::Append, Cohort::numbered(0)).ok()).collect::<Vec<_>>();
+        assert_eq!(ask(5_000).len(), 5_000, "what comes at once in calm is no matter");
+        // In a window far more is asked than was done.
+        gate.close_window(WINDOW, Duration::ZERO);
+        let mut waiting = ask(5_000);
+        assert_eq!(waiting.len(), 512, "cohort 0 is always let in, but no more than may wait");
+        drop(waiting.split_off(412));
+        assert_eq!(ask(5_000).len(), 100);
+        assert!(gate.admit(Class::Live, Cohort::numbered(0)).is_ok(), "who reads makes room");
+    }
+
     #[test]
     fn coming_back_is_spread_by_how_many_they_are() {
         let gate = gate(10_000.0);

@@ -353,6 +353,11 @@ struct Lost;
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::{
+        io,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
     use alcyon_wire::proto::{ClientFrame, Hello, client_frame::Body};
     use futures::FutureExt as _;
     use prost::Message;
@@ -439,6 +444,50 @@ mod tests {
         client.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, [0x89, 0, 0x88, 2, 0x0f, 0xa1], "a ping, then a close with 4001");
         assert_eq!(begin.elapsed().as_secs(), 2 * idle_time.as_secs());
+    }
+
+    /// The server's end of a connection whose client sends pings without end.
+    #[derive(Default)]
+    struct WithoutEnd {
+        read: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for WithoutEnd {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            let ping = frame(0x89, b"");
+            while buffer.remaining() >= ping.len() {
+                buffer.put_slice(&ping);
+            }
+            self.read.fetch_add(buffer.filled().len(), Ordering::Relaxed);
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for WithoutEnd {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_without_end_takes_turns() {
+        let io = WithoutEnd::default();
+        let read = io.read.clone();
+        let endless = tokio::spawn(serve(sessions(), io, Bytes::new(), IpAddr::from([127, 0, 0, 1]), ConnectionNumber(0)));
+        for turn in 1..=10 {
+            tokio::task::yield_now().await;
+            let read = read.load(Ordering::Relaxed);
+            assert!((1..=2 * turn * READ).contains(&read), "{read} bytes after {turn} turns");
+        }
+        endless.abort();
     }
 
     /// Ten thousand idle connections are ten thousand of these: a buffer or a large future inside would be seen here.
