@@ -32,6 +32,7 @@ pub mod logs;
 pub mod observe;
 pub mod operator;
 mod refusal;
+mod reports;
 mod server;
 mod session;
 mod sign_up;
@@ -39,6 +40,7 @@ mod stamps;
 pub mod store;
 
 pub use refusal::Refusal;
+pub use reports::ReportSettings;
 pub use server::{RunningServer, Server, StartError};
 pub use sign_up::{Invite, InviteCode, Policy, SignUpSettings};
 pub use stamps::StampSettings;
