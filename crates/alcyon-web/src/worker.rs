@@ -208,7 +208,7 @@ impl Worker {
             Command::Reject { request } => done(client.reject(ConversationId::from_text(&request, "request")?))?,
             Command::MakeReport { conversation, account, reason, words, messages, to_admins, to_operator, named } => {
                 let messages = messages.iter().map(|id| message(id)).collect::<Result<_, _>>()?;
-                let conversation = self::conversation(&conversation)?;
+                let conversation = ConversationId::from_text(&conversation, "conversation")?;
                 let whom = account;
                 let draft = ReportDraft { conversation, whom, reason: reason.into(), words, messages, to_admins, to_operator, named };
                 let made = client.make_report(&draft)?;

@@ -202,6 +202,12 @@ export const en = {
     openGroup: "Open the group",
   },
 
+  share: {
+    title: "To whom?",
+    files: (count: number) => some(count, { one: "# file", other: "# files" }),
+    nobody: "There is no conversation yet. Begin one first, then share again.",
+  },
+
   report: {
     act: "Report",
     actGroup: "Report this group",

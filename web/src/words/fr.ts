@@ -201,6 +201,12 @@ export const fr: Words = {
     openGroup: "Ouvrir le groupe",
   },
 
+  share: {
+    title: "À qui ?",
+    files: (count) => some(count, { one: "# fichier", other: "# fichiers" }),
+    nobody: "Il n’y a pas encore de conversation. Commencez-en une, puis partagez à nouveau.",
+  },
+
   report: {
     act: "Signaler",
     actGroup: "Signaler ce groupe",
