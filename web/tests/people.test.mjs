@@ -1,10 +1,12 @@
 // Two people, each in a browser of their own, through all that a conversation can do; and one of them with a terminal person.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { act, confirm, end, entry, meet, person, row, serve, terminal, write } from "./harness.mjs";
+import { act, bin, confirm, end, entry, folder, meet, person, row, serve, terminal, write } from "./harness.mjs";
 
-let server, ann, ben;
+let server, ann, ben, dan;
 
 before(async () => {
   server = await serve();
@@ -180,7 +182,7 @@ test("a person in a terminal talks with one on the page", async () => {
   await row(ann.page, "dear cat").locator("[data-delivery=delivered]").waitFor();
 });
 
-test("a group is made, come into, written in, renamed and left", async () => {
+test("a group is made, come into and written in", async () => {
   await ann.page.getByRole("button", { name: "New conversation" }).first().click();
   await ann.page.getByRole("button", { name: "A group" }).click();
   await ann.page.getByLabel("Name of the group").fill("Boats");
@@ -203,14 +205,63 @@ test("a group is made, come into, written in, renamed and left", async () => {
   await ann.page.getByRole("button", { name: "Make a link" }).click();
   const link = await ann.page.locator(".link code").textContent();
   assert.match(link, new RegExp(`^${server.url}/join#`));
-  const dan = await person(server, "dan");
+  dan = await person(server, "dan");
   await dan.page.goto(link);
   await dan.page.getByRole("button", { name: "Join" }).click();
   await dan.page.getByText("you came in").last().waitFor();
   await write(dan.page, "came by the link");
   await row(ben.page, "came by the link").waitFor();
   assert.deepEqual(dan.wrong, []);
+  await ann.page.getByRole("button", { name: "Back" }).click();
+});
 
+test("what a member reports is seen before it is sent, and by the admins", async () => {
+  await write(ann.page, "a harmless word");
+  await write(ben.page, "buy my nets");
+  await row(ann.page, "buy my nets").waitFor();
+  await row(ben.page, "a harmless word").waitFor();
+  await act(dan.page, "buy my nets", "Report");
+  const dialog = dan.page.getByRole("dialog");
+  await dialog.getByLabel("Spam or fraud").check();
+  await dialog.getByLabel("What you want to say about it").fill("every day");
+  assert.ok(await dialog.getByLabel("buy my nets").isChecked());
+  assert.ok(await dialog.getByLabel(/^The admins of this group/).isChecked());
+  await dialog.getByRole("button", { name: "See what is sent" }).click();
+  await dialog.getByText("Exactly this is sent").waitFor();
+  await dialog.getByText(`It goes to ${ann.handle}`).waitFor();
+  // Nothing has left yet.
+  await dialog.getByRole("button", { name: "Change it" }).click();
+  await dialog.getByLabel(/^Whoever runs your server/).check();
+  await dialog.getByLabel(`Block ${ben.handle} as well`).check();
+  await dialog.getByRole("button", { name: "See what is sent" }).click();
+  await dialog.getByText("Who reports is not kept there").waitFor();
+  await dialog.getByRole("button", { name: "Send the report" }).click();
+  await dialog.getByText("It is reported.").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).last().click();
+
+  await entry(ann.page, "Spam or fraud").click();
+  await ann.page.getByText(`${dan.handle} reports something in “Boats”`).waitFor();
+  await ann.page.getByText("It is so in the conversation.").waitFor();
+  await ann.page.getByText("every day").waitFor();
+  await ann.page.getByRole("link", { name: "Open the group" }).click();
+  await row(ann.page, "buy my nets").waitFor();
+  await entry(ann.page, "Spam or fraud").click();
+  await ann.page.getByRole("button", { name: "Put away" }).click();
+  await entry(ann.page, "Spam or fraud").waitFor({ state: "detached" });
+  assert.equal(await ben.page.getByText("every day").count(), 0, "nobody else sees it");
+
+  const admin = (...words) => execFileSync(join(bin, "alcyon-server"), ["admin", ...words, "--json", "--data", join(folder, "server")]).toString().split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  const [report, ...more] = admin("reports", "list");
+  assert.deepEqual(more, []);
+  assert.deepEqual([report.called, report.reason, report.words, report.from], [ben.handle, "spam", "every day", null]);
+  assert.deepEqual(report.messages.map(({ by, text }) => [by, text]), [[ben.handle, "buy my nets"]]);
+  assert.equal(admin("reports", "clear", "--all")[0].reports, 1);
+
+  await entry(ann.page, "Boats").click();
+});
+
+test("a group is renamed and left", async () => {
+  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
   await ann.page.getByLabel("Name of the group").fill("Old boats");
   await ann.page.getByRole("button", { name: "Save" }).click();
   await ben.page.getByRole("heading", { name: "Old boats" }).waitFor();

@@ -96,6 +96,17 @@ test("a request, a conversation, and what can be done with a message", async () 
   await ann.page.getByRole("button", { name: "Emoji" }).click();
 });
 
+test("a report, before and as it is sent", async () => {
+  await act(ann.page, "rains", "Report");
+  await ann.page.getByLabel("Insults, threats or harassment").waitFor();
+  await look(ann.page, "report");
+  await ann.page.getByLabel("What you want to say about it").fill("Every day, and always about the weather.");
+  await ann.page.getByRole("button", { name: "See what is sent" }).click();
+  await ann.page.getByText("Exactly this is sent").waitFor();
+  await look(ann.page, "report-sent");
+  await ann.page.keyboard.press("Escape");
+});
+
 test("files, a picture, a voice note", async () => {
   const { page } = ben;
   await page.getByRole("heading", { name: ann.handle }).waitFor();

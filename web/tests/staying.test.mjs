@@ -63,6 +63,40 @@ test("a second tab says so, takes over, and gives back", async () => {
   assert.deepEqual(wrong, []);
 });
 
+test("what another app shares waits in the conversation that is chosen, and nothing of it stays behind", async () => {
+  const { page } = ann;
+  await page.goto(server.url);
+  await entry(page, ben.handle).waitFor();
+  assert.equal((await (await ann.context.request.get(`${server.url}/app.webmanifest`)).json()).share_target.action, "/share");
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  // As the system does it: not from the page itself, whose policy allows no form to be sent anywhere.
+  await page.goto(`${server.url}/version`);
+  await page.evaluate(() => {
+    const form = Object.assign(document.createElement("form"), { action: "/share", method: "POST", enctype: "multipart/form-data" });
+    for (const [name, value] of [["title", "The tide table"], ["url", "https://tide.example/"]]) form.append(Object.assign(document.createElement("input"), { name, value }));
+    const files = Object.assign(document.createElement("input"), { name: "files", type: "file" });
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["high and low"], "tide é.txt"));
+    files.files = transfer.files;
+    form.append(files);
+    document.body.append(form);
+    form.submit();
+  });
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("The tide table").waitFor();
+  await dialog.getByText("1 file").waitFor();
+  assert.equal(await page.evaluate(() => caches.has("shared")), false);
+  await dialog.getByRole("button", { name: ben.handle }).click();
+  await page.getByText("tide é.txt").first().waitFor();
+  assert.equal(await page.getByLabel("Write a message").inputValue(), "The tide table\nhttps://tide.example/");
+  await page.reload();
+  await entry(page, ben.handle).waitFor();
+  assert.equal(await page.getByText("To whom?").count(), 0, "once");
+  // The browser itself asks for an icon of a page that names none.
+  const icon = "console: Failed to load resource: the server responded with a status of 404 (Not Found)";
+  ann.wrong.splice(0, ann.wrong.length, ...ann.wrong.filter((one) => one !== icon));
+});
+
 test("storage that the browser has emptied is spoken of", async () => {
   await ben.page.evaluate(async () => {
     // As an eviction would, but for the small note that an account was here.

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode};
 
-use alcyon_client::{AccountId, ConversationId, GeoPoint, Handle, HandleName, JoinLink, MessageId, ServerUrl};
+use alcyon_client::{AccountId, ConversationId, GeoPoint, Handle, HandleName, JoinLink, MessageId, ReportReason, ServerUrl};
 use clap::{
     Args, CommandFactory, Parser, Subcommand,
     builder::styling::{AnsiColor, Styles},
@@ -164,6 +164,38 @@ pub(crate) enum Command {
     Block {
         /// Whom
         handle: Handle,
+    },
+    /// Show something to the admins of a group, or to the operator of your server
+    ///
+    /// Prints the report and sends nothing, unless --yes is given: then exactly what is printed is sent, and nothing else. Admins get it
+    /// sealed, and see who reports; the operator gets it in clear and can check nothing of it. For `block`ing see there, or give --block.
+    Report {
+        /// The conversation: a handle or a conversation's id; or a request's id
+        who: String,
+        /// What is the matter
+        #[arg(long, value_parser = parse_reason)]
+        reason: ReportReason,
+        /// In a group, who is reported: a handle or an account id; without it the group itself
+        #[arg(long, value_name = "WHOM")]
+        whom: Option<String>,
+        /// A message to show; up to eight times. The id of a request stands for its first words
+        #[arg(long = "message", value_name = "ID", value_parser = parse_message)]
+        messages: Vec<MessageId>,
+        /// What you have to say, up to 1 KiB
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        words: String,
+        /// Who gets it; may be given twice
+        #[arg(long = "to", value_name = "admins|operator", value_parser = ["admins", "operator"])]
+        to: Vec<String>,
+        /// Tell the operator who reports
+        #[arg(long)]
+        named: bool,
+        /// Block them as well, once it is sent
+        #[arg(long)]
+        block: bool,
+        /// Send it
+        #[arg(long)]
+        yes: bool,
     },
     /// The reverse of block
     Unblock {
@@ -331,6 +363,10 @@ before:DAY and after:DAY (2026, 2026-11 or 2026-11-22), has:file, has:link, has:
 
 pub(crate) fn parse_handle(text: &str) -> Result<(Handle, Option<AccountId>), alcyon_wire::WireError> {
     Handle::parse_with_account(text)
+}
+
+fn parse_reason(text: &str) -> Result<ReportReason, String> {
+    ReportReason::from_code(text).ok_or_else(|| format!("one of {}", ReportReason::ALL.map(ReportReason::code).join(", ")))
 }
 
 pub(crate) fn parse_message(text: &str) -> Result<MessageId, alcyon_wire::WireError> {

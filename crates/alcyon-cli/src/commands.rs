@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write, stdin};
 
-use alcyon_client::{Client, Post, TextFormat};
+use alcyon_client::{Client, ConversationId, Post, ReportDraft, TextFormat};
 use alcyon_net::{FolderRoom, NetOptions, NetTransport, SystemClock};
 use alcyon_wire::limits;
 
@@ -85,6 +85,25 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
             with_progress(look, json, Text::Contacting, client.block(&handle)).await?;
             let who = handle.to_text();
             report.contact("blocked", &who, Text::Blocked { who: &who })?;
+        }
+        Command::Report { who, reason, whom, messages, words, to, named, block, yes } => {
+            let conversation = match ConversationId::from_text(&who, "who") {
+                Ok(id) => id,
+                Err(_) => client.find(&who)?,
+            };
+            let [to_admins, to_operator] = ["admins", "operator"].map(|one| to.iter().any(|given| given == one));
+            let draft = ReportDraft { conversation, whom, reason, words, messages, to_admins, to_operator, named };
+            let made = client.make_report(&draft)?;
+            let sent = yes && made.goes_somewhere();
+            if sent {
+                with_progress(look, json, Text::Sending, client.send_report(&made)).await?;
+            }
+            report.reported(&made, sent)?;
+            if let Some(handle) = made.about.and_then(|about| about.handle).filter(|_| sent && block) {
+                with_progress(look, json, Text::Contacting, client.block(&handle)).await?;
+                let who = handle.to_text();
+                report.contact("blocked", &who, Text::Blocked { who: &who })?;
+            }
         }
         Command::Unblock { handle } => {
             with_progress(look, json, Text::Contacting, client.unblock(&handle)).await?;

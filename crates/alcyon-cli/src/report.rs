@@ -14,14 +14,17 @@ use crate::{
     look::Look,
     moments::{Zone, rfc3339},
     qr,
-    text::{Text, group::GroupText},
+    text::{Text, group::GroupText, reporting::ReportingText},
 };
 
 pub(crate) mod content;
 mod devices;
 pub(crate) mod files;
 pub(crate) mod group;
+pub(crate) mod reporting;
 pub(crate) mod shelf;
+
+use reporting::{ReportLine, report_lines};
 
 /// Standard output, in one of the two forms. Each object or line is flushed, so that a reader at a pipe has it at once.
 pub(crate) struct Report<W> {
@@ -228,6 +231,12 @@ impl<W: Write> Report<W> {
         let language = self.look.language;
         match kind {
             RequestKind::Knock => {}
+            RequestKind::Report(report) => {
+                let what = (report.reason, report.words.as_str());
+                let lines = report_lines(report.about.as_ref(), Some(&report.title), what, &report.messages, self.look, self.zone);
+                text.push_str(&indented(&lines.join("\n"), self.look));
+                text.push_str(&format!("    {}\n", language.say_of_reporting(ReportingText::AdminHint)));
+            }
             RequestKind::Invite { title, members, known } => {
                 text.push_str(&format!(
                     "    {}\n",
@@ -488,6 +497,8 @@ struct RequestLine<'a> {
     members: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<ReportLine<'a>>,
 }
 
 impl<'a> RequestLine<'a> {
@@ -497,7 +508,9 @@ impl<'a> RequestLine<'a> {
             RequestKind::Knock => ("knock", None, None, None),
             RequestKind::Invite { title, members, known } => ("invite", Some(title.as_str()), Some(*members), Some(known.as_slice())),
             RequestKind::AskIn { title } => ("ask-in", Some(title.as_str()), None, None),
+            RequestKind::Report(report) => ("report", Some(report.title.as_str()), None, None),
         };
+        let report = if let RequestKind::Report(report) = &request.kind { Some(ReportLine::of(report)) } else { None };
         let (id, from, account) = (id.to_text(), from.to_text(), account.to_text());
         Self {
             event,
@@ -511,6 +524,7 @@ impl<'a> RequestLine<'a> {
             title,
             members,
             known,
+            report,
         }
     }
 }

@@ -6,6 +6,7 @@ mod english;
 pub(crate) mod files;
 mod french;
 pub(crate) mod group;
+pub(crate) mod reporting;
 pub(crate) mod shelf;
 pub(crate) mod slash;
 

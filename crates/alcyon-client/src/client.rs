@@ -145,7 +145,11 @@ impl<T: Transport, C: Clock> Client<T, C> {
 
     /// Open requests, oldest first.
     pub fn requests(&self) -> Result<Vec<KnockRequest>, ClientError> {
-        Ok(self.core.store.transaction(|tx| tx.open_requests())?.iter().map(request_view).collect())
+        if self.core.store.transaction(|tx| tx.account())?.is_none() {
+            return Ok(Vec::new());
+        }
+        let local = self.core.local()?;
+        self.core.store.transaction(|tx| tx.open_requests()?.iter().map(|request| request_view(tx, &local, request)).collect())
     }
 
     /// Alarms of a conversation, oldest first.

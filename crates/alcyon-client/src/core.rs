@@ -146,8 +146,8 @@ pub(crate) fn handle_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Resul
 }
 
 /// A stored request as it is shown.
-pub(crate) fn request_view(record: &RequestRecord) -> KnockRequest {
-    KnockRequest {
+pub(crate) fn request_view(tx: &Tx<'_>, local: &Local, record: &RequestRecord) -> Result<KnockRequest, ClientError> {
+    Ok(KnockRequest {
         id: record.conversation,
         from: record.handle.clone(),
         account: record.account,
@@ -155,6 +155,7 @@ pub(crate) fn request_view(record: &RequestRecord) -> KnockRequest {
         kind: match record.kind {
             alcyon_store::RequestKind::Knock => RequestKind::Knock,
             alcyon_store::RequestKind::AskIn => RequestKind::AskIn { title: record.introduction.clone() },
+            alcyon_store::RequestKind::Report => RequestKind::Report(Box::new(crate::report::view(tx, local, record)?)),
             alcyon_store::RequestKind::Invite => {
                 let (title, members) = InviteOffer::decode(&record.offer).map(|invite| (invite.title, invite.members)).unwrap_or_default();
                 let known = record.introduction.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -163,7 +164,7 @@ pub(crate) fn request_view(record: &RequestRecord) -> KnockRequest {
         },
         introduction: if record.kind == alcyon_store::RequestKind::Knock { record.introduction.clone() } else { String::new() },
         sent_at_ms: record.sent_at_ms,
-    }
+    })
 }
 
 const ALARMS: [(AlarmKind, u32); 7] = [

@@ -390,6 +390,50 @@ pub(crate) async fn put_key_packages<T: Transport>(
     if (200..300).contains(&answer.status) { Ok(()) } else { Err(refusal(&answer).1) }
 }
 
+/// A report to the operator, as it goes.
+#[derive(Serialize)]
+pub(crate) struct JsonReport<'a> {
+    pub(crate) report: String,
+    pub(crate) about: JsonAbout<'a>,
+    pub(crate) reason: &'static str,
+    pub(crate) words: &'a str,
+    pub(crate) messages: Vec<JsonMessage<'a>>,
+    pub(crate) named: bool,
+}
+
+/// Account and handle, or a group's title.
+#[derive(Serialize)]
+pub(crate) struct JsonAbout<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) group: Option<&'a str>,
+}
+
+/// A message that is shown.
+#[derive(Serialize)]
+pub(crate) struct JsonMessage<'a> {
+    pub(crate) by: String,
+    pub(crate) sent_at_ms: u64,
+    pub(crate) text: &'a str,
+}
+
+/// Hands a report to the operator of a home of this account.
+pub(crate) async fn send_report<T: Transport>(
+    transport: &T,
+    local: &Local,
+    server: &ServerUrl,
+    report: JsonReport<'_>,
+) -> Result<(), ClientError> {
+    let ServerInfo { time_ms, name: _ } = server_info(transport, server).await?;
+    let path = format!("/v1/accounts/{}/reports", local.account.to_text());
+    let request = local.signed(server, HttpMethod::Post, path, json(&report), time_ms)?;
+    let answer = transport.request(request).await?;
+    if (200..300).contains(&answer.status) { Ok(()) } else { Err(refusal(&answer).1) }
+}
+
 /// What a server says of its stamps.
 #[derive(Deserialize)]
 pub(crate) struct StampOffer {

@@ -10,6 +10,7 @@ use crate::{
     core::{alarm_view, message_view, request_view},
     hold::{Hold, Way},
     link::{Ended, Link, Purpose, purpose_of},
+    local::Local,
     message::view::changed,
     random::random,
     retry::Retry,
@@ -267,7 +268,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
             } else {
                 retry.failed(ERRANDS_MS, u64::from_le_bytes(random()))
             };
-            let events = self.core.store.transaction(announce_requests)?;
+            let events = match self.core.local() {
+                Ok(local) => self.core.store.transaction(|tx| announce_requests(tx, &local))?,
+                Err(_no_account) => Vec::new(),
+            };
             self.core.emit(events);
             let mut work = std::pin::pin!(self.core.work.after(seen).fuse());
             let mut sleep = std::pin::pin!(self.clock.sleep(Duration::from_millis(wait_ms)).fuse());
@@ -278,7 +282,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Everything of others that was not shown yet.
     fn news(&self, tx: &Tx<'_>) -> Result<Vec<Event>, ClientError> {
         let local = self.core.local()?;
-        let mut events = announce_requests(tx)?;
+        let mut events = announce_requests(tx, &local)?;
         for record in tx.unshown_messages()? {
             if record.kind.stands_alone() {
                 events.push(Event::Message(message_view(tx, &local, record)?));
@@ -292,13 +296,13 @@ impl<T: Transport, C: Clock> Client<T, C> {
 }
 
 /// Requests that were not shown yet; from here on they count as shown.
-fn announce_requests(tx: &Tx<'_>) -> Result<Vec<Event>, ClientError> {
+fn announce_requests(tx: &Tx<'_>, local: &Local) -> Result<Vec<Event>, ClientError> {
     let mut events = Vec::new();
     for mut request in tx.open_requests()? {
         if !request.shown {
             request.shown = true;
             tx.put_request(&request)?;
-            events.push(Event::Request(request_view(&request)));
+            events.push(Event::Request(request_view(tx, local, &request)?));
         }
     }
     Ok(events)

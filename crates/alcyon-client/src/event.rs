@@ -3,7 +3,7 @@
 use alcyon_wire::{AccountId, ConversationId, Handle, MessageId};
 use zeroize::Zeroizing;
 
-use crate::{ChangedView, ContentView, Line, Muted, Person, TransferView};
+use crate::{ChangedView, ContentView, Line, Muted, Person, ReportView, TransferView};
 
 /// Where an entry stands in its conversation: the term and the sequence in that term's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,6 +215,8 @@ pub enum RequestKind {
         /// Handles of members that are known here, whoever invites left out.
         known: Vec<String>,
     },
+    /// Nothing: somebody reports something to the admins of a group. Declined once it has been looked at.
+    Report(Box<ReportView>),
     /// To be let into a group by a link of ours: approved or rejected, not accepted.
     AskIn {
         /// The group's title.

@@ -85,6 +85,8 @@ struct Knock {
 enum Asked {
     Conversation(Offer),
     Invite(InviteOffer),
+    /// Something is reported to the admins of a group.
+    Report(proto::Report),
     /// Without a door: somebody who is in the group can't follow any more.
     AskIn {
         conversation: ConversationId,
@@ -114,6 +116,7 @@ impl Knock {
                 log: LogId::parse(&log, "ask_in.log")?,
                 door: if door.is_empty() { None } else { Some(DoorId::parse(&door, "ask_in.door")?) },
             },
+            Some(proto::knock_body::Body::Report(report)) => Asked::Report(report),
             None => return Err(WHAT),
         };
         Ok(Self { manifest, handle, sent_at_ms, body })
@@ -132,6 +135,10 @@ fn receive(tx: &Tx<'_>, local: &Local, knock: Knock, header: &HeaderFacts, now_m
     let offer = match body {
         Asked::Conversation(offer) => offer,
         Asked::Invite(invite) => return receive_invite(tx, local, (manifest, handle, sent_at_ms), &invite, sequence, now_ms),
+        Asked::Report(report) => {
+            crate::report::receive(tx, local, (&manifest, handle, sent_at_ms), report, sequence, now_ms)?;
+            return Ok(Vec::new());
+        }
         Asked::AskIn { conversation: _, log, door: None } => {
             // Another device of this account asks for the conversation of its devices.
             if account != local.account {
@@ -280,7 +287,7 @@ fn receive_ask_in(
 }
 
 /// Stores a request. A sibling that has read it before may have decided on it already.
-fn put_new(tx: &Tx<'_>, local: &Local, request: RequestRecord, now_ms: u64) -> Result<(), ClientError> {
+pub(crate) fn put_new(tx: &Tx<'_>, local: &Local, request: RequestRecord, now_ms: u64) -> Result<(), ClientError> {
     tx.put_request(&request)?;
     match crate::device::take::decided(tx, request.conversation)? {
         Some(state) => crate::device::take::decide(tx, local, request, state, now_ms),

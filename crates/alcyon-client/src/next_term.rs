@@ -141,7 +141,7 @@ fn may_open(tx: &Tx<'_>, conversation: &ConversationRecord, account: AccountId) 
 
 /// A group's state as this device has last seen it, in whatever term before `below` that was. Those who were in an earlier term,
 /// and for whom a door is open (they could not be taken along at once), are in it as what they will be.
-fn newest_state(tx: &Tx<'_>, conversation: ConversationId, below: u32) -> Result<Option<GroupState>, ClientError> {
+pub(crate) fn newest_state(tx: &Tx<'_>, conversation: ConversationId, below: u32) -> Result<Option<GroupState>, ClientError> {
     let mut newest: Option<GroupState> = None;
     let mut to_come = Vec::new();
     for term in tx.terms_of(conversation)?.into_iter().filter(|term| term.term < below) {

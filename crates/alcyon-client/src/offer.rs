@@ -263,8 +263,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             match record.kind {
                 RequestKind::Knock => accept_offer(tx, &Offer::decode(&record.offer)?, record.account, now_ms)?,
                 RequestKind::Invite => drop(accept_invite(tx, &InviteOffer::decode(&record.offer)?, now_ms)?),
-                // Approved above.
-                RequestKind::AskIn => return Err(ClientError::Unknown { field: "id", what: request.to_text() }),
+                // Approved above; a report offers nothing.
+                RequestKind::AskIn | RequestKind::Report => return Err(ClientError::Unknown { field: "id", what: request.to_text() }),
             }
             record.state = RequestState::Accepted;
             record.shown = true;

@@ -33,6 +33,7 @@ pub mod observe;
 pub mod operator;
 mod priority;
 mod refusal;
+mod reports;
 mod server;
 mod session;
 mod sign_up;
@@ -40,6 +41,7 @@ mod stamps;
 pub mod store;
 
 pub use refusal::Refusal;
+pub use reports::ReportSettings;
 pub use server::{RunningServer, Server, StartError};
 pub use sign_up::{Invite, InviteCode, Policy, SignUpSettings};
 pub use stamps::StampSettings;

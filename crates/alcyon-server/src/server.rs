@@ -34,6 +34,7 @@ use crate::{
     logs::{Logs, ServerClock, SystemClock},
     observe::{Metrics, OwnAddress, event},
     operator::{self, Board, LiveLimits, Operator},
+    reports::Reports,
     session::Sessions,
     sign_up::{Invite, InviteCode, OpenError, SignUps},
     stamps::Stamps,
@@ -233,11 +234,14 @@ impl Server {
         let drain = Arc::new(Notify::new());
         let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock.clone(), gate.clone(), metrics.clone());
         let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
+        let reports = Reports::open(logs.clone(), config.reports.clone(), clock.clone());
+        let reports = Arc::new(reports.map_err(|source| StartError::Store { path: config.data.clone(), source })?);
         let operator = Operator {
             board: board.clone(),
             lifecycle: lifecycle.clone(),
             directory: directory.clone(),
             sign_ups: sign_ups.clone(),
+            reports: reports.clone(),
             limits: LiveLimits::new(lifecycle.clone(), logs.clone(), &config),
             drain: drain.clone(),
         };
@@ -257,6 +261,7 @@ impl Server {
             site: Site::open(&config.web_app, loopback, metrics.clone())?,
             sign_ups: sign_ups.clone(),
             stamps,
+            reports: reports.clone(),
         });
         let acceptor = |listener, tls, router| Acceptor {
             listener,
@@ -289,6 +294,7 @@ impl Server {
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep_blobs(blobs.clone(), lifecycle.clone())));
+        tasks.push(tokio::spawn(sweep_reports(reports, directory.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(keep_line(sign_ups.clone(), lifecycle.clone())));
         if address.ip().is_unspecified() && config.name.is_none() {
             event!(WARN, "the server has no public name: set `name`, handles carry it");
@@ -487,6 +493,20 @@ async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
         }
         if logs.sweep().await.is_err() {
             event!(WARN, "the store could not be swept; it is tried again in a minute");
+        }
+    }
+}
+
+async fn sweep_reports(reports: Arc<Reports<AnyStore>>, directory: Directory<AnyStore>, lifecycle: Arc<Lifecycle>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = lifecycle.reached(Phase::Draining) => return,
+            _ = ticks.tick() => {}
+        }
+        if reports.sweep(&directory).await.is_err() {
+            event!(WARN, "old reports could not be removed; it is tried again in a minute");
         }
     }
 }

@@ -195,6 +195,14 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether this account has written here, or has done something in the group, as far as this profile goes back.
+    pub fn has_been_in(&self, conversation: ConversationId, account: AccountId) -> Result<bool, StoreError> {
+        self.sql
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE conversation = ?1 AND sender = ?2)")?
+            .query_row([conversation.as_bytes().as_slice(), account.as_bytes().as_slice()], |row| row.get(0))
+            .map_err(Into::into)
+    }
+
     /// A message by its id alone, wherever it is.
     pub fn message_anywhere(&self, message_id: MessageId) -> Result<Option<MessageRecord>, StoreError> {
         self.sql

@@ -29,6 +29,8 @@ stored_enum! {
         Invite = 2,
         /// Somebody asks, by a link, to be let into a group of which this account is an admin.
         AskIn = 3,
+        /// Nothing: a member of a group reports something to this account, an admin.
+        Report = 4,
     }
 }
 

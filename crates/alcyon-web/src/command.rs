@@ -11,6 +11,21 @@ pub struct Call {
     pub command: Command,
 }
 
+/// What is the matter with something that is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum ReasonWord {
+    /// Unwanted advertising, or fraud.
+    Spam,
+    /// Insults, threats, harassment.
+    Abuse,
+    /// Somebody is in danger, or is being harmed.
+    Danger,
+    /// Something else.
+    Other,
+}
+
 /// What to do. `who` is a handle, `handle#account-id` or a conversation's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -235,6 +250,27 @@ pub enum Command {
         /// The request's id.
         request: String,
     },
+    /// Makes a report and sends nothing: the answer is all that `send-report` sends.
+    MakeReport {
+        /// The conversation's or the request's id.
+        conversation: String,
+        /// In a group: whose account is reported; none: the group itself.
+        account: Option<String>,
+        /// What is the matter.
+        reason: ReasonWord,
+        /// What the reporter says, at most 1 KiB.
+        words: String,
+        /// Ids of messages to show, at most eight; that of a request for its first words.
+        messages: Vec<String>,
+        /// To the group's admins.
+        to_admins: bool,
+        /// To the operator of the own server.
+        to_operator: bool,
+        /// The operator is told who reports.
+        named: bool,
+    },
+    /// Sends the report that was made last, as it was shown.
+    SendReport,
     /// Hears nothing from them any more.
     Block {
         /// Whom.

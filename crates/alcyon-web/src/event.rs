@@ -3,7 +3,7 @@ use alcyon_client::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, RequestView, TransferShown};
+use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, ReportShown, RequestView, TransferShown};
 
 /// What a page is told. Ids are text; a position is a number that increases within its conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,6 +234,11 @@ pub enum Answer {
     Messages {
         /// They.
         messages: Vec<MessageView>,
+    },
+    /// A report that was made and not sent: nothing else leaves.
+    Report {
+        /// It.
+        report: Box<ReportShown>,
     },
     /// A message as it is now: the one that was written, or that to which something was done.
     Written {

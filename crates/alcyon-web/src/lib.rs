@@ -53,9 +53,10 @@ mod view;
 #[cfg(target_family = "wasm")]
 mod worker;
 
-pub use command::{AttachKind, Call, Command, PostText, Shows};
+pub use command::{AttachKind, Call, Command, PostText, ReasonWord, Shows};
 pub use event::{AlarmWord, Answer, AsksView, ConnectionWord, EarlierTextView, Event, LinkView, ShownWord, failure};
 pub use view::{
     ConversationView, DeliveryWord, DeviceShown, FileShown, GroupShown, LineView, MemberShown, MessageView, PersonView, PollOptionShown,
-    PollShown, ReactionShown, ReplyView, RequestView, RequestWord, SpanView, StandingWord, TransferShown, TransferWord, VoiceShown,
+    PollShown, ReactionShown, ReplyView, ReportShown, ReportedShown, RequestView, RequestWord, SpanView, StandingWord, TransferShown,
+    TransferWord, VoiceShown,
 };

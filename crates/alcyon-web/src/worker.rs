@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use alcyon_client::{
-    Client, ClientError, ConversationId, DeviceToAdd, EarlierText, Handle, JoinLink, LinkNumber, MessageId, Muted, Position, Post, Search,
-    Tells, TextFormat,
+    Client, ClientError, ConversationId, DeviceToAdd, EarlierText, Handle, JoinLink, LinkNumber, MessageId, Muted, Position, Post, Report,
+    ReportDraft, Search, Tells, TextFormat,
 };
 use alcyon_store::{Store, StoreKey};
 use data_encoding::HEXLOWER_PERMISSIVE;
@@ -60,6 +60,8 @@ fn hand_over(event: &Event, file: &Blob) {
 struct Worker {
     profile: RefCell<Profile>,
     listening: Cell<bool>,
+    /// The report that was made last: what is sent is what was shown.
+    report: RefCell<Option<Report>>,
 }
 
 #[derive(Default)]
@@ -204,6 +206,23 @@ impl Worker {
                 Answer::Conversation { conversation: conversation.to_text() }
             }
             Command::Reject { request } => done(client.reject(ConversationId::from_text(&request, "request")?))?,
+            Command::MakeReport { conversation, account, reason, words, messages, to_admins, to_operator, named } => {
+                let messages = messages.iter().map(|id| message(id)).collect::<Result<_, _>>()?;
+                let conversation = ConversationId::from_text(&conversation, "conversation")?;
+                let whom = account;
+                let draft = ReportDraft { conversation, whom, reason: reason.into(), words, messages, to_admins, to_operator, named };
+                let made = client.make_report(&draft)?;
+                let report = Box::new((&made).into());
+                self.report.replace(Some(made));
+                Answer::Report { report }
+            }
+            Command::SendReport => {
+                let made = self.report.borrow().clone();
+                let made = made.ok_or(Failure::Boundary("malformed", "make a report first", None))?;
+                client.send_report(&made).await?;
+                self.report.replace(None);
+                Answer::Nothing
+            }
             Command::Block { handle } => done(client.block(&handle.parse()?).await)?,
             Command::Unblock { handle } => done(client.unblock(&handle.parse()?).await)?,
             Command::SafetyNumber { handle } => client.safety_number(&handle.parse()?).await?.into(),

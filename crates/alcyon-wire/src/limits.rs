@@ -68,6 +68,14 @@ pub const TIMER_S: std::ops::RangeInclusive<u32> = 5..=366 * 24 * 60 * 60;
 pub const RECEIPT_ACCOUNTS: usize = 50;
 /// The first words that travel in a knock.
 pub const INTRODUCTION: usize = 2 * 1024;
+/// Messages that a report shows.
+pub const REPORT_MESSAGES: usize = 8;
+/// Text of each.
+pub const REPORT_TEXT: usize = 2 * 1024;
+/// What a reporter says.
+pub const REPORT_WORDS: usize = 1024;
+/// A handle or a title in a report.
+pub const REPORT_NAME: usize = 512;
 /// A signed manifest.
 pub const MANIFEST: usize = 16 * 1024;
 /// One MLS KeyPackage.

@@ -391,6 +391,15 @@ fn sealed() -> Vec<Vector> {
         before: vec![bytes(0x46, 16)],
     };
     let ask_in = proto::AskIn { conversation: bytes(0x44, 16), log: bytes(0x21, 16), door: bytes(0x13, 16) };
+    let reported = proto::ReportedMessage { id: bytes(0x5a, 16), sender: bytes(0x01, 32), sent_at_ms: 7, text: "buy now".into() };
+    let report = proto::Report {
+        id: bytes(0x59, 16),
+        conversation: bytes(0x44, 16),
+        account: bytes(0x01, 32),
+        reason: 1,
+        words: "every day".into(),
+        messages: vec![reported.clone()],
+    };
     let roster = proto::Roster { signed_manifests: vec![bytes(0x45, 3)] };
     let join_link = proto::JoinLink {
         conversation: bytes(0x44, 16),
@@ -494,7 +503,10 @@ fn sealed() -> Vec<Vector> {
         whole(invite.clone()),
         side("invite", proto::KnockBody { body: Some(proto::knock_body::Body::Invite(invite)), ..knock_body.clone() }),
         whole(ask_in.clone()),
-        side("ask_in", proto::KnockBody { body: Some(proto::knock_body::Body::AskIn(ask_in)), ..knock_body }),
+        side("ask_in", proto::KnockBody { body: Some(proto::knock_body::Body::AskIn(ask_in)), ..knock_body.clone() }),
+        whole(reported),
+        whole(report.clone()),
+        side("report", proto::KnockBody { body: Some(proto::knock_body::Body::Report(report)), ..knock_body }),
         whole(roster.clone()),
         content("roster", Body::Roster(roster)),
         whole(proto::Ended {}),

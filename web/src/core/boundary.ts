@@ -220,7 +220,39 @@ request: string, } | { "command": "reject",
 /**
  * The request's id.
  */
-request: string, } | { "command": "block", 
+request: string, } | { "command": "make-report", 
+/**
+ * The conversation's or the request's id.
+ */
+conversation: string, 
+/**
+ * In a group: whose account is reported; none: the group itself.
+ */
+account: string | null, 
+/**
+ * What is the matter.
+ */
+reason: ReasonWord, 
+/**
+ * What the reporter says, at most 1 KiB.
+ */
+words: string, 
+/**
+ * Ids of messages to show, at most eight; that of a request for its first words.
+ */
+messages: Array<string>, 
+/**
+ * To the group's admins.
+ */
+to_admins: boolean, 
+/**
+ * To the operator of the own server.
+ */
+to_operator: boolean, 
+/**
+ * The operator is told who reports.
+ */
+named: boolean, } | { "command": "send-report" } | { "command": "block", 
 /**
  * Whom.
  */
@@ -541,7 +573,39 @@ request: string, } | { "command": "reject",
 /**
  * The request's id.
  */
-request: string, } | { "command": "block", 
+request: string, } | { "command": "make-report", 
+/**
+ * The conversation's or the request's id.
+ */
+conversation: string, 
+/**
+ * In a group: whose account is reported; none: the group itself.
+ */
+account: string | null, 
+/**
+ * What is the matter.
+ */
+reason: ReasonWord, 
+/**
+ * What the reporter says, at most 1 KiB.
+ */
+words: string, 
+/**
+ * Ids of messages to show, at most eight; that of a request for its first words.
+ */
+messages: Array<string>, 
+/**
+ * To the group's admins.
+ */
+to_admins: boolean, 
+/**
+ * To the operator of the own server.
+ */
+to_operator: boolean, 
+/**
+ * The operator is told who reports.
+ */
+named: boolean, } | { "command": "send-report" } | { "command": "block", 
 /**
  * Whom.
  */
@@ -817,7 +881,11 @@ conversations: Array<ConversationView>, } | { "answer": "messages",
 /**
  * They.
  */
-messages: Array<MessageView>, } | { "answer": "written", 
+messages: Array<MessageView>, } | { "answer": "report", 
+/**
+ * It.
+ */
+report: ReportShown, } | { "answer": "written", 
 /**
  * It.
  */
@@ -1090,7 +1158,11 @@ conversations: Array<ConversationView>, } | { "answer": "messages",
 /**
  * They.
  */
-messages: Array<MessageView>, } | { "answer": "written", 
+messages: Array<MessageView>, } | { "answer": "report", 
+/**
+ * It.
+ */
+report: ReportShown, } | { "answer": "written", 
 /**
  * It.
  */
@@ -1676,6 +1748,77 @@ words: string,
 deleted: boolean, };
 
 /**
+ * What is the matter with something that is reported.
+ */
+export type ReasonWord = "spam" | "abuse" | "danger" | "other";
+
+/**
+ * A report: one that was made here, or one that has come.
+ */
+export type ReportShown = { 
+/**
+ * Who is reported; none: the group.
+ */
+about: PersonView | null, 
+/**
+ * Of a group: its title.
+ */
+title: string | null, 
+/**
+ * What is the matter.
+ */
+reason: ReasonWord, 
+/**
+ * What the reporter says.
+ */
+words: string, 
+/**
+ * The messages shown, oldest first.
+ */
+messages: Array<ReportedShown>, 
+/**
+ * One that was made here: the admins who get it.
+ */
+admins: Array<PersonView>, 
+/**
+ * One that was made here: the host whose operator gets it.
+ */
+operator: string | null, 
+/**
+ * One that was made here: the operator is told that this handle reports.
+ */
+named: string | null, 
+/**
+ * One that has come: the group's conversation.
+ */
+conversation: string | null, };
+
+/**
+ * A message of a report.
+ */
+export type ReportedShown = { 
+/**
+ * Its id.
+ */
+id: string, 
+/**
+ * Who has written it.
+ */
+by: PersonView, 
+/**
+ * The sender's clock, Unix milliseconds.
+ */
+sent_at_ms: number, 
+/**
+ * Its text.
+ */
+text: string, 
+/**
+ * This very text is, or was, in the conversation as it is here.
+ */
+found: boolean, };
+
+/**
  * Somebody asks for something.
  */
 export type RequestView = { 
@@ -1712,6 +1855,10 @@ members: number,
  */
 known: Array<string>, 
 /**
+ * Of a report: it.
+ */
+report: ReportShown | null, 
+/**
  * The first words.
  */
 introduction: string, 
@@ -1723,7 +1870,7 @@ sent_at_ms: number, };
 /**
  * What a request asks for.
  */
-export type RequestWord = "knock" | "invite" | "ask-in";
+export type RequestWord = "knock" | "invite" | "ask-in" | "report";
 
 /**
  * Some of a text, shown in one way.

@@ -1,3 +1,5 @@
+import { sharing } from "./shared.svelte";
+
 /** Where one is, as the address says it: links and the way back work as they do everywhere. */
 export type Place =
   | { at: "list" | "new" | "settings" }
@@ -38,6 +40,9 @@ class Now {
 }
 
 export const place = new Now();
+/** Another app shares something: the service worker has sent the page here. */
+void sharing.begin(location.hash === "#/share");
+if (location.hash === "#/share") history.replaceState(null, "", "/#/");
 if (place.link) {
   history.replaceState(null, "", "/#/new");
   place.now = { at: "new" };

@@ -127,7 +127,8 @@ export class Talk {
     clearTimeout(this.#drafting);
     this.#drafting = undefined;
     app.noteDraft(this.id, this.draft);
-    void app.call("nothing", { command: "keep-draft", who: this.id, draft: this.draft }).catch(() => undefined);
+    // A list that was asked for before does not know of it, and may come after it was noted.
+    void app.call("nothing", { command: "keep-draft", who: this.id, draft: this.draft }).then(() => app.refreshSoon()).catch(() => undefined);
   }
 
   /** Sends what is written, or changes what is being changed. */

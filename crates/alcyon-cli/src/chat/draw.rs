@@ -23,7 +23,7 @@ use super::{
 use crate::{
     harmless,
     harmless::harmless_line,
-    report::{alarm_text, content::name, group::line_text, shelf::notes},
+    report::{alarm_text, content::name, group::line_text, reporting::report_lines, shelf::notes},
     text::{Text, content::ContentText, group::GroupText, shelf::ShelfText},
     wrap::{cut, width, wrap, wrapped},
 };
@@ -203,6 +203,7 @@ fn request_entry(request: &KnockRequest, theme: Theme, columns: u16) -> [Line<'s
     let words = match &request.kind {
         RequestKind::Knock => harmless_line(&request.introduction),
         RequestKind::Invite { title, .. } | RequestKind::AskIn { title } => harmless_line(title),
+        RequestKind::Report(report) => harmless_line(&report.title),
     };
     let words = cut(&words, room, theme.unicode());
     [
@@ -419,7 +420,7 @@ fn draw_composer_line(chat: &Chat, theme: Theme, area: Rect, buffer: &mut Buffer
 
 fn draw_request(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let Some(request) = chat.chosen_request() else { return };
-    let asks_in = matches!(request.kind, RequestKind::AskIn { .. });
+    let (asks_in, reports) = (matches!(request.kind, RequestKind::AskIn { .. }), matches!(request.kind, RequestKind::Report(_)));
     let say = |text: Text<'_>| theme.fit(&chat.look.language.say(text));
     let room = usize::from(area.width);
     let mut lines = Vec::new();
@@ -429,7 +430,7 @@ fn draw_request(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) 
     match request.kind {
         RequestKind::Knock => push(&say(Text::RequestFrom { who: &who }), theme.strong()),
         // What they want follows below.
-        RequestKind::Invite { .. } | RequestKind::AskIn { .. } => push(&who, theme.strong()),
+        RequestKind::Invite { .. } | RequestKind::AskIn { .. } | RequestKind::Report(_) => push(&who, theme.strong()),
     }
     push(&chat.zone.date_and_clock(request.sent_at_ms), theme.dim());
     push("", Style::new());
@@ -443,6 +444,12 @@ fn draw_request(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) 
             }
         }
         RequestKind::AskIn { title } => push(&group(GroupText::AsksIn { title: &harmless_line(title) }), Style::new()),
+        RequestKind::Report(report) => {
+            let what = (report.reason, report.words.as_str());
+            for line in report_lines(report.about.as_ref(), Some(&report.title), what, &report.messages, chat.look, chat.zone) {
+                push(&theme.fit(&line), Style::new());
+            }
+        }
     }
     push("", Style::new());
     if request.confirmed {
@@ -461,7 +468,8 @@ fn draw_request(chat: &mut Chat, theme: Theme, area: Rect, buffer: &mut Buffer) 
         false => (Text::AcceptKey, Text::DeclineKey),
     };
     let keys_of = [(accept, KeyCode::Char('a')), (decline, KeyCode::Char('d')), (Text::BlockKey, KeyCode::Char('b'))];
-    buttons(chat, &keys_of, keys, buffer);
+    // A report can't be accepted: it is put away.
+    buttons(chat, if reports { &keys_of[1..2] } else { &keys_of }, keys, buffer);
 }
 
 /// A text being written, with the cursor in sight. Returns its first row in sight.

@@ -83,7 +83,14 @@ impl Chat {
             KeyCode::Char('e') => return self.keep(|one| Act::Archive(!one.archived)),
             KeyCode::Char('u') => return self.keep(|_| Act::Unread),
             KeyCode::Char('g') => return self.show_group(),
-            KeyCode::Char('a') => return self.chosen_request().map(|request| Effect::Accept(request.id)).into_iter().collect(),
+            KeyCode::Char('a') => {
+                return self
+                    .chosen_request()
+                    .filter(|request| !matches!(request.kind, alcyon_client::RequestKind::Report(_)))
+                    .map(|request| Effect::Accept(request.id))
+                    .into_iter()
+                    .collect();
+            }
             KeyCode::Char('d') => {
                 let declined = self.chosen_request().map(|request| Effect::Decline(request.id));
                 self.focus = Focus::List;

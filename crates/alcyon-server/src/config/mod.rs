@@ -16,7 +16,7 @@ use alcyon_wire::ServerUrl;
 use thiserror::Error;
 
 use crate::{
-    SignUpSettings, StampSettings,
+    ReportSettings, SignUpSettings, StampSettings,
     admission::AdmissionSettings,
     blobs::{BlobSettings, S3Settings},
     logs::LogSettings,
@@ -72,6 +72,8 @@ pub struct Config {
     pub sign_ups: SignUpSettings,
     /// What new logs and knocks of strangers cost.
     pub stamps: StampSettings,
+    /// What people report to the operator.
+    pub reports: ReportSettings,
     /// Where blobs lie.
     pub blob_place: BlobPlace,
 }

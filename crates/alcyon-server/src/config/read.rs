@@ -7,7 +7,7 @@ use super::{
     WebApp,
 };
 use crate::{
-    Policy, SignUpSettings, StampSettings,
+    Policy, ReportSettings, SignUpSettings, StampSettings,
     admission::AdmissionSettings,
     blobs::{BlobSettings, Endpoint, S3Settings, Secret, SecretSource},
     logs::{LogSettings, Rate},
@@ -90,6 +90,7 @@ impl Config {
             blob_place: blob_place(values)?,
             sign_ups: sign_up_settings(values)?,
             stamps: stamp_settings(values)?,
+            reports: report_settings(values)?,
             endpoints: values.optional("endpoints", hosts)?.unwrap_or_default(),
             elsewhere: values.optional("elsewhere", |text| text.parse().ok())?,
             admission: AdmissionSettings {
@@ -131,6 +132,15 @@ fn stamp_settings(values: &Values) -> Result<StampSettings, ConfigError> {
         per_day: values.required("stamps.per_day", |text| number(text, 0, 100_000))?,
         saved: values.required("stamps.saved", |text| number(text, 0, 100_000))?,
         work_bits: values.required("stamps.work_bits", work_bits)?,
+    })
+}
+
+fn report_settings(values: &Values) -> Result<ReportSettings, ConfigError> {
+    let days = |text: &str| number(text, 1, 3650).map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60));
+    Ok(ReportSettings {
+        kept: values.required("reports.kept", |text| number(text, 0, 100_000))?,
+        per_day: values.required("reports.per_day", |text| number(text, 0, 1_000))?,
+        retention: values.required("reports.retention_days", days)?,
     })
 }
 

@@ -49,6 +49,16 @@ impl<S: Store> Engine<S> {
                 }
                 self.settle(reply, Ok(()));
             }
+            DirectoryJob::PutReport { id, report, reply } => {
+                let result = match report {
+                    Some(report) => self.room_on_disk().map_err(Into::into).map(|()| self.put_row(Table::Reports, &id, &report)),
+                    None => {
+                        self.remove_row(Table::Reports, &id);
+                        Ok(())
+                    }
+                };
+                self.settle(reply, result);
+            }
             DirectoryJob::PutManifest { handles, manifest, inbox, reply } => {
                 let result = self.put_manifest(&handles, &manifest, inbox);
                 self.settle(reply, result);

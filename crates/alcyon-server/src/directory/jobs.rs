@@ -9,6 +9,7 @@ use crate::{
     Refusal,
     admission::Class,
     logs::requests::Reply,
+    reports::ReportRecord,
     sign_up::{InviteRecord, Proven},
     stamps::Allowance,
     store::{RowKey, Table},
@@ -27,6 +28,12 @@ pub(crate) enum DirectoryJob {
     PutInvite {
         hash: RowKey,
         invite: Option<InviteRecord>,
+        reply: Reply<(), DirectoryError>,
+    },
+    /// A report that comes, or goes.
+    PutReport {
+        id: RowKey,
+        report: Option<ReportRecord>,
         reply: Reply<(), DirectoryError>,
     },
     /// `handles` are the keys of the handles here that the manifest names.
@@ -69,6 +76,7 @@ impl DirectoryJob {
             | Self::PutManifest { reply, .. }
             | Self::Moderate { reply, .. }
             | Self::PutInvite { reply, .. }
+            | Self::PutReport { reply, .. }
             | Self::TakeStamps { reply, .. } => reply.is_closed(),
             Self::PutKeyPackages { reply, .. } => reply.is_closed(),
             Self::ClaimKeyPackages { reply, .. } => reply.is_closed(),
@@ -80,9 +88,9 @@ impl DirectoryJob {
         match self {
             Self::SignUp { .. } => Class::SignUp,
             Self::PutManifest { .. } | Self::ClaimKeyPackages { .. } => Class::Commit,
-            Self::PutKeyPackages { .. } | Self::TakeStamps { .. } => Class::Directory,
+            Self::PutKeyPackages { .. } | Self::TakeStamps { .. } | Self::PutReport { report: Some(_), .. } => Class::Directory,
             // What the operator says goes before everything.
-            Self::Moderate { .. } | Self::PutInvite { .. } => Class::Live,
+            Self::Moderate { .. } | Self::PutInvite { .. } | Self::PutReport { report: None, .. } => Class::Live,
         }
     }
 
@@ -96,6 +104,7 @@ impl DirectoryJob {
             | Self::PutManifest { reply, .. }
             | Self::Moderate { reply, .. }
             | Self::PutInvite { reply, .. }
+            | Self::PutReport { reply, .. }
             | Self::TakeStamps { reply, .. } => send(reply, refusal),
             Self::PutKeyPackages { reply, .. } => send(reply, refusal),
             Self::ClaimKeyPackages { reply, .. } => send(reply, refusal),

@@ -24,6 +24,7 @@ use crate::{
         records::{corrupt, decode},
         requests::Job,
     },
+    reports::ReportRecord,
     sign_up::{InviteRecord, Proven},
     stamps::Allowance,
     store::{RowKey, Store, StoreError, Table},
@@ -248,6 +249,18 @@ impl<S: Store> Directory<S> {
     /// Keeps an invite, or removes it.
     pub(crate) fn put_invite(&self, hash: RowKey, invite: Option<InviteRecord>) -> Answer<(), DirectoryError> {
         self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutInvite { hash, invite, reply })))
+    }
+
+    /// Keeps a report, or removes it.
+    pub(crate) fn put_report(&self, id: RowKey, report: Option<ReportRecord>) -> Answer<(), DirectoryError> {
+        self.logs.ask(|reply| Job::Directory(Box::new(DirectoryJob::PutReport { id, report, reply })))
+    }
+
+    /// The manifest of an account that may ask for something, if this device is in it.
+    pub(crate) fn manifest_with(&self, account: AccountId, device: DeviceId) -> Result<Manifest, DirectoryError> {
+        let bytes = self.manifest_by_account(account)?.ok_or(DirectoryError::UnknownAccount)?;
+        let manifest = Manifest::decode(&bytes).map_err(|_| read_failed(&corrupt(Table::Accounts)))?;
+        if manifest.has_device(device) { Ok(manifest) } else { Err(DirectoryError::UnknownDevice) }
     }
 
     /// The manifest names the handle, and this server with it.

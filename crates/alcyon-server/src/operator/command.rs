@@ -14,6 +14,7 @@ use super::{
     SOCKET, Status,
     limits::{self, Changed, Hold, Shown},
     page::{bytes, span},
+    reports,
     request::{AccountShown, Act, AdminAnswer, AdminRequest, InviteShown},
     socket::with_short_path,
 };
@@ -63,6 +64,14 @@ enum Command {
     Invites {
         #[command(subcommand)]
         command: Invites,
+    },
+    /// What people have reported: list, clear
+    ///
+    /// A report is what its sender claims. This server has never seen the messages in it and can't check them.
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Reports {
+        #[command(subcommand)]
+        command: Reports,
     },
     /// The line of newcomers: how many wait, how long, and how fast it moves
     Queue,
@@ -128,6 +137,22 @@ enum Invites {
     TakeBack {
         /// Its id, as `invites list` shows it
         id: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Subcommand)]
+enum Reports {
+    /// Those that are kept, the oldest first
+    List,
+    /// Remove one, or all
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    Clear {
+        /// Its id, as `reports list` shows it
+        #[arg(group = "which")]
+        id: Option<String>,
+        /// All of them
+        #[arg(long, group = "which")]
+        all: bool,
     },
 }
 
@@ -254,6 +279,8 @@ impl Command {
             Self::Invites { command: Invites::Make { people, lasts } } => AdminRequest::MakeInvite { people: *people, seconds: *lasts },
             Self::Invites { command: Invites::List } => AdminRequest::ListInvites,
             Self::Invites { command: Invites::TakeBack { id } } => AdminRequest::TakeBackInvite { id: id.clone() },
+            Self::Reports { command: Reports::List } => AdminRequest::ListReports,
+            Self::Reports { command: Reports::Clear { id, all: _ } } => AdminRequest::ClearReports { id: id.clone() },
             Self::Queue => AdminRequest::Queue,
             Self::Drain { yes: _ } => AdminRequest::Drain,
         }
@@ -335,6 +362,8 @@ fn text(answer: &AdminAnswer) -> String {
         }
         AdminAnswer::Invite(InviteShown { id, left, expires_ms }) => format!("{id}: {left} left, until {}", date(*expires_ms)),
         AdminAnswer::InviteTakenBack { id } => format!("taken back: {id}"),
+        AdminAnswer::Report(report) => reports::text(report, date),
+        AdminAnswer::ReportsCleared { reports } => format!("cleared: {reports}"),
         AdminAnswer::Queue(queue) => queue_text(queue),
         AdminAnswer::Draining { connections } => format!("draining: {connections} connections left"),
         AdminAnswer::Error { message } => message.clone(),

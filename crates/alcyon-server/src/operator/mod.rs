@@ -10,6 +10,7 @@ pub(crate) mod command;
 mod guard;
 mod limits;
 mod page;
+mod reports;
 mod request;
 mod samples;
 mod socket;
@@ -30,6 +31,7 @@ use crate::{
     directory::Directory,
     edge::lifecycle::{Lifecycle, Phase},
     observe::event,
+    reports::Reports,
     sign_up::SignUps,
 };
 
@@ -46,6 +48,7 @@ pub(crate) struct Operator {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) directory: Directory<AnyStore>,
     pub(crate) sign_ups: Arc<SignUps<AnyStore>>,
+    pub(crate) reports: Arc<Reports<AnyStore>>,
     pub(crate) limits: LiveLimits,
     /// Told once when somebody asks for a drain.
     pub(crate) drain: Arc<Notify>,

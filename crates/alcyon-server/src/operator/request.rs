@@ -15,14 +15,35 @@ use crate::sign_up::Queue;
 pub(super) enum AdminRequest {
     Status,
     CountAccounts,
-    ShowAccount { who: String },
-    Moderate { who: String, act: Act },
+    ShowAccount {
+        who: String,
+    },
+    Moderate {
+        who: String,
+        act: Act,
+    },
     ShowLimits,
-    SetLimit { key: String, value: String, hold: Hold },
-    KeepLimit { key: String },
-    MakeInvite { people: u32, seconds: u64 },
+    SetLimit {
+        key: String,
+        value: String,
+        hold: Hold,
+    },
+    KeepLimit {
+        key: String,
+    },
+    MakeInvite {
+        people: u32,
+        seconds: u64,
+    },
     ListInvites,
-    TakeBackInvite { id: String },
+    TakeBackInvite {
+        id: String,
+    },
+    ListReports,
+    /// None: all.
+    ClearReports {
+        id: Option<String>,
+    },
     Queue,
     Drain,
 }
@@ -63,6 +84,10 @@ pub(super) enum AdminAnswer {
     InviteTakenBack {
         id: String,
     },
+    Report(ReportShown),
+    ReportsCleared {
+        reports: usize,
+    },
     Queue(Queue),
     /// How far a drain is. After the last one the server ends, and the socket with it.
     Draining {
@@ -82,6 +107,35 @@ pub(super) struct InviteShown {
     pub(super) left: u32,
     /// Unix milliseconds.
     pub(super) expires_ms: u64,
+}
+
+/// A report as it is shown. All of it but the times and `from` is what somebody claims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReportShown {
+    /// To clear it by.
+    pub(super) id: String,
+    /// Unix milliseconds.
+    pub(super) received_ms: u64,
+    /// Unix milliseconds.
+    pub(super) kept_until_ms: u64,
+    /// The account; none: a group.
+    pub(super) account: Option<String>,
+    /// The handle under which the reporter knows it, or the group's title.
+    pub(super) called: String,
+    pub(super) reason: String,
+    pub(super) words: String,
+    pub(super) messages: Vec<ReportedShown>,
+    /// The reporter's account, if they wanted it known.
+    pub(super) from: Option<String>,
+}
+
+/// A message of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ReportedShown {
+    pub(super) by: String,
+    /// Unix milliseconds.
+    pub(super) sent_at_ms: u64,
+    pub(super) text: String,
 }
 
 /// An account as it is shown.

@@ -23,9 +23,10 @@ use tokio::{
 use super::{
     Operator,
     accounts::{self, AccountError},
+    reports::shown,
     request::{AdminAnswer, AdminRequest, InviteShown},
 };
-use crate::{edge::lifecycle::Phase, sign_up::Invite};
+use crate::{edge::lifecycle::Phase, reports::ReportId, sign_up::Invite};
 
 /// Who asks at once.
 const CONNECTIONS: usize = 16;
@@ -106,7 +107,7 @@ async fn converse(stream: UnixStream, operator: &Operator) -> io::Result<()> {
 }
 
 async fn answers(request: AdminRequest, operator: &Operator) -> Vec<AdminAnswer> {
-    let Operator { board, lifecycle: _, directory, sign_ups, limits, drain: _ } = operator;
+    let Operator { board, lifecycle: _, directory, sign_ups, reports, limits, drain: _ } = operator;
     match request {
         AdminRequest::Status => vec![AdminAnswer::Status(Box::new(board.status()))],
         AdminRequest::CountAccounts => {
@@ -158,6 +159,22 @@ async fn answers(request: AdminRequest, operator: &Operator) -> Vec<AdminAnswer>
             Ok(true) => AdminAnswer::InviteTakenBack { id },
             Ok(false) => error(format!("there is no invite {id}")),
             Err(refused) => error(refused),
+        }],
+        AdminRequest::ListReports => {
+            let reader = reports.clone();
+            match tokio::task::spawn_blocking(move || reader.list()).await {
+                Ok(Ok(listed)) => listed.into_iter().map(|(id, record)| AdminAnswer::Report(shown(reports, id, record))).collect(),
+                Ok(Err(failed)) => vec![error(failed)],
+                Err(_ended) => vec![error("the server is ending")],
+            }
+        }
+        AdminRequest::ClearReports { id } => vec![match id.as_deref().map(ReportId::from_text) {
+            Some(None) => error("an id of a report has 32 hexadecimal digits"),
+            named => match reports.clear(directory, named.flatten()).await {
+                Ok(0) if named.is_some() => error("there is no such report"),
+                Ok(reports) => AdminAnswer::ReportsCleared { reports },
+                Err(refused) => error(refused),
+            },
         }],
         AdminRequest::Queue => vec![AdminAnswer::Queue(sign_ups.queue())],
         AdminRequest::Drain => Vec::new(),

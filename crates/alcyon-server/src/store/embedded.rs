@@ -244,6 +244,7 @@ fn options(table: Table, settings: &EmbeddedSettings) -> KeyspaceCreateOptions {
         | Table::ClaimedPackages
         | Table::Invites
         | Table::Allowances
+        | Table::Reports
         | Table::SpentStamps(_)
         | Table::Own
         | Table::EntryIds(_) => options,

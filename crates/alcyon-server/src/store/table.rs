@@ -3,7 +3,7 @@ use std::fmt;
 /// What the server keeps, by kind. Keys begin with what the rows belong to, so that a prefix is a log or an account.
 ///
 /// No table but [`Table::Accounts`], [`Table::KeyPackages`] and [`Table::Allowances`] knows accounts, none of these knows a log but the
-/// account's inbox, and no record names who sent an entry.
+/// account's inbox, and no record names who sent an entry. [`Table::Reports`] holds what reporters have written into it, and nothing else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Log id: the head of the log.
@@ -36,6 +36,8 @@ pub enum Table {
     Invites,
     /// Account id: how many stamps it may still have, and as of which day.
     Allowances,
+    /// Id of a report: what somebody has chosen to show the operator.
+    Reports,
     /// Name: what the server keeps for itself, such as its secret behind tickets and how far the line is.
     Own,
     /// Log id, sequence: application entries and knocks of one week, counted from the Unix epoch.
@@ -48,7 +50,7 @@ pub enum Table {
 
 impl Table {
     /// All tables that are not dated.
-    pub const FIXED: [Self; 16] = [
+    pub const FIXED: [Self; 17] = [
         Self::Heads,
         Self::Seats,
         Self::Doors,
@@ -64,6 +66,7 @@ impl Table {
         Self::ClaimedPackages,
         Self::Invites,
         Self::Allowances,
+        Self::Reports,
         Self::Own,
     ];
 
@@ -92,6 +95,7 @@ impl Table {
             Self::ClaimedPackages => "claimed-packages",
             Self::Invites => "invites",
             Self::Allowances => "allowances",
+            Self::Reports => "reports",
             Self::Own => "own",
             Self::Entries(_) => "entries",
             Self::EntryIds(_) => "entry-ids",

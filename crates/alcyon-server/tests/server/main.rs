@@ -15,6 +15,7 @@ mod operator;
 mod overload;
 mod process;
 mod refusals;
+mod reports;
 mod s3;
 mod sign_up;
 mod silence;

@@ -120,18 +120,18 @@ fn the_page_answers_and_says_so_when_clients_are_not_served() {
     thread.join().unwrap();
 }
 
-fn admin(data: &Path, words: &[&str]) -> Output {
+pub fn admin(data: &Path, words: &[&str]) -> Output {
     Command::new(PROGRAM).arg("admin").args(words).arg("--data").arg(data).env_clear().output().unwrap()
 }
 
 /// One line of JSON from a command that succeeds.
-fn told(data: &Path, words: &[&str]) -> Value {
+pub fn told(data: &Path, words: &[&str]) -> Value {
     let output = admin(data, &[&["--json"], words].concat());
     assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}: {output:?}"))
 }
 
-fn refused(data: &Path, words: &[&str], code: i32) -> String {
+pub fn refused(data: &Path, words: &[&str], code: i32) -> String {
     let output = admin(data, words);
     assert_eq!(output.status.code(), Some(code), "{words:?}: {output:?}");
     assert!(output.stdout.is_empty());

@@ -73,6 +73,18 @@ impl Fields {
         }
     }
 
+    /// A field with a whole number that is not negative.
+    pub(crate) fn number(&mut self, name: &str) -> Result<u64, Problem> {
+        let value = self.take(name)?;
+        value.as_u64().ok_or_else(|| self.wrong(name, "must be a whole number that is not negative"))
+    }
+
+    /// A field with text of at most `limit` bytes.
+    pub(crate) fn short_text(&mut self, name: &str, limit: usize) -> Result<String, Problem> {
+        let text = self.text(name)?;
+        if text.len() <= limit { Ok(text) } else { Err(self.too_large(name, limit)) }
+    }
+
     /// A field that is true or false.
     pub(crate) fn boolean(&mut self, name: &str) -> Result<bool, Problem> {
         match self.take(name)? {

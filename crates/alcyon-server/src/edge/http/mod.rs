@@ -5,6 +5,7 @@ mod answer;
 mod blobs;
 mod fields;
 mod openapi;
+mod reports;
 mod routes;
 mod service;
 mod sign_up;

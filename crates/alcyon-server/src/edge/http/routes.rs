@@ -18,7 +18,7 @@ use http::{HeaderName, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{Problem, Site, accounts, blobs, openapi, service, sign_up, stamps, tus, upgrade, web};
+use super::{Problem, Site, accounts, blobs, openapi, reports, service, sign_up, stamps, tus, upgrade, web};
 use crate::{
     Refusal,
     admission::{Class, ConnectionNumber, Gate},
@@ -27,6 +27,7 @@ use crate::{
     directory::Directory,
     edge::lifecycle::Lifecycle,
     observe::Metrics,
+    reports::Reports,
     session::Sessions,
     sign_up::SignUps,
     stamps::Stamps,
@@ -52,6 +53,7 @@ pub(crate) struct App {
     pub(crate) site: Site,
     pub(crate) sign_ups: Arc<SignUps<AnyStore>>,
     pub(crate) stamps: Arc<Stamps>,
+    pub(crate) reports: Arc<Reports<AnyStore>>,
 }
 
 impl App {
@@ -104,6 +106,7 @@ pub(crate) fn routes() -> Vec<Route> {
         on(Method::GET, Some(Directory), "/v1/stamps", stamps::offer),
         on(Method::POST, Some(Directory), "/v1/stamps/challenges", stamps::challenge),
         on(Method::POST, Some(Directory), "/v1/accounts/{account}/stamps", stamps::issue),
+        on(Method::POST, Some(Directory), "/v1/accounts/{account}/reports", reports::take),
         on(Method::OPTIONS, Some(Blob), tus::BLOBS, blobs::abilities),
         on(Method::POST, Some(Blob), tus::BLOBS, blobs::create),
         on(Method::HEAD, Some(Blob), "/v1/blobs/uploads/{upload}", blobs::progress),
