@@ -19,10 +19,7 @@ use alcyon_wire::{AccountId, RefusalCode};
 use crate::{
     Refusal,
     directory::{Directory, DirectoryError},
-    logs::{
-        Logs, ServerClock,
-        records::{DAY_MS, decode},
-    },
+    logs::{DAY_MS, Logs, ServerClock, records::decode},
     observe::event,
     store::{RowKey, Store, StoreError, Table},
 };
