@@ -240,7 +240,7 @@ test("what a member reports is seen before it is sent, and by the admins", async
   await dialog.getByRole("button", { name: "Close" }).last().click();
 
   await entry(ann.page, "Spam or fraud").click();
-  await ann.page.getByText(`${dan.handle} reports something in “Boats”`).waitFor();
+  await ann.page.getByText(`${dan.handle} reports something in “Boats”`).first().waitFor();
   await ann.page.getByText("It is so in the conversation.").waitFor();
   await ann.page.getByText("every day").waitFor();
   await ann.page.getByRole("link", { name: "Open the group" }).click();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use alcyon_sim::{
     person::{Person, text},
-    process::{ServerProcess, ServerSetup},
+    process::{ServerProcess, ServerSetup, program},
 };
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -44,6 +44,38 @@ fn settle(ann: &Person, ben: &Person) -> anyhow::Result<Vec<Value>> {
     let news = ben.sync_all()?;
     ann.sync_all()?;
     Ok(news)
+}
+
+#[test]
+fn what_is_reported_is_printed_before_it_is_sent_and_read_by_the_operator() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let server = ServerSetup::new(&data).start()?;
+    let (ann, ben) = pair(folder.path(), &server)?;
+    let rude = ben.send(&ann.handle, "rude words")?.id().to_owned();
+    ann.sync()?;
+    let report = ["report", &ben.handle, "--reason", "abuse", "--message", &rude, "--words", "look", "--to", "operator"];
+    let operator = |arguments: &[&str]| -> anyhow::Result<Vec<Value>> {
+        let mut command = std::process::Command::new(program("alcyon-server")?);
+        let output = command.arg("admin").args(arguments).arg("--json").arg("--data").arg(&data).output()?;
+        String::from_utf8(output.stdout)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    };
+    let made = one(&ann, &report)?;
+    ensure!(made["sent"] == false && made["messages"][0]["text"] == "rude words" && made["named"] == false, "{made}");
+    ensure!(operator(&["reports", "list"])?.is_empty(), "nothing is sent without --yes");
+
+    let sent = all(&ann, &[&report[..], &["--named", "--block", "--yes"]].concat())?;
+    ensure!(sent[0]["sent"] == true && sent[1]["event"] == "blocked", "{sent:?}");
+    let got = operator(&["reports", "list"])?;
+    ensure!(got.len() == 1 && got[0]["called"] == ben.handle.as_str() && got[0]["messages"][0]["text"] == "rude words", "{got:?}");
+    ensure!(got[0]["from"].is_string() && got[0]["words"] == "look", "{got:?}");
+    ensure!(operator(&["reports", "clear", &text(&got[0], "id")?])?[0]["reports"] == 1, "cleared");
+
+    let nowhere = one(&ann, &["report", &ben.handle, "--reason", "other", "--yes"])?;
+    ensure!(nowhere["sent"] == false, "to nobody: {nowhere}");
+    ensure!(error(&ann, &["report", &ben.handle, "--reason", "dull"])? == "invalid");
+    ensure!(error(&ann, &["report", "nobody@sea.example", "--reason", "spam"])? == "unknown");
+    Ok(())
 }
 
 #[test]

@@ -134,6 +134,14 @@ class App {
     return this.#core ? this.#core.call(want, command, file) : Promise.reject(new Error("the core has ended"));
   }
 
+  /** Reading that nobody waits for. That this device was removed, or another tab has taken over, is told in its own way. */
+  looking(work: Promise<void> | undefined): void {
+    work?.catch((error: unknown) => {
+      const removed = error instanceof Refused && error.code === "device-removed";
+      if (!removed && this.phase.is === "main") this.problem = saying(error);
+    });
+  }
+
   /** The same where nothing is to be told but that it failed. */
   async act(command: Command): Promise<boolean> {
     try {
@@ -228,7 +236,7 @@ class App {
     const known = wanted === null ? undefined : this.conversations.find(({ conversation }) => conversation === wanted);
     this.talk = known ? new Talk(known.conversation, known.draft) : null;
     if (wanted !== null && !known) go({ at: "list" });
-    void this.talk?.open();
+    this.looking(this.talk?.open());
   }
 
   async refresh(): Promise<void> {
@@ -307,7 +315,7 @@ class App {
         return;
       case "transfer":
         files.heard(event);
-        if (event.up && event.state === "complete") void this.talk?.changed(event.conversation);
+        if (event.up && event.state === "complete") this.looking(this.talk?.changed(event.conversation));
         return;
       case "device-removed":
         this.phase = { is: "removed" };
@@ -317,12 +325,12 @@ class App {
         else this.#fault(new Error(event.message));
         return;
       case "request":
-        this.announce(speech.words.request.from(event.from));
+        this.announce(event.kind === "report" ? speech.words.request.reports(event.from, event.title ?? "") : speech.words.request.from(event.from));
         break;
       case "accepted":
       case "left":
       case "alarm":
-        if (event.conversation !== null) this.talk?.changed(event.conversation);
+        if (event.conversation !== null) this.looking(this.talk?.changed(event.conversation));
         break;
       case "other":
         break;

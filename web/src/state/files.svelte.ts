@@ -89,7 +89,7 @@ class Files {
       this.transfers = new Map([...this.transfers].filter(([id]) => id !== message.id));
       const opened = { name, shown, once, blob };
       if (!once) this.#keep(message.id, opened);
-      else void app.talk?.changed(message.conversation);
+      else app.looking(app.talk?.changed(message.conversation));
       return opened;
     } catch (error) {
       app.problem = saying(error);

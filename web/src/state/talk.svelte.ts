@@ -94,7 +94,7 @@ export class Talk {
   read(conversation: string): void {
     if (conversation !== this.id || this.#reading) return;
     this.#reading = true;
-    setTimeout(() => void this.changed(this.id), 50);
+    setTimeout(() => app.looking(this.changed(this.id)), 50);
   }
 
   async changed(conversation: string): Promise<void> {

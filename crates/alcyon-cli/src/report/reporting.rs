@@ -125,14 +125,16 @@ impl<W: Write> Report<W> {
             named: bool,
         }
         let admins: Vec<String> = made.admins.iter().map(called).collect();
+        // Of a person's report the operator is not told the group.
+        let title = made.title.as_deref().filter(|_| made.about.is_none() || !admins.is_empty());
         let operator = made.operator.as_ref().map(alcyon_client::ServerUrl::authority);
         if self.json {
-            let report = ReportLine::from_parts(made.about.as_ref(), made.title.as_deref(), made.reason, &made.words, &made.messages);
+            let report = ReportLine::from_parts(made.about.as_ref(), title, made.reason, &made.words, &made.messages);
             let named = made.named.is_some();
             return self.object(&Line { event: "report", sent, report, admins, operator, named });
         }
         let what = (made.reason, made.words.as_str());
-        let mut lines = report_lines(made.about.as_ref(), made.title.as_deref(), what, &made.messages, self.look, self.zone);
+        let mut lines = report_lines(made.about.as_ref(), title, what, &made.messages, self.look, self.zone);
         let say = |text: ReportingText<'_>| self.look.language.say_of_reporting(text);
         if !admins.is_empty() {
             lines.push(say(ReportingText::ToAdmins { names: &admins.join(", ") }));
