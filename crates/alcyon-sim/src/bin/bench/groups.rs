@@ -168,28 +168,15 @@ async fn in_time<R>(act: impl AsyncFn() -> Result<R, ClientError>) -> anyhow::Re
     bail!("the server said later {ROUNDS} times")
 }
 
-/// Until every server was reached and what it has was read.
-async fn until_heard(client: &BenchClient) -> anyhow::Result<()> {
+/// Until every server was reached, what it has was read, and nothing waits any more, invites and commits neither.
+async fn until_settled(client: &BenchClient) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
-        let Synced { events: _, unreachable, queued: _, next_try_in_ms } = client.sync().await?;
-        if unreachable == 0 {
-            return Ok(());
+        match client.sync().await? {
+            Synced { events: _, unreachable: 0, queued: 0, next_try_in_ms: None } => return Ok(()),
+            Synced { next_try_in_ms, .. } => tokio::time::sleep(Duration::from_millis(next_try_in_ms.unwrap_or(1_000))).await,
         }
-        tokio::time::sleep(Duration::from_millis(next_try_in_ms.unwrap_or(1_000))).await;
     }
-    bail!("the server was out of reach {ROUNDS} times")
-}
-
-/// Until nothing waits any more.
-async fn until_sent(client: &BenchClient) -> anyhow::Result<()> {
-    for _ in 0..ROUNDS {
-        let Synced { events: _, unreachable: _, queued, next_try_in_ms } = client.sync().await?;
-        if queued == 0 {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(next_try_in_ms.unwrap_or(1_000))).await;
-    }
-    bail!("invites could not be sent")
+    bail!("the server was not done with us after {ROUNDS} tries")
 }
 
 /// Makes a group of so many accounts, and measures.
@@ -233,14 +220,14 @@ pub async fn measure(setup: ServerSetup, disk: &Path, memory: &Path, accounts: u
         let handles: Vec<_> = batch.iter().map(|one| (one.handle.clone(), None)).collect();
         let inviting = async {
             in_time(async || founder.invite(group, &handles).await).await?;
-            until_sent(&founder).await
+            until_settled(&founder).await
         };
         let ((), cost) = stage.cost(inviting).await?;
         figures.make += cost;
         figures.invite.push(cost);
         for one in batch {
             let client = stage.open(one)?;
-            until_heard(&client).await?;
+            until_settled(&client).await?;
             let (_, cost) = stage.cost(in_time(async || client.accept(group).await)).await?;
             ensure!(client.group(group).is_ok(), "{} is not in", one.handle.to_text());
             figures.make += cost;
