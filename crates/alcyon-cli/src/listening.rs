@@ -83,7 +83,7 @@ impl Titles {
     fn of(&mut self, client: &Native, event: &Event) -> Result<String, Failure> {
         let conversation = match event {
             Event::Delivery(message) => message.conversation,
-            Event::Accepted { conversation } | Event::Left { conversation } => *conversation,
+            Event::Accepted { conversation } | Event::Left { conversation } | Event::History { conversation } => *conversation,
             Event::Alarm(alarm) => match alarm.conversation {
                 Some(conversation) => conversation,
                 None => return Ok(String::new()),

@@ -329,6 +329,7 @@ impl<W: Write> Report<W> {
             Event::Request(request) => self.request_lines(request),
             Event::Accepted { conversation } => self.change("accepted", &conversation.to_text(), Text::Accepted { who }),
             Event::Left { conversation } => self.change("left", &conversation.to_text(), Text::HasLeft { who }),
+            Event::History { conversation } => self.change("history", &conversation.to_text(), Text::HistoryCame { who }),
             Event::Gone { conversation, id } => self.gone(*conversation, *id),
             Event::Read { conversation, by, up_to } => self.read(*conversation, by, *up_to),
             Event::Typing { conversation, by, typing } => self.typing(*conversation, by, *typing),

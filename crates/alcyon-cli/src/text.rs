@@ -42,6 +42,7 @@ pub(crate) enum Text<'a> {
     Blocked { who: &'a str },
     Unblocked { who: &'a str },
     HasLeft { who: &'a str },
+    HistoryCame { who: &'a str },
     NothingNew,
     StillQueued { count: usize },
     StillWaiting { count: usize, seconds: u64 },

@@ -302,6 +302,12 @@ pub enum Event {
         /// Which conversation.
         conversation: ConversationId,
     },
+    /// Another device of the account has told messages from before this one came in: what is shown of the conversation is to be
+    /// read again.
+    History {
+        /// Which conversation.
+        conversation: ConversationId,
+    },
     /// A file on its way has got further.
     Transfer(TransferView),
     /// A message has gone by itself: nothing of it may be shown any more.

@@ -53,6 +53,8 @@ pub struct Peer {
     sent: RefCell<BTreeMap<MessageId, Promise>>,
     shown: RefCell<BTreeSet<MessageId>>,
     alarms: RefCell<Vec<AlarmKind>>,
+    /// Conversations whose history another device has told.
+    told_of: RefCell<BTreeSet<ConversationId>>,
     accepted: Cell<bool>,
     /// The account has other devices: messages that it has written itself may be news.
     siblings: Cell<bool>,
@@ -127,6 +129,7 @@ impl World {
             sent: RefCell::default(),
             shown: RefCell::default(),
             alarms: RefCell::default(),
+            told_of: RefCell::default(),
             accepted: Cell::new(false),
             siblings: Cell::new(false),
             restless: RefCell::default(),
@@ -295,6 +298,9 @@ impl Peer {
                 self.shown.borrow_mut().insert(changed.id);
             }
             Event::Alarm(alarm) => self.alarms.borrow_mut().push(alarm.kind),
+            Event::History { conversation } => {
+                self.told_of.borrow_mut().insert(conversation);
+            }
             _ => {}
         }
         Ok(())
@@ -318,6 +324,12 @@ impl Peer {
     #[must_use]
     pub fn alarms(&self) -> Vec<AlarmKind> {
         self.alarms.borrow().clone()
+    }
+
+    /// Whether it was said that the history of this conversation has come from another device.
+    #[must_use]
+    pub fn was_told_of(&self, conversation: ConversationId) -> bool {
+        self.told_of.borrow().contains(&conversation)
     }
 
     /// The whole history.

@@ -230,6 +230,8 @@ fn a_new_device_gets_the_whole_history() {
                 history.iter().map(|message| (message.id, message.position, message.text.clone(), message.own)).collect()
             };
             ensure!(order(&ours) == order(&theirs), "{:?}\n{:?}", order(&ours), order(&theirs));
+            // Who looks at it meanwhile hears that there is more.
+            ensure!(phone.was_told_of(conversation), "nobody said that the history came");
         }
         let list = phone.with(async |client| Ok(client.conversations()?)).await?;
         let unread: Vec<_> = list.iter().map(|one| (one.own_devices, one.unread)).collect();

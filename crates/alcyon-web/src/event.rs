@@ -71,6 +71,11 @@ pub enum Event {
         /// Which conversation.
         conversation: String,
     },
+    /// Messages from before this device came in are there now: what is shown of the conversation is to be read again.
+    History {
+        /// Which conversation.
+        conversation: String,
+    },
     /// A message has gone by itself: nothing of it may be shown any more.
     Gone {
         /// Which conversation.
@@ -410,6 +415,7 @@ impl From<alcyon_client::Event> for Event {
             Told::Request(request) => Self::Request(request.into()),
             Told::Accepted { conversation } => Self::Accepted { conversation: conversation.to_text() },
             Told::Left { conversation } => Self::Left { conversation: conversation.to_text() },
+            Told::History { conversation } => Self::History { conversation: conversation.to_text() },
             Told::Gone { conversation, id } => Self::Gone { conversation: conversation.to_text(), id: id.to_text() },
             Told::Read { conversation, by: _, up_to } => Self::Read { conversation: conversation.to_text(), up_to: up_to.as_number() },
             Told::Typing { conversation, by, typing } => Self::Typing {

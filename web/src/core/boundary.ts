@@ -1041,6 +1041,10 @@ conversation: string, } | { "event": "left",
 /**
  * Which conversation.
  */
+conversation: string, } | { "event": "history", 
+/**
+ * Which conversation.
+ */
 conversation: string, } | { "event": "gone", 
 /**
  * Which conversation.

@@ -329,6 +329,7 @@ class App {
         break;
       case "accepted":
       case "left":
+      case "history":
       case "alarm":
         if (event.conversation !== null) this.looking(this.talk?.changed(event.conversation));
         break;

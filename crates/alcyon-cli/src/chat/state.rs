@@ -385,6 +385,7 @@ impl Chat {
                 let complete = view.state == TransferState::Complete;
                 self.reload(complete.then_some(view.conversation))
             }
+            Event::History { conversation } => self.reload(Some(conversation)),
             Event::Gone { conversation, id } => {
                 self.gone(conversation, id);
                 Vec::new()

@@ -103,6 +103,7 @@ fn the_objects_of_the_contract() {
             Event::Request(request()),
             Event::Accepted { conversation: ConversationId::from(CONVERSATION) },
             Event::Left { conversation: ConversationId::from(CONVERSATION) },
+            Event::History { conversation: ConversationId::from(CONVERSATION) },
             Event::Delivery(message("own", true)),
             Event::Alarm(alarm),
             Event::Alarm(Alarm { conversation: None, kind: AlarmKind::Broken, sequence: 1 }),

@@ -25,6 +25,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::Blocked { who } => return format!("Blocked: {who}. Nothing more from there is shown."),
         Text::Unblocked { who } => return format!("No longer blocked: {who}."),
         Text::HasLeft { who } => return format!("* {who} has left the conversation"),
+        Text::HistoryCame { who } => return format!("* what was said before with {who} is here now"),
         Text::NothingNew => "Nothing new.",
         Text::StillWaiting { count, seconds } => {
             return format!("Waiting for the server, which has too much to do: next try in {seconds} s. Queued: {count}. Nothing is lost.");

@@ -30,6 +30,7 @@ pub(super) fn say(text: Text<'_>) -> String {
         Text::Blocked { who } => return format!("Bloqué : {who}. Plus rien n'en est montré."),
         Text::Unblocked { who } => return format!("Débloqué : {who}."),
         Text::HasLeft { who } => return format!("* {who} a quitté la conversation"),
+        Text::HistoryCame { who } => return format!("* ce qui s'est dit avant avec {who} est là"),
         Text::NothingNew => "Rien de nouveau.",
         Text::StillWaiting { count, seconds } => {
             return format!("Le serveur a trop à faire : prochain essai dans {seconds} s. En attente : {count}. Rien n'est perdu.");

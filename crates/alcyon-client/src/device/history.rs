@@ -118,14 +118,15 @@ fn shared(record: MessageRecord, unread: bool, countdown: Option<Countdown>) -> 
     }
 }
 
-/// A part has come. What is here already stays as it is.
-pub(crate) fn take(tx: &Tx<'_>, local: &Local, part: proto::HistoryPart) -> Result<(), ClientError> {
+/// A part has come. What is here already stays as it is. The conversation, if there is more of it now.
+pub(crate) fn take(tx: &Tx<'_>, local: &Local, part: proto::HistoryPart) -> Result<Option<ConversationId>, ClientError> {
     let proto::HistoryPart { device_key, conversation, messages, last: _ } = part;
     if DeviceId::parse(&device_key, "history.device_key")? != local.device.id() {
-        return Ok(());
+        return Ok(None);
     }
     let conversation = ConversationId::parse(&conversation, "history.conversation")?;
-    let Some(record) = tx.conversation(conversation)? else { return Ok(()) };
+    let Some(record) = tx.conversation(conversation)? else { return Ok(None) };
+    let mut more = None;
     for message in messages {
         let (read, timer_s, goes_ms) = (!message.unread, message.timer_s, message.goes_ms);
         let Some(mut message) = message_of(local, record.conversation, message)? else { continue };
@@ -133,6 +134,7 @@ pub(crate) fn take(tx: &Tx<'_>, local: &Local, part: proto::HistoryPart) -> Resu
             message.content = Some(files::kept(tx, message.conversation, message.message, content)?);
         }
         if tx.add_message(&message)? {
+            more = Some(conversation);
             if read {
                 tx.set_read_elsewhere(message.conversation, message.message)?;
             }
@@ -142,7 +144,7 @@ pub(crate) fn take(tx: &Tx<'_>, local: &Local, part: proto::HistoryPart) -> Resu
             settle(tx, message.conversation, message.target.unwrap_or(message.message))?;
         }
     }
-    Ok(())
+    Ok(more)
 }
 
 fn message_of(local: &Local, conversation: ConversationId, shared: proto::SharedMessage) -> Result<Option<MessageRecord>, ClientError> {

@@ -45,7 +45,10 @@ pub(crate) fn take(
         Body::AskSibling(proto::AskSibling { device_key: _, conversation }) => {
             share::asked(tx, local, share::conversation_of(&conversation)?, now_ms)
         }
-        Body::HistoryPart(part) => history::take(tx, local, part),
+        Body::HistoryPart(part) => {
+            step.events.extend(history::take(tx, local, part)?.map(|conversation| Event::History { conversation }));
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
