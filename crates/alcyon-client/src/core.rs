@@ -11,7 +11,7 @@ use alcyon_store::{AlarmRecord, OutboxItem, RequestRecord, Store, TermRecord, Tx
 use alcyon_wire::{AccountId, ConversationId, EntryId, Handle, LogId, MessageId};
 
 use crate::{
-    Alarm, AlarmKind, ClientError, Event, KnockRequest, RequestKind, hold::Holds, invite::InviteOffer, local::Local, poke::Poke,
+    Alarm, AlarmKind, ClientError, Event, KnockRequest, Person, RequestKind, hold::Holds, invite::InviteOffer, local::Local, poke::Poke,
     random::random, retry::Budget,
 };
 
@@ -143,6 +143,11 @@ pub(crate) fn handle_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Resul
         return Ok(Some(local.handle.clone()));
     }
     Ok(tx.contact(account)?.map(|contact| contact.handle))
+}
+
+/// An account with its handle, if that is known.
+pub(crate) fn person_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Result<Person, ClientError> {
+    Ok(Person { account, handle: handle_of(tx, local, account)? })
 }
 
 /// A stored request as it is shown.

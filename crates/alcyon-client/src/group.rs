@@ -14,11 +14,11 @@ use alcyon_wire::{
 use prost::Message;
 
 use crate::{
-    ActOutcome, Client, ClientError, Clock, DoorView, Event, GroupPermission, GroupView, MemberView, Person, Transport,
+    ActOutcome, Client, ClientError, Clock, DoorView, Event, GroupPermission, GroupView, MemberView, Transport,
     act::{self, Act},
     come_in::TreeBox,
     content::Content,
-    core::{handle_of, handshake_key, message_view},
+    core::{handshake_key, message_view, person_of},
     entry::{Step, Subject, load_group},
     line::{NewLine, Place, add_line},
     local::Local,
@@ -51,25 +51,28 @@ impl<T: Transport, C: Clock> Client<T, C> {
             let (term, group, state) = the_group(tx, conversation)?;
             // Their leaves go with the next commit; they themselves are gone.
             let left: Vec<_> = act::left_behind(tx, &term, group.members())?.iter().map(LeaveProof::account).collect();
-            let person = |account| Ok::<_, ClientError>(Person { account, handle: handle_of(tx, &local, account)? });
             let mut members = state
                 .accounts
                 .iter()
                 .filter(|(account, _)| !left.contains(account))
                 .map(|(account, known)| {
                     let devices = group.members().filter(|member| member.chain.account() == *account).count();
-                    let view =
-                        MemberView { person: person(*account)?, admin: known.role == Role::Admin, own: *account == local.account, devices };
+                    let view = MemberView {
+                        person: person_of(tx, &local, *account)?,
+                        admin: known.role == Role::Admin,
+                        own: *account == local.account,
+                        devices,
+                    };
                     Ok((known.since, view))
                 })
                 .collect::<Result<Vec<_>, ClientError>>()?;
             members.sort_by_key(|(since, _)| *since);
             let doors = state.doors.values().map(|door| {
                 let (whom, approval) = match door.door.lets_in {
-                    LetsIn::Account { account, role: _ } => (Some(person(account)?), false),
+                    LetsIn::Account { account, role: _ } => (Some(person_of(tx, &local, account)?), false),
                     LetsIn::Link { approval } => (None, approval),
                 };
-                Ok(DoorView { whom, by: person(door.opened_by)?, approval })
+                Ok(DoorView { whom, by: person_of(tx, &local, door.opened_by)?, approval })
             });
             let all = [
                 (GroupPermission::Invite, state.settings.who_invites),

@@ -4,7 +4,7 @@ use alcyon_store::{DeliveryState, MessageKind, MessageRecord, Tx};
 use alcyon_wire::{AccountId, ConversationId, EntryId, MessageId};
 use prost::Message;
 
-use crate::{ClientError, GroupPermission, Line, Person, TermReason, core::handle_of, local::Local};
+use crate::{ClientError, GroupPermission, Line, TermReason, core::person_of, local::Local};
 
 /// A line as it is stored. Numbers never change their meaning.
 #[derive(Clone, PartialEq, Message)]
@@ -171,7 +171,7 @@ pub(crate) fn add_line(
 pub(crate) fn view(tx: &Tx<'_>, local: &Local, bytes: &[u8]) -> Result<Option<Line>, ClientError> {
     let Ok(LineRecord { what, whom, text, number, yes }) = LineRecord::decode(bytes) else { return Ok(None) };
     let person = match AccountId::parse(&whom, "line.whom") {
-        Ok(account) => Some(Person { account, handle: handle_of(tx, local, account)? }),
+        Ok(account) => Some(person_of(tx, local, account)?),
         Err(_) => None,
     };
     Ok(match (What::try_from(what).unwrap_or(What::Unspecified), person) {

@@ -9,8 +9,8 @@ use alcyon_wire::{ConversationId, DeviceId, LogId, SeatKey, proto};
 use prost::Message;
 
 use crate::{
-    Client, ClientError, Clock, Event, Person, Transport,
-    core::{Core, handle_of},
+    Client, ClientError, Clock, Event, Transport,
+    core::{Core, person_of},
     entry::load_group,
     reading::{Tells, telling_place, tells},
 };
@@ -99,7 +99,7 @@ impl Core {
             if tx.contact(account)?.is_some_and(|contact| contact.blocked) {
                 return Ok(None);
             }
-            let by = Person { account, handle: handle_of(tx, &local, account)? };
+            let by = person_of(tx, &local, account)?;
             Ok(Some(Event::Typing { conversation: term.conversation, by, typing }))
         })
     }

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use proto::content::Body;
 
 use crate::{
-    Client, ClientError, Clock, Event, Person, Position, Transport, content::Content, core::handle_of, entry::Subject, group::the_group,
+    Client, ClientError, Clock, Event, Position, Transport, content::Content, core::person_of, entry::Subject, group::the_group,
     local::Local, outbox::say, random::random, send::conversation_now, vanish::read_elsewhere,
 };
 
@@ -234,7 +234,7 @@ pub(crate) fn take(
     if tx.put_receipt(term.conversation, &receipt)?.is_none() || !tells(tx, Some(term.conversation), Tells::Read)? {
         return Ok(None);
     }
-    let by = Person { account: sender, handle: handle_of(tx, local, sender)? };
+    let by = person_of(tx, local, sender)?;
     Ok(Some(Event::Read { conversation: term.conversation, by, up_to: Position { term: read_term, sequence } }))
 }
 

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Client, ClientError, Clock, Person, Transport,
     contacts::remember_manifest,
-    core::handle_of,
+    core::person_of,
     directory::{self, JsonAbout, JsonMessage, JsonReport},
     inbox::put_new,
     invite::knock,
@@ -194,7 +194,6 @@ fn check_size(field: &'static str, size: usize, limit: usize) -> Result<(), Clie
 
 fn make(tx: &Tx<'_>, local: &Local, draft: &ReportDraft) -> Result<Report, ClientError> {
     let ReportDraft { conversation, whom, reason, words, messages, to_admins, to_operator, named } = draft;
-    let person = |account| Ok::<_, ClientError>(Person { account, handle: handle_of(tx, local, account)? });
     let unknown = |field, what: String| ClientError::Unknown { field, what };
     let (about, title, all_admins) = match (tx.conversation(*conversation)?, tx.request(*conversation)?) {
         (Some(record), _) if record.kind == ConversationKind::Group => {
@@ -218,7 +217,7 @@ fn make(tx: &Tx<'_>, local: &Local, draft: &ReportDraft) -> Result<Report, Clien
     for account in all_admins.into_iter().filter(|account| *account != local.account && Some(*account) != about).take(ADMINS) {
         // Without a manifest there is no inbox to knock at.
         if *to_admins && tx.contact(account)?.is_some() {
-            admins.push(person(account)?);
+            admins.push(person_of(tx, local, account)?);
         }
     }
     let mut shown = Vec::new();
@@ -229,7 +228,7 @@ fn make(tx: &Tx<'_>, local: &Local, draft: &ReportDraft) -> Result<Report, Clien
     Ok(Report {
         id: random(),
         conversation: *conversation,
-        about: about.map(person).transpose()?,
+        about: about.map(|account| person_of(tx, local, account)).transpose()?,
         title: title.map(|title| cut(&title, limits::REPORT_NAME)),
         reason: *reason,
         words: words.clone(),
@@ -242,18 +241,23 @@ fn make(tx: &Tx<'_>, local: &Local, draft: &ReportDraft) -> Result<Report, Clien
 
 /// A message of the conversation, or the first words of a request.
 fn reported(tx: &Tx<'_>, local: &Local, conversation: ConversationId, id: MessageId) -> Result<ReportedView, ClientError> {
-    let person = |account| Ok::<_, ClientError>(Person { account, handle: handle_of(tx, local, account)? });
     if id.as_bytes() == conversation.as_bytes()
         && let Some(request) = tx.request(conversation)?
     {
         let RequestRecord { account, introduction, sent_at_ms, .. } = request;
-        return Ok(ReportedView { id, by: person(account)?, sent_at_ms, text: cut(&introduction, limits::REPORT_TEXT), found: true });
+        return Ok(ReportedView {
+            id,
+            by: person_of(tx, local, account)?,
+            sent_at_ms,
+            text: cut(&introduction, limits::REPORT_TEXT),
+            found: true,
+        });
     }
     let record = tx.message(conversation, id)?.filter(|record| record.line.is_none() && record.kind.stands_alone());
     let record = record.ok_or_else(|| ClientError::Unknown { field: "message", what: id.to_text() })?;
     let (sender, sent_at_ms) = (record.sender, record.sent_at_ms);
     let text = cut(&Whole::load(tx, record)?.words(), limits::REPORT_TEXT);
-    Ok(ReportedView { id, by: person(sender)?, sent_at_ms, text, found: true })
+    Ok(ReportedView { id, by: person_of(tx, local, sender)?, sent_at_ms, text, found: true })
 }
 
 /// At most so many bytes, cut between characters.
@@ -413,7 +417,6 @@ pub(crate) fn receive(
 /// A received report as it is shown: which of the messages are in the conversation this device says, not the reporter.
 pub(crate) fn view(tx: &Tx<'_>, local: &Local, record: &RequestRecord) -> Result<ReportView, ClientError> {
     let Received { id: _, conversation, account, reason, words, messages } = Received::decode(&record.offer)?;
-    let person = |account| Ok::<_, ClientError>(Person { account, handle: handle_of(tx, local, account)? });
     let messages = messages.into_iter().map(|ReceivedMessage { id, sender, sent_at_ms, text }| {
         let found = match tx.message(conversation, id)?.filter(|known| known.sender == sender && known.line.is_none()) {
             Some(known) => {
@@ -423,12 +426,12 @@ pub(crate) fn view(tx: &Tx<'_>, local: &Local, record: &RequestRecord) -> Result
             }
             None => false,
         };
-        Ok(ReportedView { id, by: person(sender)?, sent_at_ms, text, found })
+        Ok(ReportedView { id, by: person_of(tx, local, sender)?, sent_at_ms, text, found })
     });
     Ok(ReportView {
         conversation,
         title: tx.conversation(conversation)?.map(|record| record.title).unwrap_or_default(),
-        about: account.map(person).transpose()?,
+        about: account.map(|account| person_of(tx, local, account)).transpose()?,
         reason,
         words,
         messages: messages.collect::<Result<_, ClientError>>()?,

@@ -13,7 +13,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, oneshot},
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 
 use crate::{
@@ -484,13 +484,8 @@ const MEMORY_IF_UNKNOWN: u64 = 1 << 30;
 const SWEEP: Duration = Duration::from_secs(60);
 
 async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = lifecycle.reached(Phase::Draining) => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = every(SWEEP);
+    while comes(&mut ticks, &lifecycle).await {
         if logs.sweep().await.is_err() {
             event!(WARN, "the store could not be swept; it is tried again in a minute");
         }
@@ -498,13 +493,8 @@ async fn sweep(logs: Logs<AnyStore>, lifecycle: Arc<Lifecycle>) {
 }
 
 async fn sweep_reports(reports: Arc<Reports<AnyStore>>, directory: Directory<AnyStore>, lifecycle: Arc<Lifecycle>) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = lifecycle.reached(Phase::Draining) => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = every(SWEEP);
+    while comes(&mut ticks, &lifecycle).await {
         if reports.sweep(&directory).await.is_err() {
             event!(WARN, "old reports could not be removed; it is tried again in a minute");
         }
@@ -515,16 +505,26 @@ async fn sweep_reports(reports: Arc<Reports<AnyStore>>, directory: Directory<Any
 const KEEP_LINE: Duration = Duration::from_secs(1);
 
 async fn keep_line(sign_ups: Arc<SignUps<AnyStore>>, lifecycle: Arc<Lifecycle>) {
-    let mut ticks = tokio::time::interval(KEEP_LINE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = lifecycle.reached(Phase::Draining) => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = every(KEEP_LINE);
+    while comes(&mut ticks, &lifecycle).await {
         if sign_ups.keep().await.is_err() {
             event!(WARN, "the line of newcomers could not be kept; it is tried again in a second");
         }
+    }
+}
+
+/// Begins at once; what comes late moves what follows.
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Waits for the next time. Whether there is one: not once the server ends.
+async fn comes(ticks: &mut Interval, lifecycle: &Lifecycle) -> bool {
+    tokio::select! {
+        () = lifecycle.reached(Phase::Draining) => false,
+        _ = ticks.tick() => true,
     }
 }
 
@@ -543,13 +543,8 @@ const SWEEP_BLOBS: Duration = Duration::from_secs(60 * 60);
 const COUNT_BLOBS: Duration = Duration::from_secs(10);
 
 async fn sweep_blobs(blobs: Arc<Blobs>, lifecycle: Arc<Lifecycle>) {
-    let mut ticks = tokio::time::interval(SWEEP_BLOBS);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = lifecycle.reached(Phase::Draining) => return,
-            _ = ticks.tick() => {}
-        }
+    let mut ticks = every(SWEEP_BLOBS);
+    while comes(&mut ticks, &lifecycle).await {
         if blobs.sweep().await.is_err() {
             if blobs.is_counted() {
                 event!(WARN, "the blobs could not be swept; it is tried again in an hour");
@@ -561,11 +556,8 @@ async fn sweep_blobs(blobs: Arc<Blobs>, lifecycle: Arc<Lifecycle>) {
 }
 
 async fn upkeep(metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) {
-    let mut ticks = tokio::time::interval(Metrics::UPKEEP);
-    loop {
-        tokio::select! {
-            () = lifecycle.reached(Phase::Draining) => return,
-            _ = ticks.tick() => metrics.upkeep(),
-        }
+    let mut ticks = every(Metrics::UPKEEP);
+    while comes(&mut ticks, &lifecycle).await {
+        metrics.upkeep();
     }
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use alcyon_client::{ClientError, ConversationId, KnockRequest, MessageId, Report, ReportDraft, ReportReason, ReportView, RequestKind};
+use alcyon_client::{
+    ClientError, ConversationId, KnockRequest, MessageId, Report, ReportDraft, ReportReason, ReportView, RequestKind, ServerUrl,
+};
 use alcyon_sim::world::{Peer, World, settle, simulate};
 use anyhow::{Context, bail, ensure};
 
@@ -20,6 +22,14 @@ async fn admit(by: &Peer, group: ConversationId, others: &[&Peer]) -> anyhow::Re
         pause().await;
     }
     Ok(())
+}
+
+/// A group with its admin, who is the first, and two others.
+async fn harbour(world: &World, sea: &ServerUrl) -> anyhow::Result<(ConversationId, [Peer; 3])> {
+    let [ann, ben, mal] = [world.person("ann", sea).await?, world.person("ben", sea).await?, world.person("mal", sea).await?];
+    let group = ann.with(async |client| Ok(client.create_group("Harbour").await?)).await?;
+    admit(&ann, group, &[&ben, &mal]).await?;
+    Ok((group, [ann, ben, mal]))
 }
 
 async fn requests(peer: &Peer) -> anyhow::Result<Vec<KnockRequest>> {
@@ -118,9 +128,7 @@ fn a_report_with_made_up_words_is_told_apart_and_one_by_a_stranger_or_to_no_admi
     simulate(async {
         let world = World::new(1)?;
         let sea = world.server("sea.example").await?;
-        let [ann, ben, mal] = [world.person("ann", &sea).await?, world.person("ben", &sea).await?, world.person("mal", &sea).await?];
-        let group = ann.with(async |client| Ok(client.create_group("Harbour").await?)).await?;
-        admit(&ann, group, &[&ben, &mal]).await?;
+        let (group, [ann, ben, mal]) = harbour(&world, &sea).await?;
         ben.send(group, "good morning", None).await?;
         settle(&[&ann, &ben, &mal]).await?;
         let kind = id_of(&mal, group, "good morning").await?;
@@ -153,9 +161,7 @@ fn who_reports_and_leaves_is_heard() {
     simulate(async {
         let world = World::new(1)?;
         let sea = world.server("sea.example").await?;
-        let [ann, ben, mal] = [world.person("ann", &sea).await?, world.person("ben", &sea).await?, world.person("mal", &sea).await?];
-        let group = ann.with(async |client| Ok(client.create_group("Harbour").await?)).await?;
-        admit(&ann, group, &[&ben, &mal]).await?;
+        let (group, [ann, ben, mal]) = harbour(&world, &sea).await?;
         mal.send(group, "rude words", None).await?;
         settle(&[&ann, &ben, &mal]).await?;
         let report = make(&ben, &draft(group, vec![id_of(&ben, group, "rude words").await?])).await?;

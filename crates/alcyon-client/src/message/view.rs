@@ -11,10 +11,10 @@ use super::{
     text::called,
 };
 use crate::{
-    ChangeKind, ChangedView, ClientError, ContentView, Delivery, EarlierText, Event, GoesView, Line, MentionView, Message, Person,
-    PollOptionView, PollView, Position, QuoteView, ReactionView, TextFormat,
+    ChangeKind, ChangedView, ClientError, ContentView, Delivery, EarlierText, Event, GoesView, Line, MentionView, Message, PollOptionView,
+    PollView, Position, QuoteView, ReactionView, TextFormat,
     content::{Content, Meaning},
-    core::handle_of,
+    core::{handle_of, person_of},
     extras::{LinkPreview, card_of, point_of},
     local::Local,
     reading::read_by,
@@ -191,11 +191,10 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
 }
 
 fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView, ClientError> {
-    let person = |account: AccountId| Ok::<_, ClientError>(Person { account, handle: handle_of(tx, local, account)? });
-    let people = |accounts: &[AccountId]| accounts.iter().map(|account| person(*account)).collect::<Result<Vec<_>, _>>();
+    let people = |accounts: &[AccountId]| accounts.iter().map(|account| person_of(tx, local, *account)).collect::<Result<Vec<_>, _>>();
     let Outcome { deleted, for_good: _, edits, reactions, votes, ended, pinned } = &whole.outcome;
     if let Some(by) = deleted {
-        return Ok(ContentView { deleted: Some(person(*by)?), ..ContentView::default() });
+        return Ok(ContentView { deleted: Some(person_of(tx, local, *by)?), ..ContentView::default() });
     }
     let read_by = match whole.record.position {
         Some(position) if whole.record.own && whole.record.line.is_none() => read_by(tx, whole.record.conversation, position)?,
@@ -206,7 +205,7 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
     let mentions = text.as_ref().map(called).unwrap_or_default();
     let mentions = mentions.into_iter().map(|called| {
         let own = called.account == local.account;
-        Ok::<_, ClientError>(MentionView { person: person(called.account)?, own, start: called.start, end: called.end })
+        Ok::<_, ClientError>(MentionView { person: person_of(tx, local, called.account)?, own, start: called.start, end: called.end })
     });
     let poll = match whole.content.as_ref().map(|content| &content.body) {
         Some(Some(Body::Poll(proto::Poll { question: _, options, several }))) => {
@@ -248,7 +247,7 @@ fn content_view(tx: &Tx<'_>, local: &Local, whole: &Whole) -> Result<ContentView
         reactions: reactions.collect::<Result<_, _>>()?,
         pinned: pinned.is_some() && pinned_in(tx, whole.record.conversation)?.contains(&whole.record.message),
         newer: whole.record.kind == MessageKind::Newer,
-        read_by: read_by.into_iter().map(person).collect::<Result<_, _>>()?,
+        read_by: read_by.into_iter().map(|account| person_of(tx, local, account)).collect::<Result<_, _>>()?,
         goes: countdown.map(|Countdown { timer_s, goes_ms }| GoesView { timer_s, at_ms: goes_ms }),
     })
 }
@@ -257,7 +256,7 @@ fn quote(tx: &Tx<'_>, local: &Local, conversation: ConversationId, id: MessageId
     let Some(record) = tx.message(conversation, id)?.filter(|record| record.kind.stands_alone()) else {
         return Ok(QuoteView { id, sender: None, own: false, words: String::new(), deleted: false });
     };
-    let sender = Person { account: record.sender, handle: handle_of(tx, local, record.sender)? };
+    let sender = person_of(tx, local, record.sender)?;
     let own = record.own;
     let whole = Whole::load(tx, record)?;
     let words = whole.words();
@@ -306,7 +305,7 @@ pub(crate) fn changed(tx: &Tx<'_>, local: &Local, record: &MessageRecord) -> Res
         message: message_view(tx, local, target)?,
         id: record.message,
         what,
-        by: Person { account: record.sender, handle: handle_of(tx, local, record.sender)? },
+        by: person_of(tx, local, record.sender)?,
         own: record.own,
         failed: record.delivery == DeliveryState::Failed,
     }))))

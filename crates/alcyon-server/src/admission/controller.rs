@@ -83,7 +83,7 @@ pub(crate) struct Verdicts {
     pub(crate) shares: [Share; Class::ALL.len()],
     /// Weight a second that may come in.
     pub(crate) budget: f64,
-    /// Appends are refused while more weight than this was let in and is not done.
+    /// Appends are refused while more weight of them than this was let in and is not done.
     pub(crate) waiting: f64,
     /// The part of new connections that may come in.
     pub(crate) connections: f64,

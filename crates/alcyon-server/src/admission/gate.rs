@@ -92,7 +92,7 @@ struct Counters {
     connections_left: AtomicU32,
     admitted: AtomicU64,
     served: AtomicU64,
-    /// The weight of what was let in and is not done.
+    /// The weight of the appends that were let in and are not done.
     waiting: AtomicU64,
     /// With so much of it, appends are refused.
     waiting_most: AtomicU64,
@@ -133,7 +133,7 @@ impl Pressure {
 #[must_use = "it says when the work is done"]
 pub struct Permit {
     gate: Arc<Gate>,
-    weight: u32,
+    class: Class,
     wasted: bool,
 }
 
@@ -147,9 +147,12 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let Counters { served, waiting, .. } = &self.gate.counters;
-        waiting.fetch_sub(u64::from(self.weight), Ordering::Relaxed);
+        let weight = u64::from(self.class.weight());
+        if self.class == Class::Append {
+            waiting.fetch_sub(weight, Ordering::Relaxed);
+        }
         if !self.wasted {
-            served.fetch_add(u64::from(self.weight), Ordering::Relaxed);
+            served.fetch_add(weight, Ordering::Relaxed);
         }
     }
 }
@@ -217,10 +220,14 @@ impl Gate {
         if class == Class::Live
             || within && (!counted || left[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok())
         {
-            admitted.fetch_add(u64::from(class.weight()), Ordering::Relaxed);
-            waiting.fetch_add(u64::from(class.weight()), Ordering::Relaxed);
+            let weight = u64::from(class.weight());
+            admitted.fetch_add(weight, Ordering::Relaxed);
+            // Not what waits for those who sent it: an upload holds its permit for as long as its sender likes.
+            if class == Class::Append {
+                waiting.fetch_add(weight, Ordering::Relaxed);
+            }
             self.metrics.admitted(class);
-            return Ok(Permit { gate: self.clone(), weight: class.weight(), wasted: false });
+            return Ok(Permit { gate: self.clone(), class, wasted: false });
         }
         self.metrics.not_admitted(class);
         Err(self.refusal())
@@ -488,6 +495,19 @@ mod tests {
         drop(waiting.split_off(412));
         assert_eq!(ask(5_000).len(), 100);
         assert!(gate.admit(Class::Live, Cohort::numbered(0)).is_ok(), "who reads makes room");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_long_over_an_upload_keeps_nobody_from_writing() {
+        let gate = gate(100_000.0);
+        let ask = |class, count: usize| (0..count).filter_map(|_| gate.admit(class, Cohort::numbered(0)).ok()).collect::<Vec<_>>();
+        let uploads = ask(Class::Blob, 200);
+        assert_eq!(uploads.len(), 200);
+        let too_many = ask(Class::Append, 20_000);
+        gate.close_window(WINDOW, Duration::ZERO);
+        assert!(gate.pressure().ratio > 1.0);
+        drop(too_many);
+        assert_eq!(ask(Class::Append, 1).len(), 1, "nothing waits but uploads, and those wait for those who send them");
     }
 
     #[test]

@@ -225,11 +225,7 @@ impl<S: Store> Engine<S> {
         last_resort: Bytes,
         one_time: Vec<Bytes>,
     ) -> Result<KeyPackageCount> {
-        let record = self.active(account)?;
-        let manifest = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
-        if !manifest.has_device(device) {
-            return Err(DirectoryError::UnknownDevice);
-        }
+        self.active_device(account, device)?;
         self.room_on_disk()?;
         let mut count = self.keys(Table::KeyPackages, &key_packages_prefix(account, device, KeyPackageKind::OneTime))?.len();
         let mut new = Vec::new();
@@ -281,11 +277,7 @@ impl<S: Store> Engine<S> {
 
     /// A batch of stamps for an account, while it has any left. It is durable before they are handed out.
     fn take_stamps(&mut self, account: AccountId, device: DeviceId, allowance: Allowance) -> Result<()> {
-        let record = self.active(account)?;
-        let manifest = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
-        if !manifest.has_device(device) {
-            return Err(DirectoryError::UnknownDevice);
-        }
+        self.active_device(account, device)?;
         self.room_on_disk()?;
         let key = account_key(account);
         let record = match self.row(Table::Allowances, &key)? {
@@ -329,6 +321,13 @@ impl<S: Store> Engine<S> {
     fn active(&self, account: AccountId) -> Result<AccountRecord> {
         let record = self.account(account)?.ok_or(DirectoryError::UnknownAccount)?;
         if record.suspended_ms == 0 { Ok(record) } else { Err(DirectoryError::Suspended) }
+    }
+
+    /// The account may change something, and the device is one of its own.
+    fn active_device(&self, account: AccountId, device: DeviceId) -> Result<()> {
+        let record = self.active(account)?;
+        let manifest = Manifest::decode(&record.manifest).map_err(|_| read_failed(&corrupt_account()))?;
+        if manifest.has_device(device) { Ok(()) } else { Err(DirectoryError::UnknownDevice) }
     }
 
     fn account(&self, account: AccountId) -> Result<Option<AccountRecord>> {

@@ -69,10 +69,8 @@ impl<S: Store> Reports<S> {
     /// Opens the box.
     pub fn open(logs: Logs<S>, settings: ReportSettings, clock: Arc<dyn ServerClock>) -> Result<Self, StoreError> {
         let mut state = State::default();
-        for row in logs.store().range(Table::Reports, &[], &RowKey::after_prefix(&[0xFF]))? {
-            let (key, value) = row?;
-            let record: ReportRecord = decode(Table::Reports, value)?;
-            let id = ReportId::of_key(&key).ok_or(StoreError::Corrupt { table: Table::Reports.kind() })?;
+        for report in stored(&logs)? {
+            let (id, record) = report?;
             state.kept.insert(id, record.received_ms);
         }
         Ok(Self { logs, settings, clock, state: Mutex::new(state) })
@@ -118,10 +116,8 @@ impl<S: Store> Reports<S> {
     pub fn list(&self) -> Result<Vec<(ReportId, ReportRecord)>, StoreError> {
         let now_ms = self.clock.now_ms();
         let mut reports = Vec::new();
-        for row in self.logs.store().range(Table::Reports, &[], &RowKey::after_prefix(&[0xFF]))? {
-            let (key, value) = row?;
-            let record: ReportRecord = decode(Table::Reports, value)?;
-            let id = ReportId::of_key(&key).ok_or(StoreError::Corrupt { table: Table::Reports.kind() })?;
+        for report in stored(&self.logs)? {
+            let (id, record) = report?;
             if !self.is_over(record.received_ms, now_ms) {
                 reports.push((id, record));
             }
@@ -166,4 +162,13 @@ impl<S: Store> Reports<S> {
         // Ids and counts: there is nothing that a panic could leave half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// All that are kept, by their ids.
+fn stored<S: Store>(logs: &Logs<S>) -> Result<impl Iterator<Item = Result<(ReportId, ReportRecord), StoreError>>, StoreError> {
+    Ok(logs.store().range(Table::Reports, &[], &RowKey::after_prefix(&[0xFF]))?.map(|row| {
+        let (key, value) = row?;
+        let id = ReportId::of_key(&key).ok_or(StoreError::Corrupt { table: Table::Reports.kind() })?;
+        Ok((id, decode(Table::Reports, value)?))
+    }))
 }

@@ -6,14 +6,11 @@ use anyhow::{Result, ensure};
 
 use crate::{
     arrivals::Phase,
-    crowd::{Crowd, Log, Shape},
+    crowd::{CONNECTIONS, Crowd, Log, Shape},
     outcome::Outcome,
     samples::{Class, Samples},
     server::Field,
 };
-
-/// So many write: what a connection brings and takes goes in few system calls then, or the generator could not offer ten times.
-const CONNECTIONS: usize = 64;
 
 pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::new(

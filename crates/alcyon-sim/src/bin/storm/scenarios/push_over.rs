@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     arrivals::Phase,
-    crowd::{Crowd, Log, Shape},
+    crowd::{CONNECTIONS, Crowd, Log, Shape},
     outcome::Outcome,
     samples::{Class, Samples},
     server::Field,
@@ -24,7 +24,6 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     );
     let mut server = field.start("push-over", &[])?;
     let log = Log::new();
-    let connections = 64;
     let mut seen = Vec::new();
     let mut peak = None;
     for cold in [false, true] {
@@ -33,7 +32,7 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
         }
         let watch = server.watch(&log);
         let from = if cold { 20_000 } else { 0 };
-        let shape = Shape { connections, conversations: connections * 4, listening: false, from, seed: field.seed };
+        let shape = Shape { connections: CONNECTIONS, conversations: CONNECTIONS * 4, listening: false, from, seed: field.seed };
         let mut crowd = Crowd::gather(server.address, shape, &log).await?;
         let peak = match peak {
             Some(peak) => peak,
