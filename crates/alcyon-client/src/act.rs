@@ -1,9 +1,11 @@
 //! Acts in a group: each is a commit that is made when it can go, on the state that is there then.
 
-use alcyon_mls::{GroupChange, GroupCommit, GroupState, LeaveProof, LetsIn, Member, Payload, Permission, PreparedCommit, Role, Seen, Who};
+use alcyon_mls::{
+    Applied, GroupChange, GroupCommit, GroupState, LeaveProof, LetsIn, Member, Payload, Permission, PreparedCommit, Seen, Transition,
+};
 use alcyon_store::{NewOutboxItem, OutboxItem, OutboxKind, TermRecord, Tx};
 use alcyon_wire::{
-    AccountId, Door, DropHash, EntryId, LogId, Seat, SeatChanges, SeatKey, payload_hash,
+    AccountId, Door, DropHash, EntryId, LogId, Seat, SeatChanges, SeatId, SeatKey, payload_hash,
     proto::{self, client_frame::Body},
 };
 use bytes::Bytes;
@@ -96,7 +98,15 @@ pub(crate) fn make(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxI
         let over = state.expired_doors(item_time(tx, term)?.saturating_sub(SURELY_OVER_MS));
         changes.extend(over.map(GroupChange::CloseDoor));
     }
-    let mut header = SeatChanges { seats_added: rights(&state, term, &changes, group.members()), ..SeatChanges::default() };
+    let own = term.seat.seat_id(term.log);
+    let transition = Transition {
+        author: local.account,
+        delta: &changes,
+        door: None,
+        removed: remove_accounts.clone(),
+        left: leaves.iter().map(LeaveProof::account).collect(),
+    };
+    let mut header = SeatChanges { seats_added: rights(&state, own, &transition, group.members()), ..SeatChanges::default() };
     for change in &changes {
         if let GroupChange::OpenDoor(door) = change {
             let keys = invites
@@ -110,7 +120,7 @@ pub(crate) fn make(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxI
     }
     let seen = Seen { sequence: term.cursor, running_hash: term.running_hash };
     let commit = GroupCommit { changes, remove_accounts, leaves, own_update: false };
-    let prepared = group.prepare_change(tx, &local.mls()?, term.seat.seat_id(term.log), seen, commit)?;
+    let prepared = group.prepare_change(tx, &local.mls()?, own, seen, commit)?;
     header.seats_dropped = prepared.seats_dropped.clone();
     header.doors_dropped = prepared.doors_dropped.clone();
     frame(tx, term, item, &prepared, &header).map(Made::Frame)
@@ -175,33 +185,21 @@ pub(crate) fn left_behind<'a>(
     Ok(proofs.filter(|proof| proof.seats().any(|seat| seats.contains(&seat))).collect())
 }
 
-/// The rights at the log that follow from roles and permissions. Seats that nobody has named keep what they have.
-fn rights<'a>(state: &GroupState, term: &TermRecord, changes: &[GroupChange], members: impl Iterator<Item = &'a Member>) -> Vec<Seat> {
-    let mut next = state.clone();
-    let mut all = false;
-    let mut named = Vec::new();
-    for change in changes {
-        match change {
-            GroupChange::SetRole { account, role } => {
-                named.push(*account);
-                if let Some(known) = next.accounts.get_mut(account) {
-                    known.role = *role;
-                }
-            }
-            GroupChange::SetPermission { permission: Permission::Invite, who } => {
-                all = true;
-                next.settings.who_invites = *who;
-            }
-            _ => {}
-        }
-    }
-    let own = term.seat.seat_id(term.log);
+/// The rights at the log that follow from roles and permissions, also from those that nobody has named: where no admin is left,
+/// the oldest becomes one. Seats of whom nothing changes keep what they have. Only an admin may name any.
+fn rights<'a>(state: &GroupState, own: SeatId, transition: &Transition<'_>, members: impl Iterator<Item = &'a Member>) -> Vec<Seat> {
+    let Some(Applied { state: next, automatic: _ }) = state.apply(transition).filter(|_| state.is_admin(transition.author)) else {
+        return Vec::new();
+    };
+    // What a seat has may be less than what it should: then is the time to mend that.
+    let all = transition.delta.iter().any(|change| matches!(change, GroupChange::SetPermission { permission: Permission::Invite, .. }));
+    let rights = |state: &GroupState, account| state.accounts.get(&account).map(|known| state.rights_at_log(known.role));
     members
-        .filter(|member| all || named.contains(&member.chain.account()))
         .filter_map(|member| {
-            let id = member.seat.filter(|seat| *seat != own)?;
-            let keep = next.accounts.get(&member.chain.account()).is_some_and(|account| account.role == Role::Admin);
-            let invite = keep || next.settings.who_invites == Who::Members;
+            let account = member.chain.account();
+            let (before, after) = (rights(state, account), rights(&next, account)?);
+            let id = member.seat.filter(|seat| *seat != own && (all || before != Some(after)))?;
+            let (keep, invite) = after;
             Some(Seat { id, drop_hash: DropHash::from([0; 32]), keep, invite })
         })
         .collect()

@@ -1,10 +1,7 @@
 //! Groups: made, looked at, changed and left.
 
-use std::collections::BTreeSet;
-
 use alcyon_mls::{
-    CommitSummary, Created, Group, GroupChange, GroupHandshake, GroupRules, GroupState, LeaveProof, LetsIn, MlsError, Payload, Permission,
-    Role, Settings, Who,
+    CommitSummary, Created, Group, GroupChange, GroupRules, GroupState, LeaveProof, LetsIn, MlsError, Permission, Role, Settings, Who,
 };
 use alcyon_store::{ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
@@ -144,30 +141,6 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Removes a member with all its devices. Nothing that is accepted after it can be read by them.
     pub async fn remove(&self, conversation: ConversationId, who: &str) -> Result<ActOutcome, ClientError> {
         self.act(conversation, |tx, state| Ok(Act::remove(member(tx, state, who)?))).await
-    }
-
-    /// Leaves a group: the place at the log is given up at once, the leaf goes with somebody's next commit.
-    pub async fn leave(&self, conversation: ConversationId) -> Result<ActOutcome, ClientError> {
-        let local = self.core.local()?;
-        // Who is the last admin names the oldest member first: at the log, too, somebody has to be able to act.
-        let heir = self.core.store.transaction(|tx| {
-            let (_, _, state) = the_group(tx, conversation)?;
-            let others = || state.accounts.iter().filter(|(account, _)| **account != local.account);
-            let alone = !others().any(|(_, known)| known.role == Role::Admin);
-            Ok::<_, ClientError>(if alone {
-                others().min_by_key(|(account, known)| (known.since, **account)).map(|(account, _)| *account)
-            } else {
-                None
-            })
-        })?;
-        if let Some(account) = heir {
-            self.act(conversation, |_, _| Ok(Act::changes(&[GroupChange::SetRole { account, role: Role::Admin }]))).await?;
-        }
-        let number = self.core.store.transaction(|tx| {
-            let (term, _, _) = the_group(tx, conversation)?;
-            add(tx, OutboxKind::Leave, &term, random(), None, None)
-        })?;
-        self.settle(number, None).await
     }
 
     /// Ends a group for all. It can be read on, and nobody writes any more.
@@ -377,26 +350,6 @@ pub(crate) fn make_tree(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &Ou
         }
     }
     Ok(first)
-}
-
-/// Makes the frame that gives the seat up, with a signed word by which anybody may take the leaf out. Who was removed meanwhile
-/// took the handshake key along: under an old one nobody could read the word, so the log is told how far this device has read.
-/// All devices of the account leave with this one.
-pub(crate) fn make_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, item: &OutboxItem) -> Result<Vec<u8>, ClientError> {
-    let group = load_group(tx, term)?;
-    let members = group.iter().flat_map(Group::members).filter(|member| member.chain.account() == local.account);
-    let mut seats: BTreeSet<_> = members.filter_map(|member| member.seat).collect();
-    seats.insert(term.seat.seat_id(term.log));
-    let proof = LeaveProof::sign(&local.mls()?, term.log, seats.iter().copied());
-    let payload = Payload::Handshake(handshake_key(term)?.seal_group_handshake(&GroupHandshake::Leave(Box::new(proof)))?).encode();
-    Ok(encode(Body::Leave(proto::Leave {
-        seat: Some(SeatKey { log: term.log, secret: term.seat.clone() }.to_field()),
-        entry_id: item.entry_id.to_field(),
-        payload: payload.into(),
-        seats_dropped: seats.iter().map(|seat| seat.to_field()).collect(),
-        drop_secrets: if seats.len() > 1 { vec![local.drop_secret(term.log).to_field()] } else { Vec::new() },
-        commit_count: Some(term.commit_count),
-    })))
 }
 
 /// What follows from a valid commit of a group besides the group itself: lines, title, links, the tree, names for who came.

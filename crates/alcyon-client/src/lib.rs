@@ -38,6 +38,7 @@ mod hold;
 mod inbox;
 mod invite;
 mod join_link;
+mod leave;
 mod line;
 mod link;
 mod local;

@@ -304,6 +304,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
                     drop_secrets: vec![seat.drop_secret.to_field()],
                     // What is declined was never read.
                     commit_count: None,
+                    keeper_stays: false,
                 }));
                 tx.add_outbox(&NewOutboxItem {
                     kind: OutboxKind::Leave,

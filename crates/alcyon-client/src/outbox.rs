@@ -66,7 +66,7 @@ impl Core {
                         None
                     }
                 },
-                OutboxKind::Leave => Some(crate::group::make_leave(tx, &local, &term, &item)?),
+                OutboxKind::Leave => crate::leave::make(tx, &local, &term, &item)?,
                 OutboxKind::PutTree => crate::group::make_tree(tx, &local, &term, &item)?,
                 OutboxKind::Append | OutboxKind::Close => encrypt(tx, &local, &term, &item)?,
                 OutboxKind::Commit | OutboxKind::TakeSeat => update_commit(tx, &local, &mut term, &item)?,
@@ -223,6 +223,12 @@ impl Core {
                     tx.remove_outbox(number)?;
                     if let (Some(conversation), OutboxKind::Append) = (item.conversation, item.kind) {
                         tx.set_delivery(conversation, item.entry_id.into(), DeliveryState::Sent, None)?;
+                    }
+                }
+                (_, RefusalCode::NoKeeper) if item.kind == OutboxKind::Leave => {
+                    answered.head = Some(refusal.head);
+                    if let Some(term) = &term {
+                        crate::leave::again(tx, term, &item)?;
                     }
                 }
                 // The conversation goes on in its next term: where that is known, there; until then it waits.

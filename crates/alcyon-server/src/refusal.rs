@@ -65,6 +65,15 @@ impl Refusal {
         Self { commit_count, head, ..Self::never(RefusalCode::Stale, "the log has other commits by now: read on, then send anew") }
     }
 
+    /// Others would stay and none of them may keep.
+    #[must_use]
+    pub fn no_keeper(head: u64) -> Self {
+        Self {
+            head,
+            ..Self::never(RefusalCode::NoKeeper, "who would stay could change nothing: give another seat the right to keep first")
+        }
+    }
+
     /// The sequence is past the end of the log.
     #[must_use]
     pub fn beyond_head(head: u64) -> Self {

@@ -387,6 +387,73 @@ fn a_leave_that_a_removal_overtakes_is_understood() {
     .unwrap();
 }
 
+/// Two admins and a member, all of them in.
+async fn two_admins(world: &World) -> anyhow::Result<(ConversationId, [Peer; 3])> {
+    let sea = world.server("sea.example").await?;
+    let [ann, ben, eve] = [world.person("ann", &sea).await?, world.person("ben", &sea).await?, world.person("eve", &sea).await?];
+    let group = create(&ann, "Harbour").await?;
+    admit(&ann, group, &[&ben, &eve]).await?;
+    ann.with(async |client| Ok(client.set_role(group, &ben.handle.to_text(), true).await?)).await?;
+    settle(&[&ann, &ben, &eve]).await?;
+    Ok((group, [ann, ben, eve]))
+}
+
+/// Eve is alone, and the group is hers: she acts in it, at the log as well.
+async fn is_hers(eve: &Peer, group: ConversationId) -> anyhow::Result<()> {
+    let view = eve.with(async |client| Ok(client.group(group)?)).await?;
+    ensure!(view.members.len() == 1 && view.members[0].admin, "eve is there, as an admin: {:?}", view.members);
+    eve.with(async |client| Ok(client.set_permission(group, GroupPermission::Invite, false).await?)).await?;
+    eve.open_link(group, false).await.map(drop)
+}
+
+/// Somebody removes the other admin and leaves, both while there is no connection.
+#[test]
+fn who_leaves_after_removing_the_other_admin_leaves_one() {
+    simulate(async {
+        let world = World::new(1)?;
+        let (group, [ann, ben, eve]) = two_admins(&world).await?;
+        ann.faults.at(ann.faults.points(), Fault::Outage(Duration::from_secs(3600)));
+        weathered(ann.with(async |client| Ok(client.remove(group, &ben.handle.to_text()).await?)).await)?;
+        weathered(ann.with(async |client| Ok(client.leave(group).await?)).await)?;
+        ann.faults.set_rates(FaultRates::NONE);
+        for _ in 0..3 {
+            pause().await;
+            settle(&[&ann, &ben, &eve]).await?;
+        }
+        ensure!(refused(ann.send(group, "gone", None).await)? == "left", "ann has left");
+        is_hers(&eve, group).await
+    })
+    .unwrap();
+}
+
+/// The second of two admins who leave at once does not know that there is no other admin any more; the log does.
+#[test]
+fn of_two_admins_who_leave_at_once_the_second_names_another() {
+    for step in 0..8 {
+        let together = async {
+            let world = World::new(1)?;
+            let (group, [ann, ben, eve]) = two_admins(&world).await?;
+            ben.faults.at(ben.faults.points() + step, Fault::Delay(Duration::from_secs(5)));
+            let other = async {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                ann.with(async |client| Ok(client.leave(group).await?)).await
+            };
+            let (one, other) = futures::join!(ben.with(async |client| Ok(client.leave(group).await?)), other);
+            weathered(one)?;
+            weathered(other)?;
+            for _ in 0..3 {
+                pause().await;
+                settle(&[&ann, &ben, &eve]).await?;
+            }
+            for gone in [&ann, &ben] {
+                ensure!(refused(gone.send(group, "gone", None).await)? == "left", "both have left");
+            }
+            is_hers(&eve, group).await
+        };
+        simulate(async { together.await.with_context(|| format!("delayed at step {step}")) }).unwrap();
+    }
+}
+
 /// Two come in at once: whichever step of the one the other comes before, both are in the same group afterwards.
 #[test]
 fn two_who_come_in_at_once_are_in_one_group() {

@@ -118,6 +118,7 @@ pub enum Request {
         seats_dropped: Vec<SeatId>,
         drop_secrets: Vec<DropSecret>,
         commit_count: Option<u64>,
+        keeper_stays: bool,
     },
     Publish {
         seat: SeatKey,
@@ -228,7 +229,7 @@ impl Request {
                 payload: bytes_at_most(payload, limits::ENTRY, "close.payload")?,
                 commit_count,
             },
-            Body::Leave(proto::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count }) => Self::Leave {
+            Body::Leave(proto::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count, keeper_stays }) => Self::Leave {
                 seat: SeatKey::parse(seat, "leave.seat")?,
                 entry_id: EntryId::parse(&entry_id, "leave.entry_id")?,
                 payload: bytes_at_most(payload, limits::ENTRY, "leave.payload")?,
@@ -238,6 +239,7 @@ impl Request {
                     .collect::<Result<_, _>>()?,
                 drop_secrets: parse_drop_secrets(drop_secrets, "leave.drop_secrets")?,
                 commit_count,
+                keeper_stays,
             },
             Body::Publish(proto::Publish { seat, payload }) => Self::Publish {
                 seat: SeatKey::parse(seat, "publish.seat")?,

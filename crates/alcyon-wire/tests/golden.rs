@@ -134,6 +134,7 @@ fn client_frames() -> Vec<Vector> {
         seats_dropped: vec![bytes(0x15, 32)],
         drop_secrets: vec![bytes(0x24, 32)],
         commit_count: None,
+        keeper_stays: false,
     };
     let publish = proto::Publish { seat: Some(seat_key()), payload: bytes(0x18, 3) };
     let subscription = proto::Subscription { seat: Some(seat_key()), after: 300 };
@@ -173,7 +174,7 @@ fn client_frames() -> Vec<Vector> {
         side("seat", by_seat.clone()),
         side("door", by_door),
         whole(close.clone()),
-        side("commit_count", proto::Leave { commit_count: Some(300), ..leave.clone() }),
+        side("commit_count", proto::Leave { commit_count: Some(300), keeper_stays: true, ..leave.clone() }),
         whole(publish.clone()),
         whole(subscription),
         whole(subscribe.clone()),

@@ -103,14 +103,15 @@ fn request() -> impl Strategy<Value = Request> {
             }
         ),
         entry().prop_map(|(seat, entry_id, payload, commit_count)| Request::Close { seat, entry_id, payload, commit_count }),
-        (seat_key(), id16(), payload(), vec(id32(), 0..4), drop_secrets(), any::<Option<u64>>()).prop_map(
-            |(seat, entry_id, payload, seats_dropped, drop_secrets, commit_count)| Request::Leave {
+        (seat_key(), id16(), payload(), vec(id32(), 0..4), drop_secrets(), any::<Option<u64>>(), any::<bool>()).prop_map(
+            |(seat, entry_id, payload, seats_dropped, drop_secrets, commit_count, keeper_stays)| Request::Leave {
                 seat,
                 entry_id,
                 payload,
                 seats_dropped,
                 drop_secrets,
-                commit_count
+                commit_count,
+                keeper_stays,
             }
         ),
         (seat_key(), payload()).prop_map(|(seat, payload)| Request::Publish { seat, payload }),
@@ -172,13 +173,14 @@ fn to_frame(id: u64, request: &Request) -> Vec<u8> {
         Request::Close { seat, entry_id, payload, commit_count } => {
             Body::Close(proto::Close { seat: key(&seat), entry_id: entry_id.to_field(), payload, commit_count })
         }
-        Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count } => Body::Leave(proto::Leave {
+        Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count, keeper_stays } => Body::Leave(proto::Leave {
             seat: key(&seat),
             entry_id: entry_id.to_field(),
             payload,
             seats_dropped: seats_dropped.iter().map(|seat| seat.to_field()).collect(),
             drop_secrets: secrets(&drop_secrets),
             commit_count,
+            keeper_stays,
         }),
         Request::Publish { seat, payload } => Body::Publish(proto::Publish { seat: key(&seat), payload }),
         Request::Subscribe { logs } => Body::Subscribe(proto::Subscribe {

@@ -197,6 +197,7 @@ impl<T: Transport, C: Clock> Room<'_, T, C> {
             seats_dropped: vec![seat],
             drop_secrets: Vec::new(),
             commit_count: None,
+            keeper_stays: false,
         };
         self.ask(client_frame::Body::Leave(leave)).await.map(drop)
     }

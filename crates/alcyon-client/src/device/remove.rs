@@ -66,6 +66,7 @@ fn drop_inbox_seat(tx: &Tx<'_>, local: &Local, seat: SeatId) -> Result<(), Clien
         seats_dropped: vec![seat.to_field()],
         drop_secrets: vec![local.inbox_drop.to_field()],
         commit_count: None,
+        keeper_stays: false,
     }));
     tx.add_outbox(&NewOutboxItem {
         kind: OutboxKind::SetPasses,

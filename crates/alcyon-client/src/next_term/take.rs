@@ -174,6 +174,7 @@ fn give_seat_up(tx: &Tx<'_>, term: &TermRecord) -> Result<(), ClientError> {
         seats_dropped: vec![term.seat.seat_id(term.log).to_field()],
         drop_secrets: Vec::new(),
         commit_count: None,
+        keeper_stays: false,
     }));
     tx.add_outbox(&NewOutboxItem {
         kind: OutboxKind::Leave,

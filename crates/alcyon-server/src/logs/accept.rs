@@ -107,8 +107,20 @@ impl<S: Store> Engine<S> {
         self.check_entry(at, &request)?;
         let door = request.door();
         self.may_pay(&request.paid)?;
-        let EntryRequest { log: _, by, kind, entry_id, payload, payload_hash, commit_count: _, changes, shown: _, group_info, paid } =
-            request;
+        let EntryRequest {
+            log: _,
+            by,
+            kind,
+            entry_id,
+            payload,
+            payload_hash,
+            commit_count: _,
+            changes,
+            shown: _,
+            group_info,
+            keeper_stays: _,
+            paid,
+        } = request;
         self.pay(paid);
         let lane = match by {
             By::Pass(_) => Some(KnockLane::Pass),
@@ -126,8 +138,20 @@ impl<S: Store> Engine<S> {
     }
 
     fn check_entry(&mut self, at: usize, request: &EntryRequest) -> Result<(), Refusal> {
-        let EntryRequest { log: _, by, kind, entry_id: _, payload, payload_hash: _, commit_count, changes, shown, group_info, paid: _ } =
-            request;
+        let EntryRequest {
+            log: _,
+            by,
+            kind,
+            entry_id: _,
+            payload,
+            payload_hash: _,
+            commit_count,
+            changes,
+            shown,
+            group_info,
+            keeper_stays,
+            paid: _,
+        } = request;
         let settings = &self.shared.settings;
         let state = &self.staged[at].state;
         let bytes = payload.len() + group_info.len();
@@ -143,6 +167,9 @@ impl<S: Store> Engine<S> {
                     EntryKind::Commit => rules::check_seat_commit(state, settings, seat, changes, shown)?,
                     EntryKind::Leave => {
                         rules::check_leave(state, seat, &changes.seats_dropped, shown)?;
+                        if *keeper_stays {
+                            rules::keeper_stays(state, &changes.seats_dropped)?;
+                        }
                         if payload.len() <= FREE_LEAVE_BYTES {
                             return Ok(());
                         }

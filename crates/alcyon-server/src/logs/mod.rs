@@ -77,7 +77,7 @@ pub use clock::{AddressBand, ManualClock, ServerClock, SystemClock};
 pub use engine::Health;
 pub use follow::{Follower, News};
 pub(crate) use quota::Bucket;
-pub use requests::Answer;
+pub use requests::{Answer, LeaveOnly};
 pub use settings::{LogSettings, Rate, WriterMode};
 pub use tree::TreeReader;
 
@@ -234,6 +234,7 @@ impl<S: Store> Logs<S> {
             changes,
             shown,
             group_info,
+            keeper_stays: false,
             paid: Paid::Free,
         })
     }
@@ -251,11 +252,12 @@ impl<S: Store> Logs<S> {
             changes: SeatChanges::default(),
             shown: Vec::new(),
             group_info: Bytes::new(),
+            keeper_stays: false,
             paid: Paid::Free,
         })
     }
 
-    /// Drops seats without a commit: the own one, and those whose drop secret is shown. With a commit count only if it is the log's.
+    /// Drops seats without a commit: the own one, and those whose drop secret is shown.
     pub fn leave(
         &self,
         seat: &SeatKey,
@@ -263,8 +265,9 @@ impl<S: Store> Logs<S> {
         payload: Bytes,
         seats_dropped: Vec<SeatId>,
         drop_secrets: &[DropSecret],
-        commit_count: Option<u64>,
+        only: LeaveOnly,
     ) -> Answer<Receipt> {
+        let LeaveOnly { commit_count, keeper_stays } = only;
         self.ask_entry(EntryRequest {
             log: seat.log,
             by: By::Seat(seat.seat_id()),
@@ -276,6 +279,7 @@ impl<S: Store> Logs<S> {
             changes: SeatChanges { seats_dropped, ..SeatChanges::default() },
             shown: drop_secrets.iter().map(|secret| secret.hash(seat.log)).collect(),
             group_info: Bytes::new(),
+            keeper_stays,
             paid: Paid::Free,
         })
     }
@@ -298,6 +302,7 @@ impl<S: Store> Logs<S> {
             changes: SeatChanges::default(),
             shown: Vec::new(),
             group_info: Bytes::new(),
+            keeper_stays: false,
             paid,
         })
     }

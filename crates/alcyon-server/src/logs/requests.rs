@@ -93,8 +93,19 @@ pub(crate) struct EntryRequest {
     /// Hashes of the drop secrets that were shown.
     pub shown: Vec<DropHash>,
     pub group_info: Bytes,
+    /// Of leaves: refused if others stay and none of them may keep.
+    pub keeper_stays: bool,
     /// Of knocks.
     pub paid: Paid,
+}
+
+/// When a leave is to be taken; as a rule always.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LeaveOnly {
+    /// Only if the log has so many commits.
+    pub commit_count: Option<u64>,
+    /// Only if nobody stays, or somebody who may keep.
+    pub keeper_stays: bool,
 }
 
 /// By what right.

@@ -151,6 +151,12 @@ pub(crate) fn check_leave(state: &LogState, seat: &SeatState, seats_dropped: &[S
     check_drops(state, Some(seat.id), seats_dropped, shown)
 }
 
+/// Refuses to leave a log to seats of which none may keep: nobody could remove, let in or end anything there any more.
+pub(crate) fn keeper_stays(state: &LogState, seats_dropped: &[SeatId]) -> Result<(), Refusal> {
+    let mut stay = state.seats.live().filter(|seat| !seats_dropped.contains(&seat.id)).peekable();
+    if stay.peek().is_none() || stay.any(|seat| seat.keep) { Ok(()) } else { Err(Refusal::no_keeper(state.head.sequence)) }
+}
+
 /// The first seats of a log.
 pub(crate) fn check_first_seats(seats: &[Seat]) -> Result<(), Refusal> {
     if seats.is_empty() {

@@ -18,7 +18,7 @@ use crate::{
     admission::{Class, Cohort, ConnectionNumber},
     any_store::AnyStore,
     edge::websocket::CloseCode,
-    logs::{AddressBand, Follower, Logs, News, TreeChunk, TreeReader},
+    logs::{AddressBand, Follower, LeaveOnly, Logs, News, TreeChunk, TreeReader},
     observe::RequestKind,
     stamps::Paid,
 };
@@ -212,8 +212,9 @@ impl Work {
             Request::Close { seat, entry_id, payload, commit_count } => {
                 self.answers.add(request, Kind::Receipt(logs.close(&seat, entry_id, payload, commit_count)), permit, bytes);
             }
-            Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count } => {
-                let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets, commit_count);
+            Request::Leave { seat, entry_id, payload, seats_dropped, drop_secrets, commit_count, keeper_stays } => {
+                let only = LeaveOnly { commit_count, keeper_stays };
+                let answer = logs.leave(&seat, entry_id, payload, seats_dropped, &drop_secrets, only);
                 self.answers.add(request, Kind::Receipt(answer), permit, bytes);
             }
             Request::Knock { inbox, entry_id, payload, pass, payment } => {

@@ -149,5 +149,6 @@ fn status_of(code: RefusalCode) -> (StatusCode, &'static str) {
         RefusalCode::StampNeeded => (StatusCode::PAYMENT_REQUIRED, "stamp_needed"),
         RefusalCode::StampSpent => (StatusCode::CONFLICT, "stamp_spent"),
         RefusalCode::StampUnknown => (StatusCode::FORBIDDEN, "stamp_unknown"),
+        RefusalCode::NoKeeper => (StatusCode::CONFLICT, "no_keeper"),
     }
 }

@@ -55,7 +55,10 @@ async fn after_the_last_entry_there_is_none_but_reads_go_on() {
     server.logs.close(&ann, entry_id(2), payload(2), 0).await.unwrap();
     assert_eq!(code(server.append(&ann, 3, 0).await), RefusalCode::Closed);
     assert_eq!(code(server.commit(&ann, 3, 0, SeatChanges::default()).await), RefusalCode::Closed);
-    assert_eq!(code(server.logs.leave(&bob, entry_id(3), payload(3), vec![bob.seat_id()], &[], None).await), RefusalCode::Closed);
+    assert_eq!(
+        code(server.logs.leave(&bob, entry_id(3), payload(3), vec![bob.seat_id()], &[], LeaveOnly::default()).await),
+        RefusalCode::Closed
+    );
     assert_eq!(code(server.logs.publish(&bob, "typing".into())), RefusalCode::Closed);
     let server = server.restart();
     let read = server.read_all(&bob);
@@ -136,7 +139,7 @@ async fn a_full_log_and_a_used_up_share_refuse_and_drop_nothing() {
     let refusal = append(&bob, 5).await.unwrap_err();
     assert_eq!((refusal.code, refusal.verdict), (RefusalCode::Quota, alcyon_wire::Verdict::Later), "the log");
     assert_eq!(server.read_all(&ann).len(), 3);
-    server.logs.leave(&bob, entry_id(6), "bye".into(), vec![bob.seat_id()], &[], None).await.expect("who wants to go can");
+    server.logs.leave(&bob, entry_id(6), "bye".into(), vec![bob.seat_id()], &[], LeaveOnly::default()).await.expect("who wants to go can");
 }
 
 #[tokio::test]

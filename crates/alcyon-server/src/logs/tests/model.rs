@@ -293,7 +293,7 @@ impl Run {
             (EntryKind::Application, Right::Seat(n)) => logs.append(&key(log, n), id, bytes, count).await,
             (EntryKind::Close, Right::Seat(n)) => logs.close(&key(log, n), id, bytes, count).await,
             (EntryKind::Leave, Right::Seat(n)) => {
-                logs.leave(&key(log, n), id, bytes, changes_of(ask.change).seats_dropped, &shown, None).await
+                logs.leave(&key(log, n), id, bytes, changes_of(ask.change).seats_dropped, &shown, LeaveOnly::default()).await
             }
             (_, by) => {
                 let authority = match by {

@@ -149,7 +149,7 @@ async fn a_log_with_one_seat_goes_after_thirty_days_of_silence_and_an_inbox_stay
     let (ann, bob) = server.log_of_two().await;
     let person = Person::new("ann", 1);
     directory(&server.logs).sign_up(&person.name, person.manifest(1, &[]), person.device.id(), person.seats(1)).await.unwrap();
-    server.logs.leave(&bob, entry_id(1), "bye".into(), vec![bob.seat_id()], &[], None).await.unwrap();
+    server.logs.leave(&bob, entry_id(1), "bye".into(), vec![bob.seat_id()], &[], LeaveOnly::default()).await.unwrap();
     server.logs.create(log_id(8), vec![seat(log_id(8), 1, true, true), seat(log_id(8), 2, true, true)], band()).await.unwrap();
     server.clock.advance(29 * DAY_MS);
     server.append(&ann, 2, 0).await.unwrap();

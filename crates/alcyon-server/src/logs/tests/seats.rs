@@ -171,10 +171,17 @@ async fn everybody_may_drop_itself_and_those_whose_drop_secret_it_shows() {
     let both = dropping(vec![two.seat_id(), three.seat_id()]);
     assert_eq!(code(server.commit_by(&by(&two), 1, 0, both.clone(), &[drop_secret(4)]).await), RefusalCode::NoRight);
     server.commit_by(&by(&two), 1, 0, both, &[drop_secret(3)]).await.unwrap();
-    let stale = server.logs.leave(&four, entry_id(9), payload(9), vec![four.seat_id()], &[], Some(0)).await;
+    let stale = server
+        .logs
+        .leave(&four, entry_id(9), payload(9), vec![four.seat_id()], &[], LeaveOnly { commit_count: Some(0), ..LeaveOnly::default() })
+        .await;
     assert_eq!(code(stale), RefusalCode::Stale, "one that names a commit count is held to it");
-    let answer = server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[], None).await.unwrap();
-    assert_eq!(server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[], None).await.unwrap(), answer, "sent again");
+    let answer = server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[], LeaveOnly::default()).await.unwrap();
+    assert_eq!(
+        server.logs.leave(&four, entry_id(2), payload(2), vec![four.seat_id()], &[], LeaveOnly::default()).await.unwrap(),
+        answer,
+        "sent again"
+    );
     assert_eq!(code(server.append(&four, 3, 1).await), RefusalCode::SeatDropped);
     server.append(&key(log, 1), 4, 1).await.expect("a leave is no commit");
     let kinds: Vec<_> = server.read_all(&key(log, 1)).into_iter().map(|(facts, _)| facts.kind).collect();
@@ -185,14 +192,34 @@ async fn everybody_may_drop_itself_and_those_whose_drop_secret_it_shows() {
 async fn a_leave_drops_a_sibling_by_its_drop_secret_and_must_drop_somebody() {
     let server = Server::new();
     let (ann, bob) = server.log_of_two().await;
-    let leave =
-        async |n: u64, seats: Vec<SeatId>, shown: &[DropSecret]| server.logs.leave(&bob, entry_id(n), payload(n), seats, shown, None).await;
+    let leave = async |n: u64, seats: Vec<SeatId>, shown: &[DropSecret]| {
+        server.logs.leave(&bob, entry_id(n), payload(n), seats, shown, LeaveOnly::default()).await
+    };
     assert_eq!(code(leave(1, vec![], &[]).await), RefusalCode::Malformed);
     assert_eq!(code(leave(1, vec![key(ann.log, 9).seat_id()], &[]).await), RefusalCode::Malformed);
     assert_eq!(code(leave(1, vec![ann.seat_id()], &[]).await), RefusalCode::NoRight);
     leave(1, vec![ann.seat_id()], &[drop_secret(1)]).await.unwrap();
     assert_eq!(code(leave(2, vec![ann.seat_id()], &[drop_secret(1)]).await), RefusalCode::Malformed, "gone already");
     assert_eq!(code(server.append(&ann, 3, 0).await), RefusalCode::SeatDropped);
+}
+
+#[tokio::test]
+async fn a_leave_that_asks_for_it_leaves_nobody_without_a_keeper() {
+    let server = Server::new();
+    let log = log_id(7);
+    let seats = (1..=4).map(|n| seat(log, n, n < 3, false)).collect();
+    server.logs.create(log, seats, band()).await.unwrap();
+    let leave = async |n: u64, who: u8, keeper_stays| {
+        let key = key(log, who);
+        let only = LeaveOnly { keeper_stays, ..LeaveOnly::default() };
+        server.logs.leave(&key, entry_id(n), payload(n), vec![key.seat_id()], &[], only).await
+    };
+    let first = leave(1, 1, true).await.expect("the second may keep");
+    let refusal = leave(2, 2, true).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.head), (RefusalCode::NoKeeper, first.sequence), "and says how far to read");
+    leave(3, 3, true).await.expect("who may not keep is not missed");
+    leave(2, 2, false).await.expect("who does not ask goes as ever");
+    leave(4, 4, true).await.expect("who is the last leaves nobody behind");
 }
 
 #[tokio::test]
