@@ -9,6 +9,7 @@
 
 mod arrivals;
 mod crowd;
+mod newcomer;
 mod outcome;
 mod page;
 mod samples;

@@ -3,19 +3,31 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::Duration,
 };
 
-use alcyon_sim::light::LightLog;
-use alcyon_wire::proto::{self, client_frame};
-use anyhow::{Result, anyhow};
+use alcyon_sim::{
+    light::{LightLog, random_bytes},
+    sign_up::SignUp,
+};
+use alcyon_wire::{
+    ServerUrl,
+    proto::{self, client_frame},
+};
+use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
 
 use crate::{
     arrivals::Phase,
     crowd::{Crowd, Log, Shape},
+    newcomer::{Newcomer, ask, work},
     outcome::Outcome,
     samples::Class,
     server::Field,
@@ -29,9 +41,10 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::new(
         "hostile",
         "People write to each other while others open connections and send half a request, send garbage and frames that are too large, subscribe to \
-         a long log and never read, and open thousands of connections from one address.",
+         a long log and never read, open thousands of connections from one address, and sign up with tickets that are made up, made older, or another's.",
     );
-    let server = field.start("hostile", &[&format!("--limits-memory-mebibytes={CEILING}"), "--limits-connections-per-address=1000"])?;
+    let settings = [&format!("--limits-memory-mebibytes={CEILING}"), "--limits-connections-per-address=1000", "--sign-ups-per-second=1"];
+    let server = field.start("hostile", &settings)?;
     let log = Log::new();
     let watch = server.watch(&log);
     let connections = field.size(500, 50);
@@ -40,7 +53,8 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let (calm, storm) = field.size((15.0, 45.0), (4.0, 8.0));
     let per_second = field.size(500.0, 100.0);
     let begin = crowd.offer(&[Phase { per_second, seconds: calm }]).await;
-    let enemies = Enemies::come(server.address, field)?;
+    let forged = Arc::new(Forged::default());
+    let enemies = Enemies::come(server.address, server.process.url().clone(), forged.clone(), field)?;
     let stormed = crowd.offer(&[Phase { per_second, seconds: storm }]).await;
     enemies.go()?;
     crowd.go_home(Duration::from_secs(30)).await;
@@ -69,6 +83,8 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     #[allow(clippy::cast_precision_loss)] // sizes
     let most = seen.iter().map(|seen| seen.memory).max().unwrap_or(0) as f64 / 1048576.0;
     outcome.at_most("memory of the server", Some(most), f64::from(CEILING), "MiB");
+    let (tried, taken) = (forged.tried.load(Ordering::Relaxed), forged.taken.load(Ordering::Relaxed));
+    outcome.mark("sign-ups with a forged ticket or another's", "none is taken", format!("{taken} of {tried}"), tried > 0 && taken == 0);
     let silent = seen.iter().filter(|seen| seen.status_ms.is_none()).count();
     outcome.mark("the status page answers", "every time", format!("{silent} times not"), silent == 0);
     outcome.draw(&samples, &seen);
@@ -82,13 +98,14 @@ struct Enemies {
 }
 
 impl Enemies {
-    fn come(server: SocketAddr, field: &Field<'_>) -> io::Result<Self> {
+    fn come(server: SocketAddr, url: ServerUrl, forged: Arc<Forged>, field: &Field<'_>) -> io::Result<Self> {
         let (each, many) = (field.size(20, 3), field.size(4_000, 200));
         let (end, ended) = oneshot::channel();
         let thread = thread::Builder::new().name("enemies".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             tokio::task::LocalSet::new().block_on(&runtime, async {
                 let _all = enemies(server, each, many);
+                let _forger = tokio::task::spawn_local(for_ever(move || forge(server, url.clone(), forged.clone())));
                 let _told_or_gone = ended.await;
             });
             Ok(())
@@ -199,5 +216,45 @@ async fn slow_reader(server: SocketAddr, from: Ipv4Addr) -> Result<()> {
         open.push(wire);
     }
     tokio::time::sleep(Duration::from_secs(20)).await;
+    Ok(())
+}
+
+/// What came of tickets that are nobody's, or somebody else's.
+#[derive(Default)]
+struct Forged {
+    tried: AtomicU32,
+    taken: AtomicU32,
+}
+
+/// Stands in line for one account and signs up others with that ticket, with the same made an hour older, and with bytes of its own.
+async fn forge(server: SocketAddr, url: ServerUrl, forged: Arc<Forged>) -> Result<()> {
+    let from = source(30_000 * BAND);
+    let newcomer = || {
+        let name = format!("f{}", u64::from_be_bytes(random_bytes()));
+        anyhow::Ok(Newcomer { sign_up: SignUp::sign(&url, &name)?, from })
+    };
+    let held = newcomer()?.sign_up.account.to_text();
+    let mut answer = ask(server, from, &held, None).await?;
+    if answer["state"] == "work" {
+        let challenge = answer["challenge"].as_str().context("challenge")?.to_owned();
+        let nonce = work(&challenge, u32::try_from(answer["bits"].as_u64().context("bits")?)?).await?;
+        answer = ask(server, from, &held, Some((&challenge, nonce))).await?;
+    }
+    let mut tickets = vec![random_bytes::<81>().to_vec()];
+    if let Some(ticket) = answer["ticket"].as_str() {
+        let good = BASE64URL_NOPAD.decode(ticket.as_bytes())?;
+        let mut older = good.clone();
+        // A version, then when its owner came.
+        let arrival = u64::from_be_bytes(older.get(1..9).context("a short ticket")?.try_into()?);
+        older[1..9].copy_from_slice(&(arrival - 60 * 60 * 1000).to_be_bytes());
+        tickets.extend([good, older]);
+    }
+    for ticket in tickets {
+        let (status, _) = newcomer()?.sign_up(server, Some(&BASE64URL_NOPAD.encode(&ticket))).await?;
+        forged.tried.fetch_add(1, Ordering::Relaxed);
+        if status != 403 {
+            forged.taken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     rc::Rc,
     time::Duration,
 };
@@ -10,18 +10,16 @@ use std::{
 use alcyon_sim::{light::random_bytes, sign_up::SignUp};
 use alcyon_wire::{AccountId, ServerUrl};
 use anyhow::{Context, Result, bail};
-use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     arrivals::{Arrivals, Phase},
     crowd::{Crowd, Log, Shape, micros},
+    newcomer::{Newcomer, arrival_of, ask, exchange, work},
     outcome::Outcome,
     samples::{Class, Fate},
     server::Field,
-    wire::{BAND, source, tcp},
+    wire::{BAND, source},
 };
 
 /// 810 a second on average, and four times that in the worst minute: what came to one messenger when two others were dark.
@@ -300,85 +298,6 @@ async fn stand_in_line(server: SocketAddr, newcomer: Newcomer, log: &Log, line: 
                 }
             }
         }
-    }
-}
-
-/// A ticket says when its owner came: a version, then Unix milliseconds.
-fn arrival_of(ticket: &str) -> Option<u64> {
-    let bytes = BASE64URL_NOPAD.decode(ticket.as_bytes()).ok()?;
-    Some(u64::from_be_bytes(bytes.get(1..9)?.try_into().ok()?))
-}
-
-/// Looks for the number, in pieces, so that others have their turn.
-async fn work(challenge: &str, bits: u32) -> Result<u64> {
-    let challenge = BASE64URL_NOPAD.decode(challenge.as_bytes())?;
-    let mut nonce = 0;
-    loop {
-        let end = nonce + 2_000;
-        while nonce < end {
-            if zero_bits(&challenge, nonce) >= bits {
-                return Ok(nonce);
-            }
-            nonce += 1;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Zero bits at the beginning of SHA-256(`alcyon work v1` || challenge || nonce), as the protocol says.
-fn zero_bits(challenge: &[u8], nonce: u64) -> u32 {
-    let hash = Sha256::new().chain_update("alcyon work v1").chain_update(challenge).chain_update(nonce.to_be_bytes()).finalize();
-    let zeros = hash.iter().take_while(|byte| **byte == 0).count();
-    let rest = hash.get(zeros).map_or(0, |byte| byte.leading_zeros());
-    u32::try_from(zeros).unwrap_or(u32::MAX) * 8 + rest
-}
-
-async fn ask(server: SocketAddr, from: Ipv4Addr, account: &str, solved: Option<(&str, u64)>) -> Result<Value> {
-    let mut body = serde_json::json!({ "account": account });
-    if let Some((challenge, nonce)) = solved {
-        body["challenge"] = Value::from(challenge);
-        body["nonce"] = Value::from(BASE64URL_NOPAD.encode(&nonce.to_be_bytes()));
-    }
-    Ok(exchange(server, from, "POST", "/v1/sign-up/tickets", &[], body.to_string().as_bytes()).await?.1)
-}
-
-/// One request on a connection of its own: status and JSON.
-async fn exchange(
-    server: SocketAddr,
-    from: Ipv4Addr,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> Result<(u16, Value)> {
-    let mut stream = tcp(server, from).await?;
-    let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
-    if !body.is_empty() {
-        bytes += "content-type: application/json\r\n";
-    }
-    for (name, value) in headers {
-        bytes += &format!("{name}: {value}\r\n");
-    }
-    bytes += "\r\n";
-    stream.write_all(&[bytes.as_bytes(), body].concat()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let text = std::str::from_utf8(&answer)?;
-    let (head, body) = text.split_once("\r\n\r\n").context("a short answer")?;
-    Ok((head.split(' ').nth(1).context("no status")?.parse()?, serde_json::from_str(body).unwrap_or_default()))
-}
-
-/// A request as it goes over the wire, and where it comes from.
-struct Newcomer {
-    sign_up: SignUp,
-    from: Ipv4Addr,
-}
-
-impl Newcomer {
-    async fn sign_up(&self, server: SocketAddr, ticket: Option<&str>) -> Result<(u16, Value)> {
-        let mut headers = self.sign_up.headers();
-        headers.extend(ticket.map(|ticket| ("alcyon-ticket", ticket)));
-        exchange(server, self.from, "POST", SignUp::PATH, &headers, &self.sign_up.body).await
     }
 }
 
