@@ -217,14 +217,6 @@ impl Server {
             MetricsListen::Off => (false, None),
             MetricsListen::At(own) => (false, Some(own)),
         };
-        let board = Board::new(operator::Sources {
-            name: name.clone(),
-            metrics: metrics.clone(),
-            lifecycle: lifecycle.clone(),
-            logs: logs.clone(),
-            pulse,
-            clock: clock.clone(),
-        });
         let status = match config.status {
             StatusListen::Auto if address.ip().is_loopback() => None,
             StatusListen::Auto => Some(StatusListen::OWN_ADDRESS),
@@ -234,6 +226,16 @@ impl Server {
         let drain = Arc::new(Notify::new());
         let sign_ups = SignUps::open(logs.clone(), &config.sign_ups, &name, clock.clone(), gate.clone(), metrics.clone());
         let sign_ups = Arc::new(sign_ups.await.map_err(|error| sign_up_failed(error, &config.data))?);
+        let board = Board::new(operator::Sources {
+            name: name.clone(),
+            metrics: metrics.clone(),
+            lifecycle: lifecycle.clone(),
+            logs: logs.clone(),
+            pulse,
+            clock: clock.clone(),
+            gate: gate.clone(),
+            sign_ups: sign_ups.clone(),
+        });
         let reports = Reports::open(logs.clone(), config.reports.clone(), clock.clone());
         let reports = Arc::new(reports.map_err(|source| StartError::Store { path: config.data.clone(), source })?);
         let operator = Operator {

@@ -190,6 +190,36 @@ impl Stopwatch {
     }
 }
 
+/// What this machine's processors have done so far, in ticks of all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Processors {
+    all: u64,
+    stolen: u64,
+}
+
+impl Processors {
+    /// As of now.
+    pub fn now() -> anyhow::Result<Self> {
+        Self::parse(&fs::read_to_string("/proc/stat")?)
+    }
+
+    fn parse(stat: &str) -> anyhow::Result<Self> {
+        let line = stat.lines().next().context("/proc/stat is empty")?;
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).map(str::parse).collect::<Result<_, _>>()?;
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user already.
+        let [counted @ .., stolen] = ticks.get(..8).context("/proc/stat has fewer columns than Linux writes")? else { bail!("no columns") };
+        Ok(Self { all: counted.iter().sum::<u64>() + stolen, stolen: *stolen })
+    }
+
+    /// The share of all time since `before` that the machine's host has taken for others, 0 to 1.
+    #[must_use]
+    pub fn stolen_since(&self, before: &Self) -> f64 {
+        #[allow(clippy::cast_precision_loss)] // ticks
+        let share = self.stolen.saturating_sub(before.stolen) as f64 / (self.all.saturating_sub(before.all)).max(1) as f64;
+        share
+    }
+}
+
 /// Processor, cores and kernel.
 pub fn describe() -> anyhow::Result<String> {
     let cpu = fs::read_to_string("/proc/cpuinfo")?;
@@ -266,6 +296,15 @@ mod tests {
         assert_eq!(number_in_stat(stat, 1).unwrap(), 3);
         assert_eq!(number_in_stat(stat, 11).unwrap(), 13);
         assert!(number_in_stat(stat, 99).is_err());
+    }
+
+    #[test]
+    fn what_the_host_takes_is_a_share_of_all_time() {
+        let before = Processors::parse("cpu  10 0 10 70 5 0 5 0 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n").unwrap();
+        let now = Processors::parse("cpu  40 0 10 120 5 0 5 20 9 9\n").unwrap();
+        assert!((now.stolen_since(&before) - 0.2).abs() < 1e-9);
+        assert!(Processors::parse("cpu  1 2 3\n").is_err());
+        assert!((0.0..=1.0).contains(&Processors::now().unwrap().stolen_since(&Processors::now().unwrap())));
     }
 
     #[test]

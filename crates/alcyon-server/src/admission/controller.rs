@@ -36,7 +36,7 @@ const WORST: f64 = 0.7;
 /// groups, the one that is carried out and the one that gathers: when the store hangs, windows are too slow to see it.
 const WAITING: Duration = Duration::from_millis(5);
 /// And to no less than this weight, or nothing would gather.
-const WAITING_LEAST: f64 = 512.0;
+const WAITING_LEAST: f64 = 384.0;
 /// Weight a second that is always let in: a server that takes nothing would not learn that it could, and one whose machine is busy with
 /// something else gains nothing by refusing the little that is asked of it.
 const LEAST: f64 = 1_000.0;

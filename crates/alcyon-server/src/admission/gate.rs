@@ -63,7 +63,7 @@ pub struct Gate {
     metrics: Arc<Metrics>,
     counters: Counters,
     /// Nanoseconds, the least of this window, by [`Waiting`].
-    waits: [AtomicU64; 3],
+    waits: [AtomicU64; Waiting::ALL.len()],
     /// Nanoseconds that a group of the store takes, of late.
     group: AtomicU64,
     /// What stands now.
@@ -96,13 +96,15 @@ struct Counters {
     waiting: AtomicU64,
     /// With so much of it, appends are refused.
     waiting_most: AtomicU64,
+    /// More is asked than can be done.
+    pressed: AtomicBool,
 }
 
 /// How much is asked of the server, for those who adapt to it or show it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pressure {
     /// How long work stands, by [`Waiting::ALL`].
-    pub queueing: [Duration; 3],
+    pub queueing: [Duration; Waiting::ALL.len()],
     /// Work stands for too long.
     pub overloaded: bool,
     /// What is asked against what can be done; above 1 somebody is refused.
@@ -178,11 +180,12 @@ impl Gate {
                 served: AtomicU64::new(0),
                 waiting: AtomicU64::new(0),
                 waiting_most: AtomicU64::new(u64::MAX),
+                pressed: AtomicBool::new(false),
             },
             waits: array::from_fn(|_| AtomicU64::new(NONE)),
             group: AtomicU64::new(0),
             shown: Mutex::new(Pressure {
-                queueing: [Duration::ZERO; 3],
+                queueing: [Duration::ZERO; Waiting::ALL.len()],
                 overloaded: false,
                 ratio: 0.0,
                 budget: verdicts.budget,
@@ -196,7 +199,7 @@ impl Gate {
             random: AtomicU64::new(u64::from_ne_bytes(seed)),
             arrived: AtomicU64::new(0),
         };
-        gate.apply(&verdicts, [Duration::ZERO; 3], WINDOW);
+        gate.apply(&verdicts, [Duration::ZERO; Waiting::ALL.len()], WINDOW);
         Arc::new(gate)
     }
 
@@ -231,6 +234,17 @@ impl Gate {
         }
         self.metrics.not_admitted(class);
         Err(self.refusal())
+    }
+
+    /// As if more were asked.
+    #[cfg(test)]
+    pub(crate) fn press(&self) {
+        self.counters.pressed.store(true, Ordering::Relaxed);
+    }
+
+    /// More is asked than can be done: somebody is refused.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.counters.pressed.load(Ordering::Relaxed)
     }
 
     /// A connection has arrived.
@@ -286,6 +300,12 @@ impl Gate {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many times what can be done is asked, over the last half second or so; above 1 somebody is refused. 0 while nothing is
+    /// asked.
+    pub fn asked(&self) -> f64 {
+        if self.parked.load(Ordering::Relaxed) { 0.0 } else { f64::from_bits(self.ratio.load(Ordering::Relaxed)) }
+    }
+
     /// So long has work stood at this place.
     pub(crate) fn waited(&self, place: Waiting, wait: Duration) {
         let nanos = u64::try_from(wait.as_nanos()).unwrap_or(NONE - 1);
@@ -339,7 +359,7 @@ impl Gate {
     /// Whether anything was asked in it.
     fn close_window(&self, length: Duration, executor: Duration) -> bool {
         self.waited(Waiting::Executor, executor);
-        let waits: [Duration; 3] = array::from_fn(|place| match self.waits[place].swap(NONE, Ordering::Relaxed) {
+        let waits: [Duration; Waiting::ALL.len()] = array::from_fn(|place| match self.waits[place].swap(NONE, Ordering::Relaxed) {
             NONE => Duration::ZERO,
             nanos => Duration::from_nanos(nanos),
         });
@@ -365,7 +385,7 @@ impl Gate {
         asked
     }
 
-    fn apply(&self, verdicts: &Verdicts, queueing: [Duration; 3], length: Duration) {
+    fn apply(&self, verdicts: &Verdicts, queueing: [Duration; Waiting::ALL.len()], length: Duration) {
         let Verdicts { shares, budget, waiting, connections, overloaded, ratio } = verdicts;
         let mut levels = [1.0; Class::ALL.len()];
         for class in Class::ALL {
@@ -379,6 +399,7 @@ impl Gate {
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive; without end where there is none
         self.counters.waiting_most.store(*waiting as u64, Ordering::Relaxed);
+        self.counters.pressed.store(*ratio > 1.0, Ordering::Relaxed);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most the threshold of all
         let threshold = (connections * f64::from(Share::ALL.threshold)).round() as u16;
         self.counters.connections.store(threshold, Ordering::Relaxed);
@@ -491,8 +512,8 @@ mod tests {
         assert_eq!(ask(1).len(), 0);
         drop(at_once);
         let mut waiting = ask(5_000);
-        assert_eq!(waiting.len(), 512, "cohort 0 is always let in, but no more than may wait");
-        drop(waiting.split_off(412));
+        assert_eq!(waiting.len(), 384, "cohort 0 is always let in, but no more than may wait");
+        drop(waiting.split_off(284));
         assert_eq!(ask(5_000).len(), 100);
         assert!(gate.admit(Class::Live, Cohort::numbered(0)).is_ok(), "who reads makes room");
     }

@@ -14,10 +14,12 @@ use tokio::time::MissedTickBehavior;
 
 use super::samples::Sample;
 use crate::{
+    admission::Gate,
     any_store::{AnyStore, StorePulse},
     edge::lifecycle::{Lifecycle, Phase},
     logs::{Health, Logs, ServerClock},
     observe::Metrics,
+    sign_up::{Queue, SignUps},
 };
 
 /// Everything the status page says. Nothing in it is about anybody.
@@ -39,6 +41,12 @@ pub struct Status {
     pub write_stuck_ms: Option<u64>,
     /// How late the part that serves clients is with what it does every quarter of a second.
     pub serving_late_ms: u64,
+    /// How many times what it can do is asked of it; above 1 somebody is told to come back later.
+    pub asked: f64,
+    /// Newcomers in line.
+    pub newcomers_waiting: u64,
+    /// How long the last of them waits, as far as can be known.
+    pub newcomers_wait_seconds: Option<u64>,
     /// Connections of all kinds.
     pub connections: u32,
     /// How many there may be.
@@ -82,6 +90,8 @@ pub enum State {
     Well,
     /// Everything works, late.
     Slow,
+    /// More is asked than it can do: messages go on, newcomers and files wait.
+    Busy,
     /// Nothing new is taken; what was taken can be read.
     NotTaking,
     /// It was told to stop.
@@ -120,6 +130,8 @@ pub(crate) struct Sources {
     pub(crate) logs: Logs<AnyStore>,
     pub(crate) pulse: Arc<StorePulse>,
     pub(crate) clock: Arc<dyn ServerClock>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) sign_ups: Arc<SignUps<AnyStore>>,
 }
 
 /// Keeps what the page is made of.
@@ -164,7 +176,7 @@ impl Board {
 
     /// As it is now.
     pub(super) fn status(&self) -> Status {
-        let Sources { name, metrics, lifecycle, logs, pulse, clock } = &self.sources;
+        let Sources { name, metrics, lifecycle, logs, pulse, clock, gate, sign_ups } = &self.sources;
         let now = Sample::parse(&metrics.render());
         let stuck = pulse.writing_for().filter(|time| *time >= STUCK);
         let store = match logs.health() {
@@ -176,15 +188,20 @@ impl Board {
         let since_beat = self.started.elapsed().saturating_sub(Duration::from_millis(self.beat.load(Ordering::Acquire)));
         let late = since_beat.saturating_sub(BEAT);
         let (connections, connections_most) = lifecycle.connections();
+        let asked = gate.asked();
+        let Queue { waiting, coming: _, wait_seconds, per_second: _ } = sign_ups.queue();
         Status {
             server: name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             time_ms: clock.now_ms(),
             up_seconds: self.started.elapsed().as_secs(),
-            state: state(lifecycle.phase(), store, late),
+            state: state(lifecycle.phase(), store, late, asked),
             store,
             write_stuck_ms: stuck.map(millis),
             serving_late_ms: millis(late),
+            asked,
+            newcomers_waiting: waiting,
+            newcomers_wait_seconds: wait_seconds,
             connections,
             connections_most,
             sessions: whole(now.get("alcyon_sessions")),
@@ -227,11 +244,12 @@ impl Board {
 /// What stands for writes beyond the last bucket, as JSON has no infinity.
 const WRITE_MOST: Duration = Duration::from_secs(60);
 
-fn state(phase: Phase, store: StoreState, late: Duration) -> State {
+fn state(phase: Phase, store: StoreState, late: Duration, asked: f64) -> State {
     match (phase, store) {
         (Phase::Draining | Phase::Ended, _) => State::Stopping,
         (Phase::Running, StoreState::DiskFull | StoreState::Failed | StoreState::Stuck) => State::NotTaking,
         (Phase::Running, StoreState::Writing) if late >= SLOW => State::Slow,
+        (Phase::Running, StoreState::Writing) if asked > 1.0 => State::Busy,
         (Phase::Running, StoreState::Writing) => State::Well,
     }
 }
@@ -259,11 +277,12 @@ mod tests {
     #[test]
     fn one_word_for_everything() {
         let none = Duration::ZERO;
-        assert_eq!(state(Phase::Running, StoreState::Writing, none), State::Well);
-        assert_eq!(state(Phase::Running, StoreState::Writing, SLOW), State::Slow);
+        assert_eq!(state(Phase::Running, StoreState::Writing, none, 1.0), State::Well);
+        assert_eq!(state(Phase::Running, StoreState::Writing, none, 1.4), State::Busy);
+        assert_eq!(state(Phase::Running, StoreState::Writing, SLOW, 1.4), State::Slow);
         for store in [StoreState::DiskFull, StoreState::Failed, StoreState::Stuck] {
-            assert_eq!(state(Phase::Running, store, none), State::NotTaking);
-            assert_eq!(state(Phase::Draining, store, none), State::Stopping);
+            assert_eq!(state(Phase::Running, store, none, 1.4), State::NotTaking);
+            assert_eq!(state(Phase::Draining, store, none, 1.4), State::Stopping);
         }
     }
 }

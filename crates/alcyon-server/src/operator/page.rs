@@ -9,7 +9,7 @@ const STYLE: &str = "\
 body{font:1.05rem/1.5 system-ui,sans-serif;max-width:40rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}\
 p.state{font-size:1.3rem;padding:.6rem 1rem;border-left:.4rem solid currentColor}\
-.well{color:light-dark(#176639,#6fd69a)}.slow{color:light-dark(#7a5200,#f0c05a)}\
+.well{color:light-dark(#176639,#6fd69a)}.slow,.busy{color:light-dark(#7a5200,#f0c05a)}\
 .not_taking,.stopping{color:light-dark(#a02020,#ff9a8f)}\
 table{border-collapse:collapse;width:100%}th{text-align:left;font-weight:normal}\
 td{text-align:right;font-variant-numeric:tabular-nums}th,td{padding:.2rem 0;border-bottom:1px solid light-dark(#ddd,#444)}";
@@ -50,7 +50,15 @@ pub(super) fn html(status: &Status) -> String {
 
 fn now(status: &Status) -> Vec<(&'static str, String)> {
     let Status { connections, connections_most, sessions, memory_bytes, blob_bytes, serving_late_ms, .. } = status;
+    let Status { asked, newcomers_waiting, newcomers_wait_seconds, .. } = status;
+    let line = match (newcomers_waiting, newcomers_wait_seconds) {
+        (0, _) => "nobody".to_owned(),
+        (waiting, None) => waiting.to_string(),
+        (waiting, Some(seconds)) => format!("{waiting}, the last for about {}", span(*seconds)),
+    };
     vec![
+        ("Asked, of what it can do", format!("{:.0} %", asked * 100.0)),
+        ("Newcomers in line", line),
         ("Connections", format!("{connections} of {connections_most}")),
         ("Devices that listen", sessions.to_string()),
         ("Behind by", format!("{serving_late_ms} ms")),
@@ -84,6 +92,9 @@ fn sentence(status: &Status) -> String {
     match (status.state, status.store) {
         (State::Well, _) => "All is well.".to_owned(),
         (State::Slow, _) => "It works, but late. Messages arrive, later than usual.".to_owned(),
+        (State::Busy, _) => {
+            "More is asked of it than it can do. Messages between people who already talk go first; newcomers and files wait.".to_owned()
+        }
         (State::Stopping, _) => "It is stopping. Clients come back by themselves when it is up again.".to_owned(),
         (State::NotTaking, StoreState::DiskFull) => {
             "The disk is full: nothing new is taken. What was sent is safe and can be read; what you write waits on your device.".to_owned()
@@ -102,6 +113,7 @@ fn word(state: State) -> &'static str {
     match state {
         State::Well => "Well",
         State::Slow => "Slow",
+        State::Busy => "Busy",
         State::NotTaking => "Not taking messages",
         State::Stopping => "Stopping",
     }
@@ -111,6 +123,7 @@ fn class(state: State) -> &'static str {
     match state {
         State::Well => "well",
         State::Slow => "slow",
+        State::Busy => "busy",
         State::NotTaking => "not_taking",
         State::Stopping => "stopping",
     }

@@ -77,6 +77,10 @@ const LINGER: Duration = Duration::from_secs(1);
 /// What a session holds is counted in steps of so many bytes: little changes need no counting.
 const GRAIN: usize = 4 * 1024;
 
+/// While too much is asked, who has sent something is read again after this: more comes at once then, and the system calls of many small
+/// reads and answers, which cost more than refusing, become few. The target for accepted messages is ten times this.
+const REST: Duration = Duration::from_millis(5);
+
 /// Bytes read at once; one buffer a thread, so that no connection holds one.
 const READ: usize = 64 * 1024;
 
@@ -144,6 +148,8 @@ struct Session<IO> {
     timer: Pin<Box<Sleep>>,
     heard: Instant,
     asked: bool,
+    /// Nothing is read until the timer says so.
+    resting: bool,
     idle_time: Duration,
     /// The last frame is in the outbox.
     closing: bool,
@@ -172,6 +178,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             _listening: listening,
             heard: now,
             asked: false,
+            resting: false,
             closing: false,
             lease,
         }
@@ -195,9 +202,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         let mut read = 0;
         loop {
             let mut moved = false;
-            if !self.closing && read < READ {
+            if !self.closing && !self.resting && read < READ {
                 match self.poll_read(cx) {
-                    Poll::Ready(Ok(count)) => (moved, read) = (true, read + count),
+                    Poll::Ready(Ok(count)) => {
+                        (moved, read) = (true, read + count);
+                        self.rest(cx);
+                    }
                     Poll::Ready(Err(Lost)) => return Poll::Ready(Step::Lost),
                     Poll::Pending => {}
                 }
@@ -223,11 +233,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             }
             if !moved {
                 // Whoever sends without end takes turns with everybody else, or the others' wait would be as long as theirs.
-                if read >= READ {
+                if read >= READ && !self.resting {
                     cx.waker().wake_by_ref();
                 }
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// After something was read: not at once again, while too much is asked.
+    fn rest(&mut self, cx: &mut Context<'_>) {
+        if self.work.is_pressed() && !self.closing {
+            self.resting = true;
+            self.timer.as_mut().reset(Instant::now() + REST);
+            // Not due yet: polled so that it wakes this session.
+            let _later = self.timer.as_mut().poll(cx);
         }
     }
 
@@ -303,6 +323,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             let now = Instant::now();
             if self.closing {
                 return Err(Lost);
+            } else if std::mem::take(&mut self.resting) {
+                self.timer.as_mut().reset(self.heard + self.idle_time);
             } else if !self.work.is_agreed() {
                 self.close(CloseCode::NoVersion);
             } else if now < self.heard + self.idle_time {
@@ -359,7 +381,10 @@ mod tests {
         task::Waker,
     };
 
-    use alcyon_wire::proto::{ClientFrame, Hello, client_frame::Body};
+    use alcyon_wire::{
+        DropSecret, LogId, Seat, SeatKey, SeatSecret,
+        proto::{Append, ClientFrame, Hello, ServerFrame, client_frame::Body, server_frame},
+    };
     use futures::FutureExt as _;
     use prost::Message;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -371,19 +396,23 @@ mod tests {
         edge::{connection::Connection, lifecycle::Places},
         logs::{LogSettings, SystemClock, WriterMode},
         stamps::StampSettings,
-        store::MemoryStore,
+        store::{FaultyStore, MemoryStore},
     };
 
     fn sessions() -> Arc<Sessions> {
+        // The writer is inline: there is nothing to wait for.
+        sessions_on(AnyStore::new(Arc::new(MemoryStore::default())).0, WriterMode::Inline).now_or_never().unwrap()
+    }
+
+    async fn sessions_on(store: AnyStore, writer: WriterMode) -> Arc<Sessions> {
         let metrics = Arc::new(Metrics::new());
         let clock: Arc<dyn ServerClock> = Arc::new(SystemClock);
-        let store = Arc::new(AnyStore::new(Arc::new(MemoryStore::default())).0);
-        let settings = LogSettings { writer: WriterMode::Inline, ..LogSettings::default() };
+        let store = Arc::new(store);
+        let settings = LogSettings { writer, ..LogSettings::default() };
         let logs = Logs::open(store, settings, clock.clone()).unwrap();
         let stamps = Stamps::open(&logs, StampSettings::default(), "sea.example", clock.clone(), metrics.clone());
         Arc::new(Sessions {
-            // The writer is inline: there is nothing to wait for.
-            stamps: Arc::new(stamps.now_or_never().unwrap().unwrap()),
+            stamps: Arc::new(stamps.await.unwrap()),
             logs,
             endpoints: Vec::new(),
             elsewhere: None,
@@ -445,6 +474,75 @@ mod tests {
         client.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, [0x89, 0, 0x88, 2, 0x0f, 0xa1], "a ping, then a close with 4001");
         assert_eq!(begin.elapsed().as_secs(), 2 * idle_time.as_secs());
+    }
+
+    /// The number of the next request that is answered, and its refusal.
+    async fn refused(client: &mut DuplexStream) -> (u64, RefusalCode) {
+        let mut head = [0; 2];
+        client.read_exact(&mut head).await.unwrap();
+        assert!(head[1] < 126, "a short frame");
+        let mut frame = vec![0; usize::from(head[1])];
+        client.read_exact(&mut frame).await.unwrap();
+        let ServerFrame { request, body } = ServerFrame::decode(&frame[..]).unwrap();
+        let Some(server_frame::Body::Refusal(refusal)) = body else { panic!("{body:?}") };
+        (request, refusal.code())
+    }
+
+    #[tokio::test]
+    async fn while_too_much_is_asked_what_has_no_place_is_refused_and_not_left_unread() {
+        let store = Arc::new(FaultyStore::harmless(Arc::new(MemoryStore::default())));
+        let any = AnyStore::new(store.clone()).0;
+        let pulse = any.pulse();
+        let sessions = sessions_on(any, WriterMode::Thread).await;
+        let places = u64::from(sessions.limits.requests_in_flight);
+        let mut client = connect(&sessions);
+        agree(&mut client).await;
+        // The writer is busy with something else.
+        store.hold_writes(true);
+        let other = SeatKey { log: LogId::from([9; 16]), secret: SeatSecret::from([9; 32]) };
+        let seat = Seat { id: other.seat_id(), drop_hash: DropSecret::from([9; 32]).hash(other.log), keep: true, invite: true };
+        let held = sessions.logs.create(other.log, vec![seat], AddressBand::of(IpAddr::from([127, 0, 0, 1])));
+        while pulse.writing_for().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let append = |request| {
+            let seat = SeatKey { log: LogId::from([7; 16]), secret: SeatSecret::from([7; 32]) }.to_field();
+            let append = Append { seat: Some(seat), entry_id: vec![7; 16].into(), payload: Bytes::new(), commit_count: 0 };
+            frame(0x82, &ClientFrame { request, body: Some(Body::Append(append)) }.encode_to_vec())
+        };
+        sessions.gate.press();
+        for request in 2..places + 3 {
+            client.write_all(&append(request)).await.unwrap();
+        }
+        assert_eq!(refused(&mut client).await, (places + 2, RefusalCode::Overloaded), "all others wait for the writer");
+        store.hold_writes(false);
+        held.await.unwrap();
+        for _ in 0..places {
+            assert_eq!(refused(&mut client).await.1, RefusalCode::UnknownLog);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_too_much_is_asked_nobody_is_read_all_the_time() {
+        let sessions = sessions();
+        let mut client = connect(&sessions);
+        agree(&mut client).await;
+        let mut ten_pings = async || {
+            let begin = Instant::now();
+            for _ in 0..10 {
+                client.write_all(&frame(0x89, b"")).await.unwrap();
+                client.read_exact(&mut [0; 2]).await.unwrap();
+            }
+            begin.elapsed()
+        };
+        assert_eq!(ten_pings().await, Duration::ZERO);
+        sessions.gate.press();
+        let pressed = ten_pings().await;
+        assert!((9 * REST..11 * REST).contains(&pressed), "{pressed:?}");
+        // It is as patient with whoever is silent then as ever.
+        let begin = Instant::now();
+        client.read_exact(&mut [0; 2]).await.unwrap();
+        assert_eq!(begin.elapsed().as_secs(), sessions.limits.idle_time.as_secs());
     }
 
     /// The server's end of a connection whose client has sent pings, more than anybody reads at once.

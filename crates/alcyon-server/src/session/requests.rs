@@ -74,8 +74,19 @@ impl Work {
         self.agreed
     }
 
-    /// Another request may be taken.
+    /// A version is agreed on, and more is asked of the server than it can do.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.agreed && self.sessions.gate.is_pressed()
+    }
+
+    /// Another request may be taken. While too much is asked, always: what has no place is refused. Left in the kernel's buffers it
+    /// would stand where nobody sees it, and who was let in would wait longest.
     pub(super) fn has_room(&self) -> bool {
+        self.is_pressed() || self.has_place()
+    }
+
+    /// Another request may wait for its answer.
+    fn has_place(&self) -> bool {
         self.answers.are_in_order() && self.answers.len() + self.trees.len() < self.sessions.limits.requests_in_flight as usize
     }
 
@@ -195,6 +206,11 @@ impl Work {
                 return Ok(());
             }
         };
+        if class != Class::Live && !self.has_place() {
+            permit.wasted();
+            self.refuse(request, self.sessions.gate.refusal(), outbox);
+            return Ok(());
+        }
         let logs = &self.logs;
         match asked {
             Request::Hello { versions: _ } => {}

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     client::{Client, Place, no_stamps, start_with},
-    http::{Person, get, signed},
+    http::{Person, ask, get, signed},
     process::Process,
 };
 
@@ -70,6 +70,27 @@ async fn the_page_says_how_it_is_to_people_and_to_programs() {
     assert_eq!(get(server.address(), "/status").await.status, 404, "not where clients are served");
     assert!(server.stop().await);
     assert!(TcpStream::connect(address).is_err(), "it ends with the server");
+}
+
+/// One in a hundred seconds may sign up: the second is in line for as long as this test lasts.
+#[tokio::test]
+async fn the_page_says_who_is_in_line() {
+    let server = start_with(|config| {
+        with_status(config);
+        config.sign_ups.per_second = Some(0.01);
+    })
+    .await;
+    let address = server.status_address().unwrap();
+    assert_eq!((status(address)["newcomers_waiting"].as_u64(), status(address)["asked"].as_f64()), (Some(0), Some(0.0)));
+    assert!(look(address, "/status").1.contains("<td>nobody</td>"));
+    assert_eq!(Person::new("ann").sign_up(&server).await.status, 201);
+    let body = serde_json::json!({ "account": Person::new("ben").account() }).to_string();
+    ask(server.address(), "POST", "/v1/sign-up/tickets", &[], body.as_bytes()).await;
+    let shown = status(address);
+    assert_eq!(shown["newcomers_waiting"], 1, "{shown}");
+    assert!(shown["newcomers_wait_seconds"].as_u64().unwrap() > 10, "{shown}");
+    assert!(look(address, "/status").1.contains("<td>1, the last for about "));
+    assert!(server.stop().await);
 }
 
 #[tokio::test]

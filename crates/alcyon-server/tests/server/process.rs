@@ -90,6 +90,15 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    /// Nothing outlives its test.
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
 impl Listens for Process {
     fn at(&self) -> SocketAddr {
         self.address

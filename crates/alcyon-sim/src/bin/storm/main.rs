@@ -22,7 +22,7 @@ use std::{
     process::ExitCode,
 };
 
-use alcyon_sim::machine;
+use alcyon_sim::machine::{self, Processors};
 use clap::Parser;
 
 use self::{outcome::Outcome, scenarios::Scenario, server::Field};
@@ -78,11 +78,18 @@ async fn run(arguments: &Arguments, folder: &Path) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for scenario in scenarios {
         println!("{} ...", scenario.name());
-        let outcome = scenario.run(&field).await.unwrap_or_else(|error| {
+        let before = Processors::now();
+        let mut outcome = scenario.run(&field).await.unwrap_or_else(|error| {
             let mut outcome = Outcome::new(scenario.name(), "It could not be run to its end.");
             outcome.mark("the run", "comes to its end", format!("{error:#}"), false);
             outcome
         });
+        if let (Ok(before), Ok(now)) = (before, Processors::now()) {
+            let stolen = now.stolen_since(&before) * 100.0;
+            outcome.notes.push(format!(
+                "Of the processors' time {stolen:.1} % went to others of the same host: over one or two, the numbers are not worth much."
+            ));
+        }
         for note in &outcome.notes {
             println!("  {note}");
         }

@@ -1,11 +1,6 @@
 //! Newcomers: more of them than may come in, and as many as came on the day that counts most.
 
-use std::{
-    cell::RefCell,
-    net::SocketAddr,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use alcyon_sim::{light::random_bytes, sign_up::SignUp};
 use alcyon_wire::{AccountId, ServerUrl};
