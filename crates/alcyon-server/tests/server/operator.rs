@@ -187,7 +187,7 @@ async fn accounts_are_counted_suspended_restored_and_deleted() {
     assert_eq!(get(address, "/v1/handles/ann").await.problem(), (403, "suspended".into(), "account".into()));
     assert_eq!(ann.put_manifest(&server, 2).await.problem().1, "suspended");
     let claim = format!("/v1/accounts/{}/key-packages/claim", ann.account());
-    assert_eq!(crate::http::ask(address, "POST", &claim, &[], b"").await.problem().1, "suspended");
+    assert_eq!(ask(address, "POST", &claim, &[], b"").await.problem().1, "suspended");
     assert_eq!(told(&data, &["accounts", "count"])["suspended"], 1);
     assert!(told(&data, &["accounts", "show", "ann"])["suspended_ms"].as_u64().unwrap() > 0);
     told(&data, &["accounts", "restore", "ann"]);
