@@ -15,7 +15,7 @@ export const app = process.env.ALCYON_WEB_APP_OUT ?? resolve("../target/web-app"
 const PATIENCE = Number(process.env.ALCYON_PATIENCE_MS ?? 60_000);
 
 export const folder = mkdtempSync(join(tmpdir(), "alcyon-web-"));
-const ends = [];
+export const ends = [];
 
 /** When the test is over, whatever comes of it. */
 export async function end() {
@@ -50,7 +50,7 @@ export async function serve(options = [], name = "server") {
   return server;
 }
 
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+export const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
 const browsers = new Map();
 
 /** A profile of its own, in a browser that was started with these arguments. */
@@ -89,8 +89,9 @@ export function watch(page, url, { offline = false } = {}) {
 
 /** Somebody new, up to the list of conversations. */
 export async function person(server, name, options = {}) {
-  const { stopAtWords, watching, args, ...own } = options;
+  const { stopAtWords, watching, args, init, ...own } = options;
   const context = await open(own, args);
+  if (init) await context.addInitScript(init);
   const page = await context.newPage();
   const wrong = watch(page, server.url, watching);
   await page.goto(server.url);
