@@ -136,6 +136,26 @@ export async function write(page, text) {
   await page.keyboard.press("Enter");
 }
 
+/** Another app shares something, as the system does it: not from the page itself, whose policy allows no form to be sent anywhere. */
+export async function share(page, server, said, files) {
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await page.goto(`${server.url}/version`);
+  await page.evaluate(
+    ([said, files]) => {
+      const form = Object.assign(document.createElement("form"), { action: "/share", method: "POST", enctype: "multipart/form-data" });
+      for (const [name, value] of Object.entries(said)) form.append(Object.assign(document.createElement("input"), { name, value }));
+      const input = Object.assign(document.createElement("input"), { name: "files", type: "file", multiple: true });
+      const transfer = new DataTransfer();
+      for (const [name, content] of Object.entries(files)) transfer.items.add(new File([content], name));
+      input.files = transfer.files;
+      form.append(input);
+      document.body.append(form);
+      form.submit();
+    },
+    [said, files],
+  );
+}
+
 /** A line in the list. */
 export const entry = (page, name) => page.locator(".sidebar").getByRole("link", { name });
 

@@ -3,7 +3,8 @@ use alcyon_client::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, ReportShown, RequestView, TransferShown};
+use crate::report::ReportShown;
+use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, RequestView, TransferShown};
 
 /// What a page is told. Ids are text; a position is a number that increases within its conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
