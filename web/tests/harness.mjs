@@ -89,9 +89,8 @@ export function watch(page, url, { offline = false } = {}) {
 
 /** Somebody new, up to the list of conversations. */
 export async function person(server, name, options = {}) {
-  const { stopAtWords, watching, args, init, ...own } = options;
+  const { stopAtWords, watching, args, ...own } = options;
   const context = await open(own, args);
-  if (init) await context.addInitScript(init);
   const page = await context.newPage();
   const wrong = watch(page, server.url, watching);
   await page.goto(server.url);
