@@ -15,7 +15,7 @@ export const app = process.env.ALCYON_WEB_APP_OUT ?? resolve("../target/web-app"
 const PATIENCE = Number(process.env.ALCYON_PATIENCE_MS ?? 60_000);
 
 export const folder = mkdtempSync(join(tmpdir(), "alcyon-web-"));
-const ends = [];
+export const ends = [];
 
 /** When the test is over, whatever comes of it. */
 export async function end() {
@@ -50,7 +50,7 @@ export async function serve(options = [], name = "server") {
   return server;
 }
 
-const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+export const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
 const browsers = new Map();
 
 /** A profile of its own, in a browser that was started with these arguments. */
@@ -133,6 +133,26 @@ export async function meet(one, other, text) {
 export async function write(page, text) {
   await page.getByLabel("Write a message").fill(text);
   await page.keyboard.press("Enter");
+}
+
+/** Another app shares something, as the system does it: not from the page itself, whose policy allows no form to be sent anywhere. */
+export async function share(page, server, said, files) {
+  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
+  await page.goto(`${server.url}/version`);
+  await page.evaluate(
+    ([said, files]) => {
+      const form = Object.assign(document.createElement("form"), { action: "/share", method: "POST", enctype: "multipart/form-data" });
+      for (const [name, value] of Object.entries(said)) form.append(Object.assign(document.createElement("input"), { name, value }));
+      const input = Object.assign(document.createElement("input"), { name: "files", type: "file", multiple: true });
+      const transfer = new DataTransfer();
+      for (const [name, content] of Object.entries(files)) transfer.items.add(new File([content], name));
+      input.files = transfer.files;
+      form.append(input);
+      document.body.append(form);
+      form.submit();
+    },
+    [said, files],
+  );
 }
 
 /** A line in the list. */

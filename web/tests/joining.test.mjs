@@ -69,6 +69,38 @@ test("a server that asks for work gets it, and nobody has to do anything", async
   await asking.stop();
 });
 
+test("where the work takes a while the page says so, how far it is, and lets one stop", async () => {
+  const asking = await serve(["--sign-ups-proofs", "work", "--sign-ups-work-bits", "22"], "toiling");
+  const { page } = await newcomer(asking);
+  // Whoever is lucky is through at once: on its way the work becomes more than any device does while a test looks on.
+  let asked = 0;
+  await page.route("**/challenge*", async (route) => {
+    const response = await route.fetch();
+    const challenge = await response.json();
+    assert.equal(challenge.bits, 22);
+    asked += 1;
+    await route.fulfill({ response, json: { ...challenge, bits: 28 } });
+  });
+  await page.getByLabel("Name").fill("ann");
+  await make(page);
+  await page.getByRole("heading", { name: "Your device is working" }).waitFor();
+  const bar = page.getByRole("progressbar", { name: "How far the work has come" });
+  await bar.waitFor();
+  assert.equal(await bar.getAttribute("max"), "1000");
+  await page.getByText(/^About \d+ (seconds|minutes), with luck less$/).waitFor();
+  // It gets on, and goes on after a reload.
+  await page.waitForFunction(() => document.querySelector("progress").value > 0);
+  await page.reload();
+  await page.getByRole("heading", { name: "Your device is working" }).waitFor();
+  // Once, by whatever reads the screen out; the numbers that change are not read.
+  assert.equal(await page.getByRole("status").textContent(), "Your device is working");
+  assert.equal(await page.locator("main [aria-live]").count(), 0);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByLabel("Name").waitFor();
+  assert.equal(asked, 2);
+  await asking.stop();
+});
+
 test("a browser becomes a device of an account, has its messages, and is removed again", async () => {
   const ann = await person(server, "ann");
   const ben = await person(server, "ben");

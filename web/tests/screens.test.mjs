@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { act, confirm, end, entry, meet, open, person, row, serve, write } from "./harness.mjs";
+import { act, confirm, end, entry, meet, open, person, row, serve, share, write } from "./harness.mjs";
 import { bytes, png } from "./pictures.mjs";
 
 const docs = fileURLToPath(new URL("../../docs/screens/", import.meta.url));
@@ -198,6 +198,32 @@ test("the list, the safety number, the settings", async () => {
   await ann.page.getByText("Sunrise").waitFor();
   await look(ann.page, "list");
   assert.deepEqual([...ann.wrong, ...ben.wrong, ...eva.wrong], []);
+});
+
+test("what another app shares, and to whom", async () => {
+  const { page } = ann;
+  await share(page, server, { title: "Ferries in winter", text: "Only three a day from November on", url: "https://ferry.example/winter" }, { "winter timetable.pdf": "%PDF", "pier.jpg": "a picture" });
+  await page.getByRole("dialog").getByText("2 files").waitFor();
+  await look(page, "share");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
+
+test("the device works to come in", async () => {
+  const asking = await serve(["--sign-ups-proofs", "work", "--sign-ups-work-bits", "22"], "working");
+  const page = await (await open()).newPage();
+  // Luck must not end it while one looks.
+  await page.route("**/challenge*", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), bits: 28 } });
+  });
+  await page.goto(asking.url);
+  await page.getByLabel("Name").fill("cat");
+  await page.getByRole("button", { name: "Make the account" }).click();
+  await page.waitForFunction(() => document.querySelector("progress")?.value > 0);
+  await look(page, "work");
+  await page.close();
+  await asking.stop();
 });
 
 test("from 320 to 2560 pixels, and in very large letters, nothing is cut off", async () => {

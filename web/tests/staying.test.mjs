@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { end, entry, meet, person, row, serve, watch, write } from "./harness.mjs";
+import { end, entry, meet, person, row, serve, share, watch, write } from "./harness.mjs";
 
 let server, ann, ben;
 
@@ -68,20 +68,7 @@ test("what another app shares waits in the conversation that is chosen, and noth
   await page.goto(server.url);
   await entry(page, ben.handle).waitFor();
   assert.equal((await (await ann.context.request.get(`${server.url}/app.webmanifest`)).json()).share_target.action, "/share");
-  await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
-  // As the system does it: not from the page itself, whose policy allows no form to be sent anywhere.
-  await page.goto(`${server.url}/version`);
-  await page.evaluate(() => {
-    const form = Object.assign(document.createElement("form"), { action: "/share", method: "POST", enctype: "multipart/form-data" });
-    for (const [name, value] of [["title", "The tide table"], ["url", "https://tide.example/"]]) form.append(Object.assign(document.createElement("input"), { name, value }));
-    const files = Object.assign(document.createElement("input"), { name: "files", type: "file" });
-    const transfer = new DataTransfer();
-    transfer.items.add(new File(["high and low"], "tide é.txt"));
-    files.files = transfer.files;
-    form.append(files);
-    document.body.append(form);
-    form.submit();
-  });
+  await share(page, server, { title: "The tide table", url: "https://tide.example/" }, { "tide é.txt": "high and low" });
   const dialog = page.getByRole("dialog");
   await dialog.getByText("The tide table").waitFor();
   await dialog.getByText("1 file").waitFor();

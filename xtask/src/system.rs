@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::steps::{succeed, succeeds};
+use crate::steps::{output, succeed, succeeds};
 
 /// Something that has to be there.
 pub struct Need {
@@ -44,7 +44,7 @@ const CLANG: Need = Need {
 };
 const WASM_STD: Need = Need {
     what: "Debian's Rust with its sources (for the WebAssembly standard library)",
-    is_there: || env::var_os("WASM_STD").is_none_or(|from| from != "debian") || PathBuf::from("/usr/lib/rustlib/src/rust/library").exists(),
+    is_there: || env::var_os("WASM_STD").is_none_or(|from| from != "debian") || debian_rust_is_new(),
     packages: &["rustc-web", "cargo-web", "rust-web-src"],
 };
 const NODE: Need = Need {
@@ -132,6 +132,19 @@ fn install_by(needs: &[Need], script: &str) -> Result<()> {
 pub fn newest(program: &str) -> Option<PathBuf> {
     let versioned = (11..=40).rev().find_map(|version| find(&format!("{program}-{version}")));
     versioned.or_else(|| find(program))
+}
+
+/// Whether Debian's Rust and its sources are there and compile what the workspace is written in; its older releases do not.
+fn debian_rust_is_new() -> bool {
+    let sources = PathBuf::from("/usr/lib/rustlib/src/rust/library").exists();
+    let printed = output(Command::new("/usr/bin/rustc").arg("-vV")).unwrap_or_default();
+    let release = printed.lines().find_map(|line| line.strip_prefix("release: "));
+    sources && release.map(numbers) >= Some(numbers(env!("CARGO_PKG_RUST_VERSION")))
+}
+
+/// `1.95` and `1.95.0-nightly` as numbers that compare.
+fn numbers(version: &str) -> Vec<u32> {
+    version.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }
 
 /// The browser for tests: `CHROMIUM`, or one of the usual names.

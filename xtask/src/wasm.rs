@@ -1,5 +1,8 @@
 //! The client for the browser.
 
+use std::env;
+use std::ffi::OsString;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -66,6 +69,9 @@ pub fn build(workspace: &Workspace, steps: &mut Steps, release: bool, mut bindge
     // The Debian toolchain's compiler is another one than the native one: its build scripts are kept apart, too.
     cargo.env("CC_wasm32_unknown_unknown", system::newest("clang").context("clang is installed")?);
     cargo.env("AR_wasm32_unknown_unknown", system::newest("llvm-ar").context("llvm-ar is installed")?);
+    let folders = folders(workspace, &toolchain)?;
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix=", &folders, "\x1f"));
+    cargo.env("CFLAGS_wasm32_unknown_unknown", flags("-ffile-prefix-map=", &folders, " "));
     steps.run("WebAssembly build", &mut cargo)?;
 
     let profile = if release { "web" } else { "debug" };
@@ -80,4 +86,37 @@ pub fn build(workspace: &Workspace, steps: &mut Steps, release: bool, mut bindge
         steps.run("WebAssembly made smaller", smaller.args(WASM_FEATURES).arg("-Oz").arg(&module).arg("-o").arg(&module))?;
     }
     Ok(folder)
+}
+
+/// The folders of this machine that the compilers name in what they build (in panics, above all), and what they are to be called
+/// there, so that everybody's build of the same source is the same. Where several contain a file, the last one counts.
+fn folders(workspace: &Workspace, toolchain: &str) -> Result<Vec<(PathBuf, String)>> {
+    let home = env::home_dir().context("there is a home folder")?;
+    let cargo = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    let mut folders = vec![(cargo.clone(), "/cargo".to_owned())];
+    // Below it a folder for each registry, named after its address: that of a mirror is another one than that of crates.io.
+    for registry in fs::read_dir(cargo.join("registry/src")).into_iter().flatten() {
+        folders.push((registry?.path(), "/crates".to_owned()));
+    }
+    folders.push((workspace.root.clone(), "/alcyon".to_owned()));
+    folders.push((workspace.target.clone(), "/target".to_owned()));
+    let sysroot = output(Command::new("rustc").args([toolchain, "--print", "sysroot"]))?;
+    let version = output(Command::new("rustc").args([toolchain, "-vV"]))?;
+    let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).context("rustc names its commit")?;
+    folders.push((PathBuf::from(sysroot.trim()).join("lib/rustlib/src/rust"), format!("/rustc/{commit}")));
+    Ok(folders)
+}
+
+fn flags(option: &str, folders: &[(PathBuf, String)], between: &str) -> OsString {
+    let mut flags = OsString::new();
+    for (folder, name) in folders {
+        if !flags.is_empty() {
+            flags.push(between);
+        }
+        flags.push(option);
+        flags.push(folder);
+        flags.push("=");
+        flags.push(name);
+    }
+    flags
 }

@@ -63,6 +63,7 @@ mod server_note;
 mod shelf;
 mod sign_up;
 mod start;
+mod toil;
 mod transport;
 mod vanish;
 
@@ -93,4 +94,5 @@ pub use report::{Report, ReportDraft, ReportReason, ReportView, ReportedView};
 pub use search::{Carries, Search, SearchWord};
 pub use shelf::Muted;
 pub use sign_up::{CodeWay, InLine, Newcomer};
+pub use toil::Toil;
 pub use transport::{Connection, HttpMethod, HttpRequest, HttpResponse, Transport, TransportError, Ways};

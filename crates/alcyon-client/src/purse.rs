@@ -310,7 +310,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
     /// Works for a new log or a knock, as much as the server asks for it.
     pub(crate) async fn work_for(&self, server: &ServerUrl, subject: &[u8; 32]) -> Result<Payment, ClientError> {
         let Challenge { challenge, bits } = directory::payment_challenge(&self.transport, server, subject).await?;
-        let nonce = self.work(&challenge, bits).await?;
+        let nonce = self.work(&challenge, bits, |_| ()).await?;
         let challenge =
             BASE64URL_NOPAD.decode(challenge.as_bytes()).map_err(|_| ClientError::Unbelievable("a challenge that is not base64url"))?;
         Ok(Payment::Work { challenge: challenge.into(), nonce })

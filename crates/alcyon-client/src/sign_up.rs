@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alcyon_store::DeviceNoteKind;
-use alcyon_wire::{HandleName, Seat, work};
+use alcyon_wire::{HandleName, Seat};
 use data_encoding::BASE64URL_NOPAD;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     directory::{self, Challenge, CodeAnswer, LineAnswer, Proofs, ServerInfo, ShownCode, ShownWork, SignUpRefused},
     local::Local,
     random::random,
+    toil::Toil,
 };
 
 /// Where one stands in the line of newcomers.
@@ -28,6 +29,9 @@ pub struct InLine {
 pub trait Newcomer {
     /// Told each time the server has said where one stands. Whether to wait on; if not, the place is kept for the next time.
     fn in_line(&mut self, line: InLine) -> bool;
+
+    /// Told now and then while this device works because the server wants it; never where that is quickly done.
+    fn working(&mut self, _: Toil) {}
 
     /// An invite, if it has one.
     fn invite(&mut self) -> Option<String> {
@@ -72,10 +76,6 @@ impl Newcomer for Patient {
     }
 }
 
-/// Hashes between two looks at everything else that this thread has to do.
-const HASHES_A_TURN: u64 = 20_000;
-/// More work than this no server may ask for: minutes on a small device.
-const MOST_BITS: u32 = 28;
 /// How long a server that is away while one stands in line is left alone, at the most.
 const AWAY_MS: u64 = 60_000;
 /// Times that one may be wrong about what is to be shown.
@@ -152,7 +152,10 @@ impl<T: Transport, C: Clock> Client<T, C> {
             match directory::ask_for_ticket(&self.transport, &local.server, local.account, ticket.as_deref(), work).await? {
                 // It has just become free; whoever waits there already comes first.
                 LineAnswer::Open | LineAnswer::Line => return Ok(after_ms.max(1)),
-                LineAnswer::Work { challenge, bits } => solved = Some((challenge.clone(), self.work(&challenge, bits).await?)),
+                LineAnswer::Work { challenge, bits } => {
+                    let nonce = self.work(&challenge, bits, |toil| newcomer.working(toil)).await?;
+                    solved = Some((challenge, nonce));
+                }
                 LineAnswer::Ready { ticket } => {
                     self.keep_ticket(ticket)?;
                     return Ok(0);
@@ -194,7 +197,8 @@ impl<T: Transport, C: Clock> Client<T, C> {
             }
             if way.iter().any(|proof| proof == "work") {
                 let Challenge { challenge, bits } = directory::sign_up_challenge(&self.transport, &local.server, local.account).await?;
-                let nonce = BASE64URL_NOPAD.encode(&self.work(&challenge, bits).await?.to_be_bytes());
+                let nonce = self.work(&challenge, bits, |toil| newcomer.working(toil)).await?;
+                let nonce = BASE64URL_NOPAD.encode(&nonce.to_be_bytes());
                 proofs.work = Some(ShownWork { challenge, nonce });
             }
             return Ok(proofs);
@@ -236,23 +240,6 @@ impl<T: Transport, C: Clock> Client<T, C> {
         match newcomer.code(way, &shown.to, false) {
             Some(code) => Ok(Some(ShownCode { code: Some(code), ..shown })),
             None => Err(ClientError::CodeSent { to: shown.to }),
-        }
-    }
-
-    /// Finds the nonce for a challenge, a little at a time.
-    pub(crate) async fn work(&self, challenge: &str, bits: u32) -> Result<u64, ClientError> {
-        if bits > MOST_BITS {
-            return Err(ClientError::Unbelievable("more work than anybody could do"));
-        }
-        let challenge =
-            BASE64URL_NOPAD.decode(challenge.as_bytes()).map_err(|_| ClientError::Unbelievable("a challenge that is not base64url"))?;
-        let mut first = 0;
-        loop {
-            if let Some(nonce) = work::solve(&challenge, bits, first, HASHES_A_TURN) {
-                return Ok(nonce);
-            }
-            first += HASHES_A_TURN;
-            self.clock.sleep(Duration::ZERO).await;
         }
     }
 

@@ -3,7 +3,8 @@ use alcyon_client::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, ReportShown, RequestView, TransferShown};
+use crate::report::ReportShown;
+use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, RequestView, TransferShown};
 
 /// What a page is told. Ids are text; a position is a number that increases within its conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,15 @@ pub enum Event {
         waiting: u64,
         /// Milliseconds until its turn, as far as the server knows.
         wait_ms: u64,
+    },
+    /// This device works because the server wants it of newcomers. It ends by luck, and nobody has to do anything.
+    Working {
+        /// Milliseconds so far.
+        spent_ms: u64,
+        /// Milliseconds that such work takes here on average.
+        mean_ms: u64,
+        /// Of a thousand that work as quickly, so many are done by now; at most 999.
+        permille: u32,
     },
     /// A message of somebody else. Once it is on the screen, call `shown`.
     Message(MessageView),

@@ -41,6 +41,7 @@ mod event;
 mod files;
 #[cfg(target_family = "wasm")]
 mod newcomer;
+mod report;
 #[cfg(target_family = "wasm")]
 mod room;
 #[cfg(any(target_family = "wasm", test))]
@@ -55,8 +56,8 @@ mod worker;
 
 pub use command::{AttachKind, Call, Command, PostText, ReasonWord, Shows};
 pub use event::{AlarmWord, Answer, AsksView, ConnectionWord, EarlierTextView, Event, LinkView, ShownWord, failure};
+pub use report::{ReportShown, ReportedShown};
 pub use view::{
     ConversationView, DeliveryWord, DeviceShown, FileShown, GroupShown, LineView, MemberShown, MessageView, PersonView, PollOptionShown,
-    PollShown, ReactionShown, ReplyView, ReportShown, ReportedShown, RequestView, RequestWord, SpanView, StandingWord, TransferShown,
-    TransferWord, VoiceShown,
+    PollShown, ReactionShown, ReplyView, RequestView, RequestWord, SpanView, StandingWord, TransferShown, TransferWord, VoiceShown,
 };

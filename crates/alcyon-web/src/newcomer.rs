@@ -1,6 +1,6 @@
 //! Whoever signs up on a page: what it shows was typed before, and where it stands in line is told.
 
-use alcyon_client::{CodeWay, InLine, Newcomer};
+use alcyon_client::{CodeWay, InLine, Newcomer, Toil};
 
 use crate::{Event, Shows, worker::tell};
 
@@ -12,6 +12,10 @@ impl Newcomer for PageNewcomer {
         tell(&Event::InLine { place, waiting, wait_ms });
         // Whoever does not want to wait closes the page; the place is kept.
         true
+    }
+
+    fn working(&mut self, Toil { spent_ms, mean_ms, permille }: Toil) {
+        tell(&Event::Working { spent_ms, mean_ms, permille });
     }
 
     fn invite(&mut self) -> Option<String> {

@@ -1017,7 +1017,19 @@ waiting: number,
 /**
  * Milliseconds until its turn, as far as the server knows.
  */
-wait_ms: number, } | { "event": "message" } & MessageView | { "event": "delivery" } & MessageView | { "event": "changed", 
+wait_ms: number, } | { "event": "working", 
+/**
+ * Milliseconds so far.
+ */
+spent_ms: number, 
+/**
+ * Milliseconds that such work takes here on average.
+ */
+mean_ms: number, 
+/**
+ * Of a thousand that work as quickly, so many are done by now; at most 999.
+ */
+permille: number, } | { "event": "message" } & MessageView | { "event": "delivery" } & MessageView | { "event": "changed", 
 /**
  * What was done.
  */

@@ -11,6 +11,7 @@ import { go, place } from "./place.svelte";
 export type Phase =
   | { is: "opening" | "elsewhere" | "moved" | "welcome" | "link" | "main" | "removed" }
   | { is: "line"; place: number; waiting: number; until: number }
+  | { is: "working"; permille: number; mean: number; longer: boolean }
   | { is: "unfit"; why: "noWasm" | "noStorage" | "insecure" }
   | { is: "emptied"; handle: string }
   | { is: "words"; words: string[] }
@@ -58,6 +59,8 @@ class App {
   problem = $state("");
 
   #core: Core | null = null;
+  /** Whether the profile could be opened, as soon as that is known. */
+  #opened = Promise.resolve(false);
   #turn: Turn | null = null;
   #reload: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
@@ -89,11 +92,13 @@ class App {
   async #begin(turn: Turn | null): Promise<void> {
     if (!turn) return void (this.phase = { is: "elsewhere" });
     this.#turn = turn;
+    const before = remembered();
+    // Who is new here sees what this is while the core is still on its way.
+    if (!before) this.phase = { is: "welcome" };
+    const opening = this.#openCore();
+    this.#opened = opening.then(() => true, () => false);
     try {
-      const core = await Core.start((event) => this.#hear(event));
-      this.#core = core;
-      const opened = await this.#openProfile();
-      const before = remembered();
+      const opened = await opening;
       if (opened.handle === null || opened.account === null) {
         // What was cut off is taken up again; if it can't be now, one is asked anew.
         if (before?.unconfirmed) return await this.register(before.unconfirmed);
@@ -101,7 +106,7 @@ class App {
           this.linking = before.linking;
           return void (this.phase = { is: "link" });
         }
-        this.phase = before ? { is: "emptied", handle: before.handle } : { is: "welcome" };
+        if (before) this.phase = { is: "emptied", handle: before.handle };
         return;
       }
       [this.handle, this.account] = [opened.handle, opened.account];
@@ -111,6 +116,11 @@ class App {
     } catch (error) {
       this.#fault(error);
     }
+  }
+
+  async #openCore(): Promise<AnswerOf<"opened">> {
+    this.#core = await Core.start((event) => this.#hear(event));
+    return this.#openProfile();
   }
 
   /** A tab that has just closed holds the files a moment longer than its lock. */
@@ -155,6 +165,8 @@ class App {
 
   /** Makes the account; what comes of it is on the screen. */
   async register({ name, server, shows = NOTHING }: Unconfirmed): Promise<void> {
+    // What keeps the core from coming is on the screen already.
+    if (!(await this.#opened)) return;
     // First, so that words that nobody has seen are shown after whatever cuts this off, and a place in line is kept.
     const handle = `${name}@${new URL(server).host}`;
     remember({ handle, unconfirmed: { name, server, shows: { ...shows, code: null } } });
@@ -178,7 +190,7 @@ class App {
     }
   }
 
-  /** Gives up the place in line, or a link that has begun: the Worker that waits ends with the page. */
+  /** Gives up the place in line, work, or a link that has begun: the Worker that waits or works ends with the page. */
   async stopWaiting(): Promise<void> {
     remember(null);
     if (this.linking) await this.call("nothing", { command: "link-drop" }).catch(() => undefined);
@@ -192,6 +204,7 @@ class App {
 
   /** The code to show to a device that is in. */
   async linkCode(linking: Linking): Promise<string> {
+    await this.#opened;
     const { code } = await this.call("device-code", { command: "link-code", ...linking });
     remember({ handle: "", unconfirmed: null, linking });
     this.linking = linking;
@@ -312,6 +325,10 @@ class App {
         return;
       case "in-line":
         this.phase = { is: "line", place: event.place, waiting: Math.max(event.waiting, event.place), until: Date.now() + event.wait_ms };
+        return;
+      case "working":
+        if (this.phase.is !== "working") this.announce(speech.words.working.title);
+        this.phase = { is: "working", permille: event.permille, mean: event.mean_ms, longer: event.spent_ms > event.mean_ms };
         return;
       case "transfer":
         files.heard(event);

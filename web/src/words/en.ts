@@ -70,6 +70,15 @@ export const en = {
     giveUp: "Give up the place",
   },
 
+  working: {
+    title: "Your device is working",
+    text: "This server asks every newcomer’s device for some work, so that nobody makes thousands of accounts. You have nothing to do; keep this page open.",
+    about: (time: string) => `About ${time}, with luck less`,
+    longer: (time: string) => `Usually about ${time}; this time it takes longer`,
+    bar: "How far the work has come",
+    giveUp: "Stop",
+  },
+
   link: {
     title: "Use an account from another device",
     text: "This browser gets everything that your other device has. No recovery words are needed.",

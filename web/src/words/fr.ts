@@ -69,6 +69,15 @@ export const fr: Words = {
     giveUp: "Abandonner la place",
   },
 
+  working: {
+    title: "Votre appareil travaille",
+    text: "Ce serveur demande un peu de travail à l’appareil de chaque nouvelle personne, pour que nul ne crée des milliers de comptes. Vous n’avez rien à faire ; gardez cette page ouverte.",
+    about: (time: string) => `Environ ${time}, moins avec de la chance`,
+    longer: (time: string) => `D’habitude environ ${time} ; cette fois, c’est plus long`,
+    bar: "Avancement du travail",
+    giveUp: "Arrêter",
+  },
+
   link: {
     title: "Utiliser un compte d’un autre appareil",
     text: "Ce navigateur reçoit tout ce que votre autre appareil possède. Les mots de secours ne sont pas nécessaires.",

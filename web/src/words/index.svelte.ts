@@ -52,6 +52,14 @@ class Speech {
     return seconds % 60 === 0 ? ago.minutes(seconds / 60) : ago.seconds(seconds);
   }
 
+  /** About so long: no finer than matters to whoever waits. */
+  span(ms: number): string {
+    const { ago } = this.words;
+    const seconds = Math.ceil(ms / 1000);
+    if (seconds < 120) return ago.seconds(seconds);
+    return seconds < 7_200 ? ago.minutes(Math.ceil(seconds / 60)) : ago.hours(Math.ceil(seconds / 3_600));
+  }
+
   /** Minutes and seconds, as on a clock. */
   clock(ms: number): string {
     const seconds = Math.max(0, Math.round(ms / 1000));
