@@ -1,9 +1,9 @@
 //! Acts in a group: each is a commit that is made when it can go, on the state that is there then.
 
 use alcyon_mls::{
-    Applied, GroupChange, GroupCommit, GroupState, LeaveProof, LetsIn, Member, Payload, Permission, PreparedCommit, Seen, Transition,
+    Applied, Group, GroupChange, GroupCommit, GroupState, LeaveProof, LetsIn, Member, Payload, Permission, PreparedCommit, Seen, Transition,
 };
-use alcyon_store::{NewOutboxItem, OutboxItem, OutboxKind, TermRecord, Tx};
+use alcyon_store::{OutboxItem, OutboxKind, TermRecord, Tx};
 use alcyon_wire::{
     AccountId, Door, DropHash, EntryId, LogId, Seat, SeatChanges, SeatId, SeatKey, payload_hash,
     proto::{self, client_frame::Body},
@@ -11,7 +11,14 @@ use alcyon_wire::{
 use bytes::Bytes;
 use prost::Message;
 
-use crate::{ClientError, core::handshake_key, entry::load_group, local::Local, outbox::encode, random::random};
+use crate::{
+    ClientError,
+    core::handshake_key,
+    entry::load_group,
+    local::Local,
+    outbox::{add, encode},
+    random::random,
+};
 
 /// What is to be done, as the outbox keeps it.
 #[derive(Clone, PartialEq, Message)]
@@ -51,17 +58,7 @@ impl Act {
     /// Puts it at the end of the log's queue. Returns its number and entry id.
     pub(crate) fn queue(&self, tx: &Tx<'_>, term: &TermRecord) -> Result<(u64, EntryId), ClientError> {
         let entry_id = random();
-        let content = self.encode_to_vec();
-        let number = tx.add_outbox(&NewOutboxItem {
-            kind: OutboxKind::Act,
-            conversation: Some(term.conversation),
-            server: &term.server,
-            log: term.log,
-            entry_id,
-            after: 0,
-            content: Some(&content),
-            frame: None,
-        })?;
+        let number = add(tx, OutboxKind::Act, term, entry_id, Some(&self.encode_to_vec()), None)?;
         Ok((number, entry_id))
     }
 }
@@ -173,12 +170,13 @@ fn is_so(state: &GroupState, change: &GroupChange) -> bool {
     }
 }
 
-/// The words of those who have left and whose leaves are still in.
-pub(crate) fn left_behind<'a>(
-    tx: &Tx<'_>,
-    term: &TermRecord,
-    members: impl Iterator<Item = &'a Member>,
-) -> Result<Vec<LeaveProof>, ClientError> {
+/// Those who have left and whose leaves are still in.
+pub(crate) fn have_left(tx: &Tx<'_>, term: &TermRecord, group: &Group) -> Result<Vec<AccountId>, ClientError> {
+    Ok(left_behind(tx, term, group.members())?.iter().map(LeaveProof::account).collect())
+}
+
+/// Their words.
+fn left_behind<'a>(tx: &Tx<'_>, term: &TermRecord, members: impl Iterator<Item = &'a Member>) -> Result<Vec<LeaveProof>, ClientError> {
     let seats: Vec<_> = members.filter_map(|member| member.seat).collect();
     let proofs = tx.leaving(term.log)?;
     let proofs = proofs.iter().filter_map(|bytes| LeaveProof::decode(bytes).ok());

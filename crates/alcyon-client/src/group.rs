@@ -1,8 +1,6 @@
 //! Groups: made, looked at, changed and left.
 
-use alcyon_mls::{
-    CommitSummary, Created, Group, GroupChange, GroupRules, GroupState, LeaveProof, LetsIn, MlsError, Permission, Role, Settings, Who,
-};
+use alcyon_mls::{CommitSummary, Created, Group, GroupChange, GroupRules, GroupState, LetsIn, MlsError, Permission, Role, Settings, Who};
 use alcyon_store::{ConversationKind, ConversationRecord, NewTerm, OutboxItem, OutboxKind, Standing, TermRecord, TermState, Tx};
 use alcyon_wire::{
     AccountId, ConversationId, EntryId, Handle, JoinSecret, LogId, MessageId, Seat, SeatKey, SeatSecret,
@@ -47,7 +45,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.core.store.transaction(|tx| {
             let (term, group, state) = the_group(tx, conversation)?;
             // Their leaves go with the next commit; they themselves are gone.
-            let left: Vec<_> = act::left_behind(tx, &term, group.members())?.iter().map(LeaveProof::account).collect();
+            let left = act::have_left(tx, &term, &group)?;
             let mut members = state
                 .accounts
                 .iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use alcyon_mls::{Group, GroupChange, GroupHandshake, LeaveProof, Payload, Role};
-use alcyon_store::{NewOutboxItem, OutboxItem, OutboxKind, TermRecord, Tx};
+use alcyon_store::{OutboxItem, OutboxKind, TermRecord, Tx};
 use alcyon_wire::{
     AccountId, ConversationId, EntryId, SeatKey,
     proto::{self, client_frame::Body},
@@ -12,12 +12,12 @@ use prost::Message;
 
 use crate::{
     ActOutcome, Client, ClientError, Clock, Transport,
-    act::{Act, left_behind},
+    act::{Act, have_left},
     core::handshake_key,
     entry::load_group,
     group::the_group,
     local::Local,
-    outbox::encode,
+    outbox::{add, encode},
     random::random,
 };
 
@@ -57,17 +57,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
 }
 
 fn queue(tx: &Tx<'_>, term: &TermRecord, entry_id: EntryId, tries: u32) -> Result<(), ClientError> {
-    let content = Leaving { tries }.encode_to_vec();
-    tx.add_outbox(&NewOutboxItem {
-        kind: OutboxKind::Leave,
-        conversation: Some(term.conversation),
-        server: &term.server,
-        log: term.log,
-        entry_id,
-        after: 0,
-        content: Some(&content),
-        frame: None,
-    })?;
+    add(tx, OutboxKind::Leave, term, entry_id, Some(&Leaving { tries }.encode_to_vec()), None)?;
     Ok(())
 }
 
@@ -117,13 +107,9 @@ fn tries_of(item: &OutboxItem) -> u32 {
     tries
 }
 
-/// Who becomes an admin by this account's leaving: the oldest of those who stay, if none of them is one.
+/// Who becomes an admin by this account's leaving.
 fn heir(tx: &Tx<'_>, local: &Local, term: &TermRecord, group: Option<&Group>) -> Result<Option<AccountId>, ClientError> {
     let Some((group, state)) = group.and_then(|group| Some((group, group.state_of_group()?))) else { return Ok(None) };
-    let left: Vec<_> = left_behind(tx, term, group.members())?.iter().map(LeaveProof::account).collect();
-    let stay = || state.accounts.iter().filter(|(account, _)| **account != local.account && !left.contains(account));
-    if stay().any(|(_, known)| known.role == Role::Admin) {
-        return Ok(None);
-    }
-    Ok(stay().min_by_key(|(account, known)| (known.since, **account)).map(|(account, _)| *account))
+    let left = have_left(tx, term, group)?;
+    Ok(state.heir(|account| account != local.account && !left.contains(&account)))
 }

@@ -31,7 +31,8 @@ impl Toil {
         let thousandths = u32::try_from(tried.saturating_mul(1_000) / expected).unwrap_or(u32::MAX);
         let left = (-f64::from(thousandths) / 1_000.0).exp();
         // One of a thousand steps at least is left for whoever has no luck.
-        let permille = (1..=999).rev().find(|permille| f64::from(1_000 - permille) >= left * 1_000.0).unwrap_or(0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 0 and 999
+        let permille = (1_000.0 - left * 1_000.0).min(999.0) as u32;
         Self { spent_ms, mean_ms: spent_ms.saturating_mul(expected) / tried.max(1), permille }
     }
 }

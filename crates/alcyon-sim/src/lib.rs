@@ -23,6 +23,7 @@ pub mod lane;
 pub mod liar;
 pub mod light;
 pub mod machine;
+pub mod past;
 pub mod person;
 pub mod process;
 pub mod room;

@@ -107,12 +107,10 @@ impl GroupState {
     }
 
     pub(super) fn keep_an_admin(&mut self, automatic: &mut Vec<GroupChange>) {
-        if self.accounts.values().any(|account| account.role == Role::Admin) {
-            return;
-        }
-        if let Some((id, account)) = self.accounts.iter_mut().min_by_key(|(id, account)| (account.since, **id)) {
+        let heir = self.heir(|_| true);
+        if let Some((id, account)) = heir.and_then(|id| Some((id, self.accounts.get_mut(&id)?))) {
             account.role = Role::Admin;
-            automatic.push(GroupChange::SetRole { account: *id, role: Role::Admin });
+            automatic.push(GroupChange::SetRole { account: id, role: Role::Admin });
         }
     }
 }

@@ -218,6 +218,17 @@ impl GroupState {
         self.accounts.get(&account).is_some_and(|account| account.role == Role::Admin)
     }
 
+    /// Who becomes an admin if of all accounts only those stay: none if one of them is one, else the oldest (the lowest revision by
+    /// which it came, then the lowest id).
+    #[must_use]
+    pub fn heir(&self, stays: impl Fn(AccountId) -> bool) -> Option<AccountId> {
+        let stay = || self.accounts.iter().filter(|(id, _)| stays(**id));
+        if stay().any(|(_, account)| account.role == Role::Admin) {
+            return None;
+        }
+        stay().min_by_key(|(id, account)| (account.since, **id)).map(|(id, _)| *id)
+    }
+
     /// Whether the account may do what the permission is about.
     #[must_use]
     pub fn may(&self, account: AccountId, permission: Permission) -> bool {

@@ -38,6 +38,8 @@ pub(crate) const WINDOW: Duration = Duration::from_millis(50);
 const IDLE_WINDOWS: u32 = 20;
 /// So many new connections are let in whatever happens, a window: where they are few they are not what the work waits for.
 const CONNECTIONS_LEAST: u32 = 16;
+/// As a float without end becomes it.
+const UNBOUNDED: u64 = u64::MAX;
 /// No sample in this window.
 const NONE: u64 = u64::MAX;
 
@@ -94,10 +96,8 @@ struct Counters {
     served: AtomicU64,
     /// The weight of the appends that were let in and are not done.
     waiting: AtomicU64,
-    /// With so much of it, appends are refused.
+    /// With so much of it, appends are refused. Without end unless more is asked than can be done.
     waiting_most: AtomicU64,
-    /// More is asked than can be done.
-    pressed: AtomicBool,
 }
 
 /// How much is asked of the server, for those who adapt to it or show it.
@@ -179,8 +179,7 @@ impl Gate {
                 admitted: AtomicU64::new(0),
                 served: AtomicU64::new(0),
                 waiting: AtomicU64::new(0),
-                waiting_most: AtomicU64::new(u64::MAX),
-                pressed: AtomicBool::new(false),
+                waiting_most: AtomicU64::new(UNBOUNDED),
             },
             waits: array::from_fn(|_| AtomicU64::new(NONE)),
             group: AtomicU64::new(0),
@@ -239,12 +238,12 @@ impl Gate {
     /// As if more were asked.
     #[cfg(test)]
     pub(crate) fn press(&self) {
-        self.counters.pressed.store(true, Ordering::Relaxed);
+        self.counters.waiting_most.store(UNBOUNDED - 1, Ordering::Relaxed);
     }
 
     /// More is asked than can be done: somebody is refused.
     pub(crate) fn is_pressed(&self) -> bool {
-        self.counters.pressed.load(Ordering::Relaxed)
+        self.counters.waiting_most.load(Ordering::Relaxed) != UNBOUNDED
     }
 
     /// A connection has arrived.
@@ -399,7 +398,6 @@ impl Gate {
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive; without end where there is none
         self.counters.waiting_most.store(*waiting as u64, Ordering::Relaxed);
-        self.counters.pressed.store(*ratio > 1.0, Ordering::Relaxed);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most the threshold of all
         let threshold = (connections * f64::from(Share::ALL.threshold)).round() as u16;
         self.counters.connections.store(threshold, Ordering::Relaxed);

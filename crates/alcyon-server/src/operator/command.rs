@@ -13,7 +13,7 @@ use clap::{Args, FromArgMatches, Subcommand, ValueHint, builder::PossibleValuesP
 use super::{
     SOCKET, Status,
     limits::{self, Changed, Hold, Shown},
-    page::{bytes, span},
+    page::{bytes, line, span},
     reports,
     request::{AccountShown, Act, AdminAnswer, AdminRequest, InviteShown},
     socket::with_short_path,
@@ -373,7 +373,6 @@ fn text(answer: &AdminAnswer) -> String {
 fn status_text(status: &Status) -> String {
     let Status { server, version, time_ms: _, up_seconds, state, store, write_stuck_ms, serving_late_ms, .. } = status;
     let Status { connections, connections_most, sessions, memory_bytes, blob_bytes, last_minute, refusals, .. } = status;
-    let Status { asked, newcomers_waiting, newcomers_wait_seconds, .. } = status;
     // Words of fixed sets, as in JSON.
     let word = |value: serde_json::Value| value.as_str().unwrap_or_default().replace('_', " ");
     let mut lines = vec![
@@ -381,7 +380,7 @@ fn status_text(status: &Status) -> String {
         format!("alcyon-server {version}, up for {}", span(*up_seconds)),
         format!("store: {}", word(serde_json::json!(store))),
         format!("behind by: {serving_late_ms} ms"),
-        format!("asked, of what it can do: {:.0} %", asked * 100.0),
+        format!("asked, of what it can do: {:.0} %", status.asked * 100.0),
         format!("connections: {connections} of {connections_most}, {sessions} of them listen"),
         format!("memory: {}", memory_bytes.map_or("not known".to_owned(), bytes)),
         format!("files: {}", bytes(*blob_bytes)),
@@ -393,9 +392,8 @@ fn status_text(status: &Status) -> String {
     if let (Some(p50), Some(p99)) = (last_minute.write_p50_ms, last_minute.write_p99_ms) {
         lines.push(format!("messages safe on disk: half within {p50} ms, 99 of 100 within {p99} ms"));
     }
-    if *newcomers_waiting > 0 {
-        let last = newcomers_wait_seconds.map_or(String::new(), |seconds| format!(", the last for about {}", span(seconds)));
-        lines.push(format!("newcomers in line: {newcomers_waiting}{last}"));
+    if status.newcomers_waiting > 0 {
+        lines.push(format!("newcomers in line: {}", line(status)));
     }
     if let Some(stuck) = write_stuck_ms {
         lines.push(format!("a write has not ended for {} s", stuck / 1000));

@@ -50,15 +50,9 @@ pub(super) fn html(status: &Status) -> String {
 
 fn now(status: &Status) -> Vec<(&'static str, String)> {
     let Status { connections, connections_most, sessions, memory_bytes, blob_bytes, serving_late_ms, .. } = status;
-    let Status { asked, newcomers_waiting, newcomers_wait_seconds, .. } = status;
-    let line = match (newcomers_waiting, newcomers_wait_seconds) {
-        (0, _) => "nobody".to_owned(),
-        (waiting, None) => waiting.to_string(),
-        (waiting, Some(seconds)) => format!("{waiting}, the last for about {}", span(*seconds)),
-    };
     vec![
-        ("Asked, of what it can do", format!("{:.0} %", asked * 100.0)),
-        ("Newcomers in line", line),
+        ("Asked, of what it can do", format!("{:.0} %", status.asked * 100.0)),
+        ("Newcomers in line", line(status)),
         ("Connections", format!("{connections} of {connections_most}")),
         ("Devices that listen", sessions.to_string()),
         ("Behind by", format!("{serving_late_ms} ms")),
@@ -126,6 +120,15 @@ fn class(state: State) -> &'static str {
         State::Busy => "busy",
         State::NotTaking => "not_taking",
         State::Stopping => "stopping",
+    }
+}
+
+/// How many stand in line, and how long.
+pub(super) fn line(status: &Status) -> String {
+    match (status.newcomers_waiting, status.newcomers_wait_seconds) {
+        (0, _) => "nobody".to_owned(),
+        (waiting, None) => waiting.to_string(),
+        (waiting, Some(seconds)) => format!("{waiting}, the last for about {}", span(seconds)),
     }
 }
 

@@ -10,11 +10,10 @@ use std::{
 
 use alcyon_client::{AccountId, Client, ConversationId, Event, Handle, HandleName, MessageId, ServerUrl, Store};
 use alcyon_net::{NetOptions, NetTransport, SystemClock};
-use alcyon_store::{DeliveryState, MessageKind, MessageRecord, StoreError, StoreKey};
-use alcyon_wire::proto;
+use alcyon_sim::past::Said;
+use alcyon_store::{StoreError, StoreKey};
 use anyhow::{Context, bail};
 use clap::Parser;
-use prost::Message as _;
 
 #[derive(Parser)]
 struct Options {
@@ -127,27 +126,7 @@ fn add(
     let text = if newest { "the newest of all".to_owned() } else { format!("{number}: {said}") };
     let mut id = [0x5a; 16];
     id[..8].copy_from_slice(&number.to_be_bytes());
-    let id = MessageId::from(id);
-    let body = proto::Text { text: text.clone(), format: 1, mentions: Vec::new(), preview: None };
-    let content =
-        proto::Content { id: id.to_field(), sent_at_ms, body: Some(proto::content::Body::Text(body)), ..proto::Content::default() };
-    let added = tx.add_message(&MessageRecord {
-        number: 0,
-        conversation,
-        message: id,
-        sender: if is_own { own } else { peer },
-        own: is_own,
-        text,
-        position: Some((0, FIRST + number)),
-        sent_at_ms,
-        delivery: DeliveryState::Delivered,
-        shown: true,
-        line: None,
-        kind: MessageKind::Message,
-        target: None,
-        content: Some(content.encode_to_vec()),
-        at_ms: sent_at_ms,
-        rights: 0,
-    })?;
-    if added { Ok(()) } else { Err(StoreError::Damaged("an id twice")) }
+    let by = if is_own { own } else { peer };
+    let said = Said { id: MessageId::from(id), by, own: is_own, text, sequence: FIRST + number, at_ms: sent_at_ms };
+    said.lay_into(tx, conversation)
 }

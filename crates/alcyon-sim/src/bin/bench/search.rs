@@ -4,13 +4,9 @@ use std::{fmt::Write, path::Path, time::Instant};
 
 use alcyon_client::{AccountId, Client, ConversationId, MessageId, Search, Store};
 use alcyon_net::{NetOptions, NetTransport, SystemClock};
-use alcyon_sim::process::ServerSetup;
-use alcyon_store::{
-    ContactRecord, ConversationKind, ConversationRecord, DeliveryState, MessageKind, MessageRecord, Standing, StoreError, StoreKey,
-};
-use alcyon_wire::proto;
+use alcyon_sim::{past::Said, process::ServerSetup};
+use alcyon_store::{ContactRecord, ConversationKind, ConversationRecord, Standing, StoreError, StoreKey};
 use anyhow::{Context, ensure};
-use prost::Message as _;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 /// Messages that a search shows.
@@ -157,39 +153,13 @@ fn fill(store: &Store, vocabulary: &Vocabulary, chance: &mut StdRng, messages: u
                 id[..8].copy_from_slice(&number.to_be_bytes());
                 let (id, with) = (MessageId::from(id), chance.random_range(0..CONVERSATIONS));
                 let is_own = chance.random();
-                let text_body = proto::Text { text: text.clone(), format: 1, mentions: Vec::new(), preview: None };
-                let content = proto::Content {
-                    id: id.to_field(),
-                    sent_at_ms: number * 1000,
-                    body: Some(proto::content::Body::Text(text_body)),
-                    ..proto::Content::default()
-                };
-                let added = tx.add_message(&MessageRecord {
-                    number: 0,
-                    conversation: conversation(with),
-                    message: id,
-                    sender: if is_own { own } else { account(with) },
-                    own: is_own,
-                    text,
-                    position: Some((0, number + 1)),
-                    sent_at_ms: number * 1000,
-                    delivery: DeliveryState::Delivered,
-                    shown: true,
-                    line: None,
-                    kind: MessageKind::Message,
-                    target: None,
-                    content: Some(content.encode_to_vec()),
-                    at_ms: number * 1000,
-                    rights: 0,
-                })?;
-                if !added {
-                    return Err(StoreError::Damaged("an id twice"));
-                }
+                let by = if is_own { own } else { account(with) };
+                Said { id, by, own: is_own, text, sequence: number + 1, at_ms: number * 1000 }.lay_into(tx, conversation(with))?;
                 if link {
                     tx.set_has(conversation(with), id, alcyon_store::Has::LINK)?;
                 }
             }
-            Ok(())
+            Ok::<_, StoreError>(())
         })?;
     }
     store.checkpoint()?;

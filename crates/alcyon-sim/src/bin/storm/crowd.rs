@@ -37,7 +37,8 @@ const FIRST_STEP: f64 = 2_000.0;
 const LAST_STEP: f64 = 200_000.0;
 /// Whoever is to offer and is late by more than this at the end leaves out the rest.
 const LATEST: Duration = Duration::from_secs(1);
-/// Connections by which all that is asked comes, where too much is: their number says nothing about the server.
+/// By so many comes all that is asked where too much is: what a connection brings and takes goes in few system calls then, or the
+/// generator could not offer ten times.
 pub const CONNECTIONS: usize = 64;
 /// Connections that are opened at once.
 const OPENING: usize = 64;

@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use alcyon_sim::sign_up::SignUp;
+use alcyon_wire::work::solve;
 use anyhow::{Context, Result};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::wire::tcp;
@@ -42,28 +42,20 @@ pub fn arrival_of(ticket: &str) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.get(1..9)?.try_into().ok()?))
 }
 
-/// Looks for the number, in pieces, so that others have their turn.
-pub async fn work(challenge: &str, bits: u32) -> Result<u64> {
-    let challenge = BASE64URL_NOPAD.decode(challenge.as_bytes())?;
-    let mut nonce = 0;
+/// Does the work that an answer asks for, in pieces, so that others have their turn: the challenge, and the number that was found.
+pub async fn work(answer: &Value) -> Result<(&str, u64)> {
+    const AT_ONCE: u64 = 2_000;
+    let challenge = answer["challenge"].as_str().context("challenge")?;
+    let bits = u32::try_from(answer["bits"].as_u64().context("bits")?)?;
+    let bytes = BASE64URL_NOPAD.decode(challenge.as_bytes())?;
+    let mut first = 0;
     loop {
-        let end = nonce + 2_000;
-        while nonce < end {
-            if zero_bits(&challenge, nonce) >= bits {
-                return Ok(nonce);
-            }
-            nonce += 1;
+        if let Some(nonce) = solve(&bytes, bits, first, AT_ONCE) {
+            return Ok((challenge, nonce));
         }
+        first += AT_ONCE;
         tokio::task::yield_now().await;
     }
-}
-
-/// Zero bits at the beginning of SHA-256(`alcyon work v1` || challenge || nonce), as the protocol says.
-fn zero_bits(challenge: &[u8], nonce: u64) -> u32 {
-    let hash = Sha256::new().chain_update("alcyon work v1").chain_update(challenge).chain_update(nonce.to_be_bytes()).finalize();
-    let zeros = hash.iter().take_while(|byte| **byte == 0).count();
-    let rest = hash.get(zeros).map_or(0, |byte| byte.leading_zeros());
-    u32::try_from(zeros).unwrap_or(u32::MAX) * 8 + rest
 }
 
 /// One request on a connection of its own: status and JSON.

@@ -236,9 +236,7 @@ async fn forge(server: SocketAddr, url: ServerUrl, forged: Arc<Forged>) -> Resul
     let held = newcomer()?.sign_up.account.to_text();
     let mut answer = ask(server, from, &held, None).await?;
     if answer["state"] == "work" {
-        let challenge = answer["challenge"].as_str().context("challenge")?.to_owned();
-        let nonce = work(&challenge, u32::try_from(answer["bits"].as_u64().context("bits")?)?).await?;
-        answer = ask(server, from, &held, Some((&challenge, nonce))).await?;
+        answer = ask(server, from, &held, Some(work(&answer).await?)).await?;
     }
     let mut tickets = vec![random_bytes::<81>().to_vec()];
     if let Some(ticket) = answer["ticket"].as_str() {

@@ -4,7 +4,7 @@ use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
 
 use alcyon_sim::{light::random_bytes, sign_up::SignUp};
 use alcyon_wire::{AccountId, ServerUrl};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::{
@@ -264,10 +264,7 @@ async fn stand_in_line(server: SocketAddr, newcomer: Newcomer, log: &Log, line: 
         let arrival = ticket.as_deref().and_then(arrival_of);
         match (answer["state"].as_str(), &ticket) {
             (Some("work"), _) => {
-                let challenge = answer["challenge"].as_str().context("challenge")?.to_owned();
-                let bits = u32::try_from(answer["bits"].as_u64().context("bits")?)?;
-                let nonce = work(&challenge, bits).await?;
-                answer = ask(server, newcomer.from, &account, Some((&challenge, nonce))).await?;
+                answer = ask(server, newcomer.from, &account, Some(work(&answer).await?)).await?;
             }
             (Some("wait"), Some(held)) => {
                 if let Some(arrival) = arrival {

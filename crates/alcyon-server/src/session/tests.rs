@@ -1,0 +1,229 @@
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    io,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Waker,
+};
+
+use alcyon_wire::{
+    DropSecret, LogId, Seat, SeatKey, SeatSecret,
+    proto::{Append, ClientFrame, Hello, ServerFrame, client_frame::Body, server_frame},
+};
+use futures::FutureExt as _;
+use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+use crate::{
+    admission::{AdmissionSettings, memory::Memory},
+    config::Config,
+    edge::{connection::Connection, lifecycle::Places},
+    logs::{LogSettings, SystemClock, WriterMode},
+    stamps::StampSettings,
+    store::{FaultyStore, MemoryStore},
+};
+
+fn sessions() -> Arc<Sessions> {
+    // The writer is inline: there is nothing to wait for.
+    sessions_on(AnyStore::new(Arc::new(MemoryStore::default())).0, WriterMode::Inline).now_or_never().unwrap()
+}
+
+async fn sessions_on(store: AnyStore, writer: WriterMode) -> Arc<Sessions> {
+    let metrics = Arc::new(Metrics::new());
+    let clock: Arc<dyn ServerClock> = Arc::new(SystemClock);
+    let store = Arc::new(store);
+    let settings = LogSettings { writer, ..LogSettings::default() };
+    let logs = Logs::open(store, settings, clock.clone()).unwrap();
+    let stamps = Stamps::open(&logs, StampSettings::default(), "sea.example", clock.clone(), metrics.clone());
+    Arc::new(Sessions {
+        stamps: Arc::new(stamps.await.unwrap()),
+        logs,
+        endpoints: Vec::new(),
+        elsewhere: None,
+        gate: Gate::new(AdmissionSettings::default(), clock.clone(), metrics.clone()),
+        clock,
+        metrics: metrics.clone(),
+        lifecycle: Lifecycle::new(metrics, Places { all: 100, per_address: 100 }, Memory::new(u64::MAX)),
+        limits: Config::default().limits,
+    })
+}
+
+/// The client's end of a session, in memory, so that a paused clock moves only when both ends wait.
+fn connect(sessions: &Arc<Sessions>) -> DuplexStream {
+    let (here, there) = duplex(64 * 1024);
+    tokio::spawn(serve(sessions.clone(), there, Bytes::new(), IpAddr::from([127, 0, 0, 1]), ConnectionNumber(0)));
+    here
+}
+
+/// A short frame with a mask of zeros.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    [&[first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0], payload].concat()
+}
+
+async fn agree(client: &mut DuplexStream) {
+    let hello = ClientFrame { request: 1, body: Some(Body::Hello(Hello { versions: vec![1] })) };
+    client.write_all(&frame(0x82, &hello.encode_to_vec())).await.unwrap();
+    let mut answer = [0; 2];
+    client.read_exact(&mut answer).await.unwrap();
+    client.read_exact(&mut vec![0; usize::from(answer[1])]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_says_nothing_is_let_go() {
+    let sessions = sessions();
+    let mut client = connect(&sessions);
+    let begin = Instant::now();
+    let mut all = Vec::new();
+    client.read_to_end(&mut all).await.unwrap();
+    assert_eq!(all, [0x88, 2, 0x0f, 0xa0], "a close with 4000");
+    assert_eq!(begin.elapsed().as_secs(), sessions.limits.handshake_time.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_silent_is_asked_and_stays_while_it_answers() {
+    let sessions = sessions();
+    let mut client = connect(&sessions);
+    agree(&mut client).await;
+    let idle_time = sessions.limits.idle_time;
+    for _ in 0..3 {
+        let begin = Instant::now();
+        let mut ping = [0; 2];
+        client.read_exact(&mut ping).await.unwrap();
+        assert_eq!(ping, [0x89, 0]);
+        assert_eq!(begin.elapsed().as_secs(), idle_time.as_secs());
+        client.write_all(&frame(0x8a, b"")).await.unwrap();
+    }
+    let begin = Instant::now();
+    let mut all = Vec::new();
+    client.read_to_end(&mut all).await.unwrap();
+    assert_eq!(all, [0x89, 0, 0x88, 2, 0x0f, 0xa1], "a ping, then a close with 4001");
+    assert_eq!(begin.elapsed().as_secs(), 2 * idle_time.as_secs());
+}
+
+/// The number of the next request that is answered, and its refusal.
+async fn refused(client: &mut DuplexStream) -> (u64, RefusalCode) {
+    let mut head = [0; 2];
+    client.read_exact(&mut head).await.unwrap();
+    assert!(head[1] < 126, "a short frame");
+    let mut frame = vec![0; usize::from(head[1])];
+    client.read_exact(&mut frame).await.unwrap();
+    let ServerFrame { request, body } = ServerFrame::decode(&frame[..]).unwrap();
+    let Some(server_frame::Body::Refusal(refusal)) = body else { panic!("{body:?}") };
+    (request, refusal.code())
+}
+
+#[tokio::test]
+async fn while_too_much_is_asked_what_has_no_place_is_refused_and_not_left_unread() {
+    let store = Arc::new(FaultyStore::harmless(Arc::new(MemoryStore::default())));
+    let any = AnyStore::new(store.clone()).0;
+    let pulse = any.pulse();
+    let sessions = sessions_on(any, WriterMode::Thread).await;
+    let places = u64::from(sessions.limits.requests_in_flight);
+    let mut client = connect(&sessions);
+    agree(&mut client).await;
+    // The writer is busy with something else.
+    store.hold_writes(true);
+    let other = SeatKey { log: LogId::from([9; 16]), secret: SeatSecret::from([9; 32]) };
+    let seat = Seat { id: other.seat_id(), drop_hash: DropSecret::from([9; 32]).hash(other.log), keep: true, invite: true };
+    let held = sessions.logs.create(other.log, vec![seat], AddressBand::of(IpAddr::from([127, 0, 0, 1])));
+    while pulse.writing_for().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let append = |request| {
+        let seat = SeatKey { log: LogId::from([7; 16]), secret: SeatSecret::from([7; 32]) }.to_field();
+        let append = Append { seat: Some(seat), entry_id: vec![7; 16].into(), payload: Bytes::new(), commit_count: 0 };
+        frame(0x82, &ClientFrame { request, body: Some(Body::Append(append)) }.encode_to_vec())
+    };
+    sessions.gate.press();
+    for request in 2..places + 3 {
+        client.write_all(&append(request)).await.unwrap();
+    }
+    assert_eq!(refused(&mut client).await, (places + 2, RefusalCode::Overloaded), "all others wait for the writer");
+    store.hold_writes(false);
+    held.await.unwrap();
+    for _ in 0..places {
+        assert_eq!(refused(&mut client).await.1, RefusalCode::UnknownLog);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_too_much_is_asked_nobody_is_read_all_the_time() {
+    let sessions = sessions();
+    let mut client = connect(&sessions);
+    agree(&mut client).await;
+    let mut ten_pings = async || {
+        let begin = Instant::now();
+        for _ in 0..10 {
+            client.write_all(&frame(0x89, b"")).await.unwrap();
+            client.read_exact(&mut [0; 2]).await.unwrap();
+        }
+        begin.elapsed()
+    };
+    assert_eq!(ten_pings().await, Duration::ZERO);
+    sessions.gate.press();
+    let pressed = ten_pings().await;
+    assert!((9 * REST..11 * REST).contains(&pressed), "{pressed:?}");
+    // It is as patient with whoever is silent then as ever.
+    let begin = Instant::now();
+    client.read_exact(&mut [0; 2]).await.unwrap();
+    assert_eq!(begin.elapsed().as_secs(), sessions.limits.idle_time.as_secs());
+}
+
+/// The server's end of a connection whose client has sent pings, more than anybody reads at once.
+#[derive(Default)]
+struct Flood {
+    read: Arc<AtomicUsize>,
+}
+
+impl AsyncRead for Flood {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.read.load(Ordering::Relaxed) > 100 * READ {
+            return Poll::Pending;
+        }
+        let ping = frame(0x89, b"");
+        while buffer.remaining() >= ping.len() {
+            buffer.put_slice(&ping);
+        }
+        self.read.fetch_add(buffer.filled().len(), Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn whoever_sends_without_end_takes_turns() {
+    let io = Flood::default();
+    let read = io.read.clone();
+    let mut session = pin!(serve(sessions(), io, Bytes::new(), IpAddr::from([127, 0, 0, 1]), ConnectionNumber(0)));
+    for turn in 1..=10 {
+        assert!(session.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let read = read.load(Ordering::Relaxed);
+        assert!((turn..=2 * turn * READ).contains(&read), "{read} bytes after {turn} turns");
+    }
+}
+
+/// Ten thousand idle connections are ten thousand of these: a buffer or a large future inside would be seen here.
+#[tokio::test]
+async fn an_idle_session_is_small() {
+    let sessions = sessions();
+    fn size<F: Future>(_: impl FnOnce(Connection) -> F) -> usize {
+        size_of::<F>()
+    }
+    let peer = IpAddr::from([127, 0, 0, 1]);
+    let size = size(|io| serve(sessions, io, Bytes::new(), peer, ConnectionNumber(0)));
+    assert!(size <= 1056, "{size} bytes");
+}
