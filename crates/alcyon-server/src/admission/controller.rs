@@ -14,6 +14,9 @@ use super::{
 const AIM: Duration = Duration::from_millis(5);
 /// In this time a queue that is too long is to be worked off.
 const HORIZON: Duration = Duration::from_millis(200);
+/// While less than this part of what can be done is asked, a queue is what a moment has left behind in which the disk or the processor
+/// was somebody else's: it goes by itself, and whoever is sent away for it would only come again.
+const CALM: f64 = 0.85;
 /// A queue this much too long halves the connections that are let in.
 const SHEDDING: Duration = Duration::from_millis(50);
 /// A queue below this is none: the server has time to spare.
@@ -144,12 +147,18 @@ impl Controller {
         let off = AIM.as_secs_f64() - window.arriving.as_secs_f64();
         let change = 1.0 + (off / SHEDDING.as_secs_f64()).clamp(-0.5, 0.1);
         self.connections = (self.connections * change).clamp(Class::Resume.floor(), 1.0);
+        let asked = self.asked();
+        let budget = if asked < self.capacity * CALM { budget.max(asked) } else { budget };
         self.share_out(budget.max(self.least), window.group)
     }
 
+    /// Weight a second.
+    fn asked(&self) -> f64 {
+        Class::ALL.iter().map(|class| self.offered[class.index()].iter().sum::<f64>() * f64::from(class.weight())).sum()
+    }
+
     fn share_out(&self, budget: f64, group: Duration) -> Verdicts {
-        let asked: f64 = Class::ALL.iter().map(|class| self.offered[class.index()].iter().sum::<f64>() * f64::from(class.weight())).sum();
-        let ratio = asked / budget;
+        let ratio = self.asked() / budget;
         Verdicts {
             shares: shares(budget, &self.offered),
             budget,

@@ -27,8 +27,8 @@ impl Lane {
     }
 }
 
-/// A queue that has stood for this long without a break is overload, and not a burst.
-const INTERVAL: Duration = Duration::from_millis(100);
+/// A queue that has stood for this long without a break is overload, and not what a moment has left behind in which the disk hung.
+const INTERVAL: Duration = Duration::from_millis(400);
 /// A queue below this is none: overload is over.
 const OVER: Duration = Duration::from_millis(2);
 /// Under overload a request waits no longer than this, and a part of what a group takes.
@@ -165,7 +165,7 @@ mod tests {
         let mut queue = Queue::default();
         queue.push(queued(99, 0, begin));
         assert_eq!(queue.begin(begin + ms(50), ms(10)), ms(40));
-        assert_eq!(queue.begin(begin + ms(200), ms(10)), ms(190));
+        assert_eq!(queue.begin(begin + ms(500), ms(10)), ms(490));
         assert!(queue.newest_first);
         queue
     }
@@ -197,7 +197,7 @@ mod tests {
     fn under_overload_the_newest_go_first_and_the_old_not_at_all() {
         let begin = Instant::now();
         let mut queue = overloaded(begin);
-        let now = begin + ms(200);
+        let now = begin + ms(500);
         for item in 1..=4 {
             queue.push(queued(u64::from(item), item, now - ms(25 - u64::from(item))));
         }
@@ -211,7 +211,7 @@ mod tests {
     fn under_overload_the_best_class_goes_first() {
         let begin = Instant::now();
         let mut queue = overloaded(begin);
-        let now = begin + ms(200);
+        let now = begin + ms(500);
         queue.past(now, ms(10), |_| false);
         for (item, class) in [(1, Class::Append), (2, Class::SignUp), (3, Class::Commit), (4, Class::Append), (5, Class::SignUp)] {
             queue.push(Queued { class, ..queued(u64::from(item), item, now - ms(25 - u64::from(item))) });
@@ -223,7 +223,7 @@ mod tests {
     fn what_nobody_waits_for_is_not_done_and_the_servers_own_always() {
         let begin = Instant::now();
         let mut queue = overloaded(begin);
-        let now = begin + ms(200);
+        let now = begin + ms(500);
         queue.push(queued(0, 7, begin));
         queue.push(queued(1, 8, now));
         queue.push(queued(2, 9, now));
@@ -236,8 +236,8 @@ mod tests {
     fn overload_ends_with_the_queue() {
         let begin = Instant::now();
         let mut queue = overloaded(begin);
-        assert_eq!(queue.past(begin + ms(200), ms(10), |_| false).len(), 1);
-        assert_eq!(queue.begin(begin + ms(201), ms(10)), Duration::ZERO);
+        assert_eq!(queue.past(begin + ms(500), ms(10), |_| false).len(), 1);
+        assert_eq!(queue.begin(begin + ms(501), ms(10)), Duration::ZERO);
         assert!(!queue.newest_first);
     }
 

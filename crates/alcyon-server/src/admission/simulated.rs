@@ -60,10 +60,20 @@ struct Run {
     done: Vec<Done>,
     /// By class.
     asked: [usize; 7],
+    /// When somebody was sent away.
+    refused: Vec<f64>,
 }
+
+/// What a group takes longer that begins at this time, because the disk does something else.
+type Hang = fn(f64) -> Duration;
 
 /// Runs the server for so many seconds under a load.
 fn run(seconds: f64, start_per_second: f64, load: Load) -> Run {
+    run_on(seconds, start_per_second, load, |_| Duration::ZERO)
+}
+
+/// The same on a disk that hangs now and then.
+fn run_on(seconds: f64, start_per_second: f64, load: Load, hang: Hang) -> Run {
     let epoch = Instant::now();
     let mut random = Random(0x1234_5678_9ABC_DEF1);
     let mut controller = Controller::new(start_per_second);
@@ -111,10 +121,13 @@ fn run(seconds: f64, start_per_second: f64, load: Load) -> Run {
                 queue.push(Queued { item: Asked { class, since: at }, lane: Lane::next(), class, since: epoch + at });
             } else {
                 now += REFUSAL;
+                run.refused.push(at.as_secs_f64());
             }
         }
         let standing = queue.begin(epoch + now, last_took);
-        now += REFUSAL * queue.past(epoch + now, last_took, |_| false).len() as u32;
+        let past = queue.past(epoch + now, last_took, |_| false);
+        run.refused.extend(past.iter().map(|_| now.as_secs_f64()));
+        now += REFUSAL * past.len() as u32;
         let mut weight = 0;
         let group = queue.take(GROUP, |asked| {
             weight += asked.class.weight();
@@ -127,7 +140,7 @@ fn run(seconds: f64, start_per_second: f64, load: Load) -> Run {
             continue;
         }
         least_wait = Some(least_wait.map_or(standing, |least| least.min(standing)));
-        last_took = FLUSH + APPEND * group.iter().map(|asked| asked.class.weight()).sum::<u32>();
+        last_took = FLUSH + APPEND * group.iter().map(|asked| asked.class.weight()).sum::<u32>() + hang(now.as_secs_f64());
         now += last_took;
         for Asked { class, since } in group {
             window.served += u64::from(class.weight());
@@ -230,6 +243,37 @@ fn pushed_over_it_comes_back_by_itself() {
         let (from, to) = (f64::from(tenth) / 10.0, f64::from(tenth) / 10.0 + 0.1);
         assert!(run.goodput(from, to) > 0.6 * peak(), "{from:.1} s: {}", run.goodput(from, to) / peak());
         assert!(run.took(0.95, from, to) < 0.03, "{from:.1} s: {}", run.took(0.95, from, to));
+    }
+}
+
+/// For a seventh of a second, every two seconds.
+fn now_and_then(at: f64) -> Duration {
+    if at % 2.0 < 0.01 && at > 1.0 { Duration::from_millis(140) } else { Duration::ZERO }
+}
+
+#[test]
+fn a_disk_that_hangs_for_a_moment_makes_what_can_be_done_wait_and_not_come_again() {
+    let run = run_on(12.0, 10_000.0, |_| appends(0.7 * peak()), now_and_then);
+    assert_eq!(run.refused.len(), 0);
+    assert!(run.took(0.999, 1.0, 12.0) < 0.2, "{}", run.took(0.999, 1.0, 12.0));
+}
+
+#[test]
+fn after_a_push_a_disk_that_hangs_for_a_moment_is_no_overload_either() {
+    let load: Load = |at| appends(peak() * if (1.0..5.0).contains(&at) { 10.0 } else { 0.7 });
+    let run = run_on(14.0, 10_000.0, load, now_and_then);
+    assert!(run.refused.iter().any(|at| *at < 5.0));
+    let refused = run.refused.iter().filter(|at| **at > 6.0).count();
+    assert_eq!(refused, 0);
+}
+
+#[test]
+fn a_disk_that_has_become_slow_is_overload_soon() {
+    let slow: Hang = |at| if at > 2.0 { Duration::from_millis(30) } else { Duration::ZERO };
+    let run = run_on(8.0, 10_000.0, |_| appends(0.9 * peak()), slow);
+    for tenth in 30..79 {
+        let from = f64::from(tenth) / 10.0;
+        assert!(run.took(0.95, from, from + 0.1) < 0.2, "{from:.1} s: {}", run.took(0.95, from, from + 0.1));
     }
 }
 

@@ -16,6 +16,7 @@ use prost::Message;
 use super::{
     AddressBand, LogSettings, Receipt, ServerClock,
     cells::{Cell, Cells, TailEntry},
+    pages::Pages,
     quota::Bucket,
     records::{EntryIdRecord, EntryRecord, corrupt, decode, entry_id_key, entry_key, head_key, period_of},
     requests::{Fingerprint, Job, Reply, fingerprint},
@@ -41,6 +42,7 @@ pub(crate) struct Shared<S> {
     pub quotas: RwLock<LogSettings>,
     pub clock: Arc<dyn ServerClock>,
     pub cells: Cells,
+    pub pages: Pages,
     /// Weeks before this one are gone from the store.
     pub oldest_week: AtomicU32,
     pub draining: AtomicBool,
@@ -488,6 +490,7 @@ impl<S: Store> Engine<S> {
                 StagedChange::Removed => {
                     cell.published().removed = true;
                     self.shared.cells.remove(cell.log);
+                    self.shared.pages.clear();
                     continue;
                 }
                 StagedChange::Created | StagedChange::Changed => {}

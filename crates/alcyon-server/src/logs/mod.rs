@@ -32,6 +32,7 @@ mod clock;
 pub(crate) mod engine;
 mod follow;
 mod inbox;
+mod pages;
 mod quota;
 mod read;
 pub(crate) mod records;
@@ -60,6 +61,7 @@ use bytes::Bytes;
 use self::{
     cells::{Cell, Cells},
     engine::{Shared, read_failed, unknown_log},
+    pages::Pages,
     read::{Window, readable_until},
     requests::{Append, By, CreateRequest, EntryRequest, Job, PassesRequest, Reply, TreeRequest},
     sweep::SweepStep,
@@ -177,6 +179,7 @@ impl<S: Store> Logs<S> {
             settings,
             clock,
             cells: Cells::default(),
+            pages: Pages::default(),
             oldest_week: AtomicU32::new(0),
             draining: AtomicBool::new(false),
             health: AtomicU8::new(0),

@@ -9,6 +9,7 @@ use super::{
     Page,
     cells::{Published, TailEntry},
     engine::{Shared, read_failed, unknown_log},
+    pages::PageKey,
     records::{EntryRecord, corrupt, decode, entry_key, number_of},
     rules,
     state::{Head, SeatState},
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// How much a reader takes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub max_entries: usize,
     pub max_bytes: usize,
@@ -94,7 +95,12 @@ impl<S: Store> Shared<S> {
         }
         let head = published.state.head.clone();
         drop(published);
-        self.fill(&mut page, log, &head).map_err(|error| read_failed(&error))?;
+        let key = PageKey { log, after, until, window };
+        let read = || {
+            self.fill(&mut page, log, &head)?;
+            Ok(page)
+        };
+        let page = self.pages.get(key, self.clock.now_ms(), read).map_err(|error| read_failed(&error))?;
         page.finish(&head, readable_until)
     }
 
@@ -151,7 +157,8 @@ fn next_entry(table: Table, rows: &mut Rows<'_>) -> Result<Option<TailEntry>, St
     Ok(Some(TailEntry { sequence: number_of(table, &key)?, header, payload, previous }))
 }
 
-struct PageBuilder {
+#[derive(Clone)]
+pub(crate) struct PageBuilder {
     window: Window,
     /// Where the reader stands.
     after: u64,
@@ -169,6 +176,11 @@ struct PageBuilder {
 impl PageBuilder {
     fn new(window: Window, after: u64, until: u64) -> Self {
         Self { window, after, until, gap: None, entries: Vec::new(), bytes: 0, last: None, hash_after: None }
+    }
+
+    /// How much it holds.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Takes the next entry that is there; false when the page is full.

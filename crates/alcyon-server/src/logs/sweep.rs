@@ -89,6 +89,7 @@ impl<S: Store> Engine<S> {
             };
             if gone {
                 self.shared.store.drop_table(table)?;
+                self.shared.pages.clear();
             }
         }
         Ok(())

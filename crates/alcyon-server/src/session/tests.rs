@@ -7,8 +7,8 @@ use std::{
 };
 
 use alcyon_wire::{
-    DropSecret, LogId, Seat, SeatKey, SeatSecret,
-    proto::{Append, ClientFrame, Hello, ServerFrame, client_frame::Body, server_frame},
+    DropSecret, EntryId, LogId, Seat, SeatKey, SeatSecret,
+    proto::{self, Append, ClientFrame, Hello, ServerFrame, Subscribe, client_frame::Body, server_frame},
 };
 use futures::FutureExt as _;
 use prost::Message;
@@ -21,7 +21,7 @@ use crate::{
     edge::{connection::Connection, lifecycle::Places},
     logs::{LogSettings, SystemClock, WriterMode},
     stamps::StampSettings,
-    store::{FaultyStore, MemoryStore},
+    store::{FaultyStore, MemoryStore, Table},
 };
 
 fn sessions() -> Arc<Sessions> {
@@ -101,16 +101,58 @@ async fn whoever_is_silent_is_asked_and_stays_while_it_answers() {
     assert_eq!(begin.elapsed().as_secs(), 2 * idle_time.as_secs());
 }
 
-/// The number of the next request that is answered, and its refusal.
-async fn refused(client: &mut DuplexStream) -> (u64, RefusalCode) {
+/// The next frame of the server's, one of less than 64 KiB.
+async fn next(client: &mut DuplexStream) -> ServerFrame {
     let mut head = [0; 2];
     client.read_exact(&mut head).await.unwrap();
-    assert!(head[1] < 126, "a short frame");
-    let mut frame = vec![0; usize::from(head[1])];
+    let length = match head[1] {
+        126 => usize::from(client.read_u16().await.unwrap()),
+        short => usize::from(short),
+    };
+    let mut frame = vec![0; length];
     client.read_exact(&mut frame).await.unwrap();
-    let ServerFrame { request, body } = ServerFrame::decode(&frame[..]).unwrap();
+    ServerFrame::decode(&frame[..]).unwrap()
+}
+
+/// The number of the next request that is answered, and its refusal.
+async fn refused(client: &mut DuplexStream) -> (u64, RefusalCode) {
+    let ServerFrame { request, body } = next(client).await;
     let Some(server_frame::Body::Refusal(refusal)) = body else { panic!("{body:?}") };
     (request, refusal.code())
+}
+
+#[tokio::test]
+async fn who_comes_back_costs_no_look_into_the_directory() {
+    let disk = Arc::new(MemoryStore::default());
+    let key = SeatKey { log: LogId::from([7; 16]), secret: SeatSecret::from([7; 32]) };
+    let seat = Seat { id: key.seat_id(), drop_hash: DropSecret::from([7; 32]).hash(key.log), keep: true, invite: true };
+    let before = sessions_on(AnyStore::new(disk.clone()).0, WriterMode::Inline).await;
+    before.logs.create(key.log, vec![seat], AddressBand::of(IpAddr::from([127, 0, 0, 1]))).await.unwrap();
+    before.logs.append(&key, EntryId::from([1; 16]), "sealed".into(), 0).await.unwrap();
+    // Another process on the same disk: nothing is in memory.
+    let store = Arc::new(FaultyStore::harmless(disk));
+    let sessions = sessions_on(AnyStore::new(store.clone()).0, WriterMode::Inline).await;
+    let at_start = store.reads();
+    let mut client = connect(&sessions);
+    agree(&mut client).await;
+    let logs = vec![proto::Subscription { seat: Some(key.to_field()), after: 0 }];
+    let subscribe = ClientFrame { request: 2, body: Some(Body::Subscribe(Subscribe { logs })) };
+    client.write_all(&frame(0x82, &subscribe.encode_to_vec())).await.unwrap();
+    let entries = loop {
+        if let Some(server_frame::Body::Entries(entries)) = next(&mut client).await.body {
+            break entries;
+        }
+    };
+    assert_eq!(entries.entries[0].payload, "sealed");
+    let asked: Vec<_> = store.reads().into_iter().filter(|(table, times)| at_start.get(table) != Some(times)).collect();
+    assert!(asked.iter().any(|(table, _)| *table == Table::Heads), "{asked:?}");
+    for (table, times) in asked {
+        let of_the_log = matches!(
+            table,
+            Table::Heads | Table::Seats | Table::Doors | Table::Trees | Table::Acks | Table::Passes | Table::Kept | Table::Entries(_)
+        );
+        assert!(of_the_log, "{table:?} was asked {times} times");
+    }
 }
 
 #[tokio::test]

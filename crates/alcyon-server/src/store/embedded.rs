@@ -28,7 +28,7 @@ const FORMAT_NAME: &str = "alcyon-server data, format ";
 const LOCK_FILE: &str = "LOCK";
 const ENGINE_FOLDER: &str = "fjall";
 /// Values of at least this many bytes lie apart from the sorted tables, so that compaction does not copy them.
-const SEPARATION_BYTES: u32 = 1024;
+const SEPARATION_BYTES: u32 = 256;
 /// A value up to this size is copied when read; a larger one is shared with the engine's cache.
 const COPY_BYTES: usize = 256;
 
@@ -43,7 +43,7 @@ pub struct EmbeddedSettings {
 
 impl Default for EmbeddedSettings {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, memtable_bytes: 32 * 1024 * 1024 }
+        Self { cache_bytes: 64 * 1024 * 1024, memtable_bytes: 16 * 1024 * 1024 }
     }
 }
 
@@ -168,7 +168,7 @@ impl Engine {
     fn open_aside(root: &Path, settings: &EmbeddedSettings) -> Result<Self, StoreError> {
         std::thread::scope(|scope| {
             let opening = scope.spawn(|| {
-                priority::yield_to_those_who_answer();
+                priority::yield_to_the_writer();
                 Self::open(root, settings)
             });
             opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc, Condvar, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -39,6 +42,7 @@ pub struct FaultyStore<S> {
     inner: Arc<S>,
     plan: Mutex<Box<dyn FaultPlan>>,
     writes: AtomicU64,
+    reads: Mutex<BTreeMap<Table, u64>>,
     failed: AtomicBool,
     stopped: AtomicBool,
     disk_full: AtomicBool,
@@ -53,6 +57,7 @@ impl<S: Store> FaultyStore<S> {
             inner,
             plan: Mutex::new(Box::new(plan)),
             writes: AtomicU64::new(0),
+            reads: Mutex::default(),
             failed: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             disk_full: AtomicBool::new(false),
@@ -94,6 +99,16 @@ impl<S: Store> FaultyStore<S> {
         self.writes.load(Ordering::Acquire)
     }
 
+    /// How often each table was asked so far, for a value or for a range.
+    #[must_use]
+    pub fn reads(&self) -> BTreeMap<Table, u64> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn read(&self, table: Table) {
+        *self.reads.lock().unwrap_or_else(PoisonError::into_inner).entry(table).or_default() += 1;
+    }
+
     /// The store that is wrapped.
     #[must_use]
     pub fn inner(&self) -> &Arc<S> {
@@ -113,11 +128,13 @@ impl<S: Store> FaultyStore<S> {
 impl<S: Store> Store for FaultyStore<S> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         self.alive()?;
+        self.read(table);
         self.inner.get(table, key)
     }
 
     fn range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Rows<'_>, StoreError> {
         self.alive()?;
+        self.read(table);
         self.inner.range(table, from, to)
     }
 

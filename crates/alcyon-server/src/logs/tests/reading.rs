@@ -1,4 +1,5 @@
 use super::*;
+use crate::{logs::records::week_of, store::Table};
 
 #[tokio::test]
 async fn a_page_holds_what_fits_and_at_least_one_entry() {
@@ -38,6 +39,49 @@ async fn commits_and_messages_of_several_weeks_are_read_in_order() {
     let read = server.read_all(&bob);
     let payloads: Vec<_> = (1..=n).map(payload).collect();
     assert_eq!(read.into_iter().map(|(_, payload)| payload).collect::<Vec<_>>(), payloads);
+}
+
+#[tokio::test]
+async fn the_same_page_is_asked_of_the_store_once_and_not_for_long() {
+    let server = Server::new();
+    let (ann, bob) = server.log_of_two().await;
+    for n in 1..=20 {
+        server.append(&ann, n, 0).await.unwrap();
+    }
+    let server = server.restart();
+    let week = Table::Entries(week_of(server.clock.now_ms()));
+    let asked = || server.store.reads().get(&week).copied().unwrap_or(0);
+    let read = |seat: &SeatKey, after| server.logs.read(seat.log, seat.seat_id(), after, 10, 1 << 20).unwrap();
+    read(&ann, 19);
+    let begun = asked();
+    let page = read(&ann, 3);
+    assert_eq!(page.entries.len(), 10);
+    for _ in 0..100 {
+        assert_eq!((read(&ann, 3), read(&bob, 3)), (page.clone(), page.clone()));
+    }
+    assert_eq!(asked(), begun + 1);
+    assert_ne!(read(&bob, 4), page);
+    assert_eq!(asked(), begun + 2, "another place is another page");
+    // What is new is not hidden by what was read before.
+    server.append(&ann, 21, 0).await.unwrap();
+    assert_eq!(server.logs.read(bob.log, bob.seat_id(), 3, 10, 1 << 20).unwrap().head, 21);
+    let before = asked();
+    server.clock.advance(1_000);
+    read(&bob, 3);
+    assert_eq!(asked(), before + 1, "it is forgotten after a second");
+}
+
+#[tokio::test]
+async fn what_was_swept_is_not_in_a_page_that_was_read_before() {
+    let server = Server::new();
+    let (ann, _) = server.log_of_two().await;
+    server.append(&ann, 1, 0).await.unwrap();
+    server.clock.advance(40 * DAY_MS);
+    let read = || server.logs.read(ann.log, ann.seat_id(), 0, 10, 1 << 20).unwrap();
+    assert_eq!(read().entries.len(), 1);
+    server.logs.sweep().await.unwrap();
+    let page = read();
+    assert_eq!((page.entries.len(), page.gap.map(|gap| gap.last)), (0, Some(1)));
 }
 
 #[tokio::test]
