@@ -31,6 +31,10 @@ use crate::{
 /// The longest wait for a group to gather.
 const GATHER: Duration = Duration::from_micros(500);
 
+/// So many times as large a group may be while no more is asked than can be done: what a moment has left behind in which the disk hung
+/// goes quickly, because what a flush costs is shared by more. While too much is asked, all wait for the whole of a group.
+const CALM_GROUP: usize = 4;
+
 pub(crate) enum Writer<S> {
     Thread {
         /// None only while this is dropped.
@@ -139,7 +143,9 @@ fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Queued<Job
             refuse(past.item, &refusal);
         }
         let mut bytes = 0;
-        let group = queue.take(settings.group_requests, |job| {
+        let pressed = shared.gate.as_ref().is_some_and(|gate| gate.is_pressed());
+        let most = if pressed { settings.group_requests } else { settings.group_requests * CALM_GROUP };
+        let group = queue.take(most, |job| {
             let room = bytes < settings.group_bytes;
             bytes += job.bytes();
             room
