@@ -527,6 +527,7 @@ mod tests {
             id: MessageId::from([1; 16]),
             sender: [2; 32].into(),
             sender_handle: Some("ann@server.example".parse().unwrap()),
+            sender_name: None,
             own: false,
             text: "hello".to_owned(),
             position: Some(Position { term: 1, sequence: 7 }),
@@ -600,7 +601,7 @@ mod tests {
     #[test]
     fn a_text_is_cut_at_marks_and_names() {
         let text = "**hi @ben, you** <b>";
-        let person = Person { account: [3; 32].into(), handle: None };
+        let person = Person { account: [3; 32].into(), handle: None, name: None };
         let content = ContentView {
             format: TextFormat::Marked,
             mentions: vec![MentionView { person, own: true, start: 5, end: 9 }],
@@ -611,6 +612,7 @@ mod tests {
             id: MessageId::from([1; 16]),
             sender: [2; 32].into(),
             sender_handle: None,
+            sender_name: None,
             own: false,
             text: text.to_owned(),
             position: None,

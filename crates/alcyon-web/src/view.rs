@@ -460,7 +460,7 @@ pub struct MemberShown {
 
 impl From<Person> for PersonView {
     fn from(person: Person) -> Self {
-        let Person { account, handle } = person;
+        let Person { account, handle, name: _ } = person;
         Self { account: account.to_text(), handle: handle.map(|handle| handle.to_text()) }
     }
 }
@@ -471,7 +471,8 @@ fn people(all: Vec<Person>) -> Vec<PersonView> {
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line, content } = message;
+        let Message { conversation, id, sender, sender_handle, sender_name: _, own, text, position, sent_at_ms, delivery, line, content } =
+            message;
         let spans = spans(&text, &content);
         let ContentView {
             format: _,
@@ -638,6 +639,7 @@ impl From<ConversationSummary> for ConversationView {
         let ConversationSummary {
             conversation,
             title,
+            name: _,
             peer,
             unread,
             standing,
