@@ -2,9 +2,9 @@
 //! servers.
 #![allow(clippy::unwrap_used)]
 
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
-use alcyon_client::{ClientError, ConversationId, Event, IntroductionView, Message, Search, Store};
+use alcyon_client::{ClientError, ConversationId, Event, GroupPermission, IntroductionView, Message, Search, Store};
 use alcyon_sim::world::{Peer, World, settle, simulate};
 use alcyon_store::{MessageKind, MessageRecord, NewOutboxItem, OutboxKind, StoreKey};
 use alcyon_wire::{MessageId, limits, proto};
@@ -96,15 +96,8 @@ fn two_people_see_who_the_other_is_from_the_acceptance_on_and_every_change() {
         ensure!(ben.with(async |client| Ok(client.picture_of(talk)?)).await? == JPEG, "the conversation has the picture of the other");
         // A change is told at once, and what is told is who it was.
         call(&ann, "Ann").await?;
-        let told = RefCell::new(Vec::new());
-        ben.with(async |client| {
-            for event in client.sync().await?.events {
-                ensure!(!matches!(event, Event::Message(_)), "{event:?}");
-                told.borrow_mut().push(event);
-            }
-            Ok(())
-        })
-        .await?;
+        let told = ben.with(async |client| Ok(client.sync().await?.events)).await?;
+        ensure!(matches!(&told[..], [Event::Introduced { person }] if person.name.as_deref() == Some("Ann")), "{told:?}");
         let seen = known(&ben, &ann).await?;
         ensure!(seen.name.as_deref() == Some("Ann") && seen.picture == JPEG, "the picture stays: {seen:?}");
         ann.with(async |client| Ok(client.set_introduction(Some(""), Some(&[])).await?)).await?;
@@ -187,6 +180,29 @@ fn who_comes_into_a_group_later_hears_it_with_the_next_message_and_not_before() 
         let search = Search { from: vec!["ann".to_owned()], ..Search::default() };
         let found = eve.with(async |client| Ok(client.search(&search, 10)?)).await?;
         ensure!(found.len() == 4 && found[0].sender_name.as_deref() == Some("ANN (ben@sea.example)"), "{found:?}");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn who_may_not_write_introduces_themselves_once_they_may() {
+    simulate(async {
+        let world = World::new(8)?;
+        let sea = world.server("sea.example").await?;
+        let (ann, ben) = (world.person("ann", &sea).await?, world.person("ben", &sea).await?);
+        call(&ben, "Ben").await?;
+        let group = ann.with(async |client| Ok(client.create_group("Harbour").await?)).await?;
+        let allow = async |members| ann.with(async |client| Ok(client.set_permission(group, GroupPermission::Write, members).await?)).await;
+        allow(false).await?;
+        admit(&ann, group, &ben, &[&ann, &ben]).await?;
+        ensure!(name(&ann, &ben).await?.is_empty(), "nobody takes what he says");
+        allow(true).await?;
+        settle(&[&ann, &ben]).await?;
+        ben.send(group, "at last", None).await?;
+        settle(&[&ann, &ben]).await?;
+        ensure!(name(&ann, &ben).await? == "Ben", "with the first message");
+        ensure!(ann.alarms().is_empty() && ben.alarms().is_empty(), "alarms");
         Ok(())
     })
     .unwrap();
