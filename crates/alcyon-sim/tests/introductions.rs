@@ -304,6 +304,33 @@ fn devices_of_one_account_have_one_introduction_and_know_the_same_of_others() {
     .unwrap();
 }
 
+#[test]
+fn what_a_server_has_lost_of_it_goes_with_the_next_message() {
+    simulate(async {
+        let world = World::new(9)?;
+        let sea = world.server("sea.example").await?;
+        let (ann, ben) = (world.person("ann", &sea).await?, world.person("ben", &sea).await?);
+        let talk = pair_of(&ann, &ben).await?;
+        let copy = world.network.copy_disk(&sea)?;
+        call(&ann, "Ann").await?;
+        ann.sync(None).await?;
+        world.network.restore(&sea, copy).await?;
+        for _ in 0..4 {
+            for peer in [&ann, &ben] {
+                let _restored = peer.sync(None).await;
+            }
+            pause().await;
+        }
+        settle(&[&ann, &ben]).await?;
+        ann.send(talk, "and on we go", None).await?;
+        settle(&[&ann, &ben]).await?;
+        ensure!(ben.history(talk).await?.iter().any(|message| message.line.is_some()), "the conversation has not moved");
+        ensure!(name(&ben, &ann).await? == "Ann", "with the message");
+        Ok(())
+    })
+    .unwrap();
+}
+
 /// Does something in a profile while its program is closed.
 fn meddle(peer: &Peer, with: impl FnOnce(&alcyon_store::Tx<'_>) -> Result<(), alcyon_store::StoreError>) -> anyhow::Result<()> {
     peer.close();
