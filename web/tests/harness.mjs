@@ -94,7 +94,7 @@ export async function person(server, name, options = {}) {
   const page = await context.newPage();
   const wrong = watch(page, server.url, watching);
   await page.goto(server.url);
-  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Handle").fill(name);
   await page.getByRole("button", { name: "Make the account" }).click();
   const one = { name, context, page, wrong, handle: `${name}@${new URL(server.url).host}` };
   if (stopAtWords) return one;

@@ -19,7 +19,7 @@ async function newcomer(there) {
   const page = await context.newPage();
   const wrong = watch(page, there.url);
   await page.goto(there.url);
-  await page.getByLabel("Name").waitFor();
+  await page.getByLabel("Handle").waitFor();
   return { context, page, wrong };
 }
 
@@ -29,7 +29,7 @@ test("who comes when many do sees the place in line, keeps it over a reload, and
   const slow = await serve(["--sign-ups-per-second", "0.1"], "slow");
   terminal("first")("register", "first", "--server", slow.url);
   const { page } = await newcomer(slow);
-  await page.getByLabel("Name").fill("ann");
+  await page.getByLabel("Handle").fill("ann");
   await make(page);
   await page.getByRole("heading", { name: "You are in line" }).waitFor();
   await page.getByText("Place 1 of 1", { exact: true }).waitFor();
@@ -43,10 +43,10 @@ test("who comes when many do sees the place in line, keeps it over a reload, and
 test("a server that asks for an invite is told one, and a wrong one is said to be wrong", async () => {
   const asking = await serve(["--sign-ups-proofs", "invite"], "asking");
   const { page } = await newcomer(asking);
-  await page.getByLabel("Name").fill("ann");
+  await page.getByLabel("Handle").fill("ann");
   await make(page);
   await page.getByText("This server asks newcomers for something").waitFor();
-  assert.equal(await page.getByLabel("Name").inputValue(), "ann");
+  assert.equal(await page.getByLabel("Handle").inputValue(), "ann");
   await page.getByLabel("Invite").fill("no-such-invite");
   await make(page);
   await page.getByText("The server did not take this invite").waitFor();
@@ -81,7 +81,7 @@ test("where the work takes a while the page says so, how far it is, and lets one
     asked += 1;
     await route.fulfill({ response, json: { ...challenge, bits: 28 } });
   });
-  await page.getByLabel("Name").fill("ann");
+  await page.getByLabel("Handle").fill("ann");
   await make(page);
   await page.getByRole("heading", { name: "Your device is working" }).waitFor();
   const bar = page.getByRole("progressbar", { name: "How far the work has come" });
@@ -96,7 +96,7 @@ test("where the work takes a while the page says so, how far it is, and lets one
   assert.equal(await page.getByRole("status").textContent(), "Your device is working");
   assert.equal(await page.locator("main [aria-live]").count(), 0);
   await page.getByRole("button", { name: "Stop" }).click();
-  await page.getByLabel("Name").waitFor();
+  await page.getByLabel("Handle").waitFor();
   assert.equal(asked, 2);
   await asking.stop();
 });

@@ -60,7 +60,7 @@ test("the list of somebody who is in: accessible and by the rules", async (t) =>
   const browser = await chromium.connectOverCDP(`http://127.0.0.1:${port}`);
   const page = await browser.contexts()[0].newPage();
   await page.goto(server.url);
-  await page.getByLabel("Name").fill("ann");
+  await page.getByLabel("Handle").fill("ann");
   await page.getByRole("button", { name: "Make the account" }).click();
   await confirm(page);
   // One tab at a time has the database.

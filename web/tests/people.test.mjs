@@ -32,7 +32,7 @@ test("words that were not confirmed are shown again after a reload", async () =>
 test("a name that is taken is said to be", async () => {
   const twin = await person(server, "ann", { stopAtWords: true, watching: { offline: true } });
   await twin.page.getByText("That name is taken.").waitFor();
-  await twin.page.getByLabel("Name").fill("ben");
+  await twin.page.getByLabel("Handle").fill("ben");
   await twin.page.getByRole("button", { name: "Make the account" }).click();
   await confirm(twin.page);
   ben = { ...twin, name: "ben", handle: twin.handle.replace("ann", "ben") };

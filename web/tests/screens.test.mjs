@@ -55,7 +55,7 @@ test("the first use", async () => {
   await page.goto(server.url);
   await page.getByRole("heading", { name: "Des messages privés" }).waitFor();
   await page.getByRole("button", { name: "English" }).click();
-  await page.getByLabel("Name").fill("cat");
+  await page.getByLabel("Handle").fill("cat");
   await look(page, "welcome");
   await welcome.close();
 });
@@ -168,14 +168,14 @@ test("in line, and asked for an invite", async () => {
   await person(slow, "first");
   const page = await (await open()).newPage();
   await page.goto(slow.url);
-  await page.getByLabel("Name").fill("cat");
+  await page.getByLabel("Handle").fill("cat");
   await page.getByRole("button", { name: "Make the account" }).click();
   await page.getByText("Place 1 of 1", { exact: true }).waitFor();
   await look(page, "line");
   await slow.stop();
   const asking = await serve(["--sign-ups-proofs", "invite | work+invite"], "asking");
   await page.goto(asking.url);
-  await page.getByLabel("Name").fill("cat");
+  await page.getByLabel("Handle").fill("cat");
   await page.getByRole("button", { name: "Make the account" }).click();
   await page.getByLabel("Invite").waitFor();
   await look(page, "asked", { shots: false });
@@ -218,7 +218,7 @@ test("the device works to come in", async () => {
     await route.fulfill({ response, json: { ...(await response.json()), bits: 28 } });
   });
   await page.goto(asking.url);
-  await page.getByLabel("Name").fill("cat");
+  await page.getByLabel("Handle").fill("cat");
   await page.getByRole("button", { name: "Make the account" }).click();
   await page.waitForFunction(() => document.querySelector("progress")?.value > 0);
   await look(page, "work");

@@ -118,6 +118,19 @@ pub(crate) enum Command {
     },
     /// Show the handle and the account of this profile
     Whoami,
+    /// Show or set your own name and picture: those whom you talk with see them, and no server does
+    #[command(after_help = "\
+Examples:
+  alcyon introduce --name \"Ann of the sea\" --picture ann.jpg
+  alcyon introduce --name \"\" --picture -          takes both back")]
+    Introduce {
+        /// At most 64 characters; an empty one is none
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+        /// An image, of which the middle is taken, small; - is none
+        #[arg(long, value_name = "FILE")]
+        picture: Option<PathBuf>,
+    },
     /// List conversations: those pinned, then the newest first, then those archived
     Conversations,
     /// Mute, archive or pin a conversation, in this profile alone

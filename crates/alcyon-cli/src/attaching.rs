@@ -124,7 +124,7 @@ fn rewind(mut file: &File) -> std::io::Result<()> {
     std::io::Seek::rewind(&mut file)
 }
 
-/// The picture of a group out of an image: its middle, small.
+/// The picture of a group or a person out of an image: its middle, small.
 pub(crate) async fn picture(path: PathBuf) -> Result<Vec<u8>, Failure> {
     let work = move || {
         let (file, _) = open(&path)?;
@@ -133,6 +133,11 @@ pub(crate) async fn picture(path: PathBuf) -> Result<Vec<u8>, Failure> {
         portrait(&look, BufReader::new(&file), PICTURE_EDGE, limits::PICTURE).map_err(|_| none())
     };
     tokio::task::spawn_blocking(work).await.map_err(|_| Failure::Io(std::io::ErrorKind::Other.into()))?
+}
+
+/// The same; `-` is none.
+pub(crate) async fn picture_or_none(path: PathBuf) -> Result<Vec<u8>, Failure> {
+    if path.as_os_str() == "-" { Ok(Vec::new()) } else { picture(path).await }
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ async fn execute<W: Write>(command: Command, client: &Native, room: &FolderRoom,
     match command {
         Command::Register { name, server, no_wait, shows } => crate::sign_up::run(&name, &server, !no_wait, shows, client, report).await?,
         Command::Whoami => report.me(&client.me()?)?,
+        Command::Introduce { name, picture } => crate::introduce::run(name, picture, client, report).await?,
         Command::Conversations => report.conversations(&device::conversations(client, look.language)?)?,
         Command::Conversation { command } => conversation::run(command, client, report)?,
         Command::SafetyNumber { handle } => {

@@ -213,7 +213,7 @@ pub(crate) async fn run<W: Write>(command: GroupCommand, client: &Native, report
                 outcomes.push(with_progress(look, json, Text::Contacting, client.set_description(conversation, &description)).await?);
             }
             if let Some(path) = picture {
-                let jpeg = if path.as_os_str() == "-" { Vec::new() } else { attaching::picture(path).await? };
+                let jpeg = attaching::picture_or_none(path).await?;
                 outcomes.push(with_progress(look, json, Text::Contacting, client.set_picture(conversation, &jpeg)).await?);
             }
             if let Some(Seconds(seconds)) = timer {

@@ -10,6 +10,7 @@
 
 mod args;
 mod attaching;
+mod called;
 mod chat;
 mod commands;
 mod conversation;
@@ -18,6 +19,7 @@ mod failure;
 mod files;
 mod group;
 mod harmless;
+mod introduce;
 mod key;
 mod listening;
 mod look;

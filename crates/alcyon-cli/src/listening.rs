@@ -7,10 +7,10 @@ use alcyon_net::FolderRoom;
 use tokio::sync::mpsc;
 
 use crate::{
+    called::title_of,
     commands::Native,
     device,
     failure::Failure,
-    harmless::harmless_line,
     progress::with_progress,
     report::Report,
     text::{Language, Text},
@@ -91,7 +91,7 @@ impl Titles {
             _ => return Ok(String::new()),
         };
         if !self.0.contains_key(&conversation) {
-            self.0 = device::conversations(client, self.1)?.into_iter().map(|one| (one.conversation, harmless_line(&one.title))).collect();
+            self.0 = device::conversations(client, self.1)?.into_iter().map(|one| (one.conversation, title_of(&one))).collect();
         }
         Ok(self.0.get(&conversation).cloned().unwrap_or_else(|| conversation.to_text()))
     }

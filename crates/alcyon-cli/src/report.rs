@@ -3,12 +3,14 @@
 use std::io::{self, Write};
 
 use alcyon_client::{
-    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, KnockRequest, Me, Message, Registered, RequestKind,
-    SafetyNumberView, SendOutcome, Standing, TransferState,
+    Alarm, AlarmKind, ConnectionState, ConversationSummary, Delivery, Event, IntroductionView, KnockRequest, Me, Message, Registered,
+    RequestKind, SafetyNumberView, SendOutcome, Standing, TransferState,
 };
+use data_encoding::BASE64;
 use serde::Serialize;
 
 use crate::{
+    called::{author, title_of},
     harmless,
     harmless::harmless_line,
     look::Look,
@@ -115,11 +117,34 @@ impl<W: Write> Report<W> {
         self.say(Text::AccountIs { account: &line.account })
     }
 
+    /// The own name and picture.
+    pub(crate) fn introduction(&mut self, introduction: &IntroductionView) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            account: String,
+            handle: Option<String>,
+            name: &'a str,
+            picture: String,
+        }
+        let IntroductionView { account, handle, display_name, name: _, picture } = introduction;
+        if self.json {
+            let (account, handle) = (account.to_text(), handle.as_ref().map(alcyon_client::Handle::to_text));
+            return self.object(&Line { account, handle, name: display_name, picture: BASE64.encode(picture) });
+        }
+        self.picture(picture)?;
+        let say = |text| self.look.language.say(text);
+        let name = if display_name.is_empty() { say(Text::NoName) } else { harmless_line(display_name) };
+        let picture = say(if picture.is_empty() { Text::NoPicture } else { Text::HasPicture });
+        self.line(&format!("{name}  ({picture})"))
+    }
+
     pub(crate) fn conversations(&mut self, conversations: &[ConversationSummary]) -> io::Result<()> {
         #[derive(Serialize)]
         struct Line<'a> {
             conversation: String,
             title: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            name: Option<&'a str>,
             unread: u64,
             standing: &'static str,
             account: Option<String>,
@@ -142,6 +167,7 @@ impl<W: Write> Report<W> {
             let ConversationSummary {
                 conversation,
                 title,
+                name,
                 peer,
                 unread,
                 standing,
@@ -161,6 +187,7 @@ impl<W: Write> Report<W> {
                 self.object(&Line {
                     conversation: conversation.to_text(),
                     title,
+                    name: name.as_deref(),
                     unread: *unread,
                     standing: standing_word(*standing),
                     account: peer.map(alcyon_client::AccountId::to_text),
@@ -188,7 +215,10 @@ impl<W: Write> Report<W> {
                 notes.push(say(Text::StandingBlocked));
             }
             notes.extend(shelf::notes(summary, self.zone, self.look.language));
-            let mut line = harmless_line(title);
+            let mut line = title_of(summary);
+            if name.is_some() {
+                line.push_str(&format!("  {}", harmless_line(title)));
+            }
             if !notes.is_empty() {
                 line.push_str(&format!("  ({})", notes.join(", ")));
             }
@@ -303,12 +333,8 @@ impl<W: Write> Report<W> {
         if let Some(line) = &message.line {
             return format!("[{}] * {}", self.zone.date_and_clock(message.sent_at_ms), group::line_text(message, line, self.look));
         }
-        let Message { sender, sender_handle, own, sent_at_ms, delivery, .. } = message;
-        let who = match sender_handle {
-            _ if *own => self.look.language.say(Text::You),
-            Some(handle) => handle.to_text(),
-            None => sender.to_text().chars().take(8).collect(),
-        };
+        let Message { own, sent_at_ms, delivery, .. } = message;
+        let who = if *own { self.look.language.say(Text::You) } else { group::name_of(&author(message)) };
         let mark = if *own { format!("  {}", delivery_mark(*delivery, self.look)) } else { String::new() };
         let mut lines = content::quote_line(message, self.look).map(|quote| format!("{quote}\n")).unwrap_or_default();
         lines.push_str(&content::said(message, self.look, self.colours));
@@ -332,6 +358,7 @@ impl<W: Write> Report<W> {
             Event::History { conversation } => self.change("history", &conversation.to_text(), Text::HistoryCame { who }),
             Event::Gone { conversation, id } => self.gone(*conversation, *id),
             Event::Read { conversation, by, up_to } => self.read(*conversation, by, *up_to),
+            Event::Introduced { person } => self.introduced(person),
             Event::Typing { conversation, by, typing } => self.typing(*conversation, by, *typing),
             Event::Alarm(alarm) => self.alarm(alarm, who),
             Event::DeviceRemoved => self.device_removed(),

@@ -26,6 +26,9 @@ pub(crate) enum Text<'a> {
     // commands
     Welcome { handle: &'a str },
     AccountIs { account: &'a str },
+    NoName,
+    NoPicture,
+    HasPicture,
     WordsTitle,
     WordsAdvice,
     NextSteps { handle: &'a str },

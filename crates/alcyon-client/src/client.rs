@@ -6,6 +6,7 @@ use alcyon_wire::{ConversationId, Handle, MessageId};
 use crate::{
     Alarm, ClientError, Clock, ConversationSummary, KnockRequest, Me, Message, Muted, Position, Standing, Transport,
     core::{Core, alarm_view, message_view, request_view},
+    introduction::name_of,
     paced::Paced,
     send::conversation_now,
     shelf::Place,
@@ -61,6 +62,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             title: group_title,
         } = record;
         let contact = peer.map(|peer| tx.contact(peer)).transpose()?.flatten();
+        let name = peer.map(|peer| name_of(tx, &local, peer)).transpose()?.flatten();
         let group = kind == alcyon_store::ConversationKind::Group;
         let title = match (&contact, &start_handle, peer) {
             _ if group => group_title,
@@ -75,6 +77,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         let summary = ConversationSummary {
             conversation,
             title,
+            name,
             group,
             own_devices: kind == alcyon_store::ConversationKind::Own,
             peer,

@@ -298,6 +298,7 @@ pub(crate) fn own_echo(
     crate::group::tell(tx, local, term, subject, &summary, None, step)?;
     crate::group::renew_tree(tx, term, subject, &summary)?;
     tell_manifest(tx, local, term, subject.now_ms)?;
+    crate::introduction::introduce_at_once(tx, local, conversation.conversation, subject.now_ms)?;
     step.events.push(Event::Accepted { conversation: conversation.conversation });
     Ok(())
 }

@@ -195,6 +195,7 @@ impl Content {
             Some(
                 Body::Acquaintance(_)
                 | Body::ManifestNews(_)
+                | Body::Introduction(_)
                 | Body::Successor(_)
                 | Body::Roster(_)
                 | Body::Ended(_)

@@ -64,7 +64,8 @@ impl Core {
             listener: RefCell::new(None),
         };
         core.reload()?;
-        core.store.transaction(crate::message::incoming::read_newer)?;
+        let local = core.unconfirmed();
+        core.store.transaction(|tx| crate::message::incoming::read_newer(tx, local.as_deref()))?;
         Ok(core)
     }
 
@@ -145,9 +146,9 @@ pub(crate) fn handle_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Resul
     Ok(tx.contact(account)?.map(|contact| contact.handle))
 }
 
-/// An account with its handle, if that is known.
+/// An account with its handle, if that is known, and how it is called.
 pub(crate) fn person_of(tx: &Tx<'_>, local: &Local, account: AccountId) -> Result<Person, ClientError> {
-    Ok(Person { account, handle: handle_of(tx, local, account)? })
+    Ok(Person { account, handle: handle_of(tx, local, account)?, name: crate::introduction::name_of(tx, local, account)? })
 }
 
 /// A stored request as it is shown.

@@ -50,7 +50,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
         // Messages, requests and alarms are in the store until they were shown; these are only told as they happen.
         let mut events = Vec::new();
         while let Some(Some(event)) = heard.next().now_or_never() {
-            if matches!(event, Event::Accepted { .. } | Event::Left { .. } | Event::History { .. }) {
+            if matches!(event, Event::Accepted { .. } | Event::Left { .. } | Event::History { .. } | Event::Introduced { .. }) {
                 events.push(event);
             }
         }

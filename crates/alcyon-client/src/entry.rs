@@ -355,6 +355,9 @@ fn apply_content(
                 crate::contacts::remember_manifest(tx, &manifest, None, subject.now_ms)?;
             }
         }
+        Some(Body::Introduction(introduction)) => {
+            step.events.extend(crate::introduction::take(tx, local, term.conversation, sender, &introduction)?);
+        }
         Some(Body::ReadUpTo(read)) => step.events.extend(crate::reading::take(tx, local, term, subject, sender, &read)?),
         Some(Body::Successor(proto::Successor { conversation, term: next, log: _, server: _ })) => {
             let here = conversation == term.conversation.to_field() && next == term.term + 1;
@@ -476,6 +479,11 @@ pub(crate) fn judged(
         term.join_secret = secret.clone();
     }
     crate::group::tell(tx, local, term, subject, &summary, before, step)?;
+    // Who has come in does not know who the others are, or missed what they said meanwhile.
+    if (summary.joined_account.is_some() || (summary.joined && summary.data.door.is_some())) && summary.by.chain.account() != local.account
+    {
+        tx.set_introduced(term.conversation, 0)?;
+    }
     if !own {
         crate::device::share::followed(tx, local, term, &summary, subject.now_ms)?;
     } else if summary.new_join_secret.is_some() || step.new_seat {
@@ -515,6 +523,7 @@ pub(crate) fn judged(
         conversation.standing = Standing::Open;
         tx.put_conversation(&conversation)?;
         crate::contacts::give_pass(tx, local, term, subject.now_ms)?;
+        crate::introduction::introduce_at_once(tx, local, conversation.conversation, subject.now_ms)?;
         step.events.push(Event::Accepted { conversation: conversation.conversation });
     }
     Ok(())

@@ -1,7 +1,7 @@
 use alcyon_wire::{RefusalCode, WireError};
 use thiserror::Error;
 
-use crate::TransportError;
+use crate::{IntroductionRule, TransportError};
 
 /// What kept a call from being done. Nothing is half done: an error leaves the profile as it was, but where the text says otherwise.
 #[derive(Debug, Error)]
@@ -93,6 +93,9 @@ pub enum ClientError {
         /// Which rule.
         rule: String,
     },
+    /// A name or picture that nobody would take. Nothing has changed.
+    #[error("{0}")]
+    BadIntroduction(#[from] IntroductionRule),
     /// That account is in the group already.
     #[error("{0} is in already")]
     AlreadyIn(String),
@@ -205,6 +208,8 @@ impl ClientError {
             Self::NoDay(_) => "no-day",
             Self::TooManyAtOnce { .. } => "too-many",
             Self::NotAllowed { .. } => "not-allowed",
+            Self::BadIntroduction(IntroductionRule::NameTooLong | IntroductionRule::NameHidden) => "bad-name",
+            Self::BadIntroduction(IntroductionRule::Picture) => "bad-picture",
             Self::AlreadyIn(_) => "already-in",
             Self::NotInYet => "not-in-yet",
             Self::InviteOver => "invite-over",
@@ -243,6 +248,8 @@ impl ClientError {
             Self::TextTooLong { .. } | Self::EmptyText => Some("text"),
             Self::File(alcyon_files::FileError::TooLarge { .. } | alcyon_files::FileError::Changed) => Some("file"),
             Self::NoDay(_) => Some("query"),
+            Self::BadIntroduction(IntroductionRule::NameTooLong | IntroductionRule::NameHidden) => Some("name"),
+            Self::BadIntroduction(IntroductionRule::Picture) => Some("picture"),
             Self::Wire(error) => Some(error.field()),
             Self::Refused { field, .. } => field.as_deref(),
             _ => None,

@@ -40,6 +40,8 @@ pub struct Message {
     pub sender: AccountId,
     /// The sender's handle as known here; `None` where only the account is known.
     pub sender_handle: Option<Handle>,
+    /// How the sender is called, as in [`Person::name`].
+    pub sender_name: Option<String>,
     /// Written by this account.
     pub own: bool,
     /// The text.
@@ -152,6 +154,8 @@ pub struct ConversationSummary {
     pub conversation: ConversationId,
     /// The other side's handle, or a shortened account id; a group's title.
     pub title: String,
+    /// How the other side is called, as in [`Person::name`].
+    pub name: Option<String>,
     /// A group.
     pub group: bool,
     /// The account's own devices: "note to self".
@@ -334,6 +338,12 @@ pub enum Event {
         by: Person,
         /// Else they have stopped.
         typing: bool,
+    },
+    /// Somebody, or a sibling device for this account, has set another name or picture. Others who share the name are called otherwise from here
+    /// on, too.
+    Introduced {
+        /// Who, as they are called now.
+        person: Person,
     },
     /// Has to be shown.
     Alarm(Alarm),

@@ -77,7 +77,7 @@ impl<T: Transport, C: Clock> Client<T, C> {
             Ok(GroupView {
                 title: state.settings.title.clone(),
                 description: state.settings.description.clone(),
-                picture: state.settings.picture.clone(),
+                picture: crate::introduction::picture_or_none(state.settings.picture.clone()),
                 timer_s: state.settings.timer_s,
                 members_may: all.into_iter().filter(|(_, who)| *who == Who::Members).map(|(permission, _)| permission).collect(),
                 members: members.into_iter().map(|(_, view)| view).collect(),
@@ -101,11 +101,9 @@ impl<T: Transport, C: Clock> Client<T, C> {
         self.act(conversation, |_, _| Ok(Act::changes(&[GroupChange::SetDescription(description.to_owned())]))).await
     }
 
-    /// Sets the picture, a JPEG of at most [`alcyon_wire::limits::PICTURE`] bytes; empty for none.
+    /// Sets the picture, a JPEG within [`alcyon_wire::limits::PICTURE`] and [`alcyon_wire::limits::PICTURE_EDGE`]; empty for none.
     pub async fn set_picture(&self, conversation: ConversationId, jpeg: &[u8]) -> Result<ActOutcome, ClientError> {
-        if jpeg.len() > alcyon_mls::PICTURE {
-            return Err(ClientError::TextTooLong { limit: alcyon_mls::PICTURE, actual: jpeg.len() });
-        }
+        crate::introduction::check_picture(jpeg)?;
         self.act(conversation, |_, _| Ok(Act::changes(&[GroupChange::SetPicture(jpeg.to_vec())]))).await
     }
 

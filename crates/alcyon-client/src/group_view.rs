@@ -11,6 +11,8 @@ pub struct Person {
     pub account: AccountId,
     /// The handle as known here.
     pub handle: Option<Handle>,
+    /// How it is called on a screen, if it has given itself a name; with the handle beside it where somebody else goes by the same one.
+    pub name: Option<String>,
 }
 
 /// What happened in a group. Who did it is the message's sender.

@@ -36,6 +36,7 @@ mod group;
 mod group_view;
 mod hold;
 mod inbox;
+mod introduction;
 mod invite;
 mod join_link;
 mod leave;
@@ -86,6 +87,7 @@ pub use files::{
     AttachmentView, Carried, FileDetails, FileRoom, FileView, NewFile, Patience, Saved, TransferState, TransferView, TransferWay, Voice,
 };
 pub use group_view::{ActOutcome, DoorView, GroupPermission, GroupView, Line, MemberView, Person};
+pub use introduction::{IntroductionRule, IntroductionView};
 pub use join_link::{JoinLink, OpenedLink};
 pub use markup::{MarkStyle, MarkedSpan, marked_spans};
 pub use next_term::TermReason;

@@ -217,6 +217,7 @@ fn above_fork(tx: &Tx<'_>, term: &TermRecord) -> Result<u64, ClientError> {
 /// confirmed, and what lies above a sequence.
 fn move_along(tx: &Tx<'_>, old: &TermRecord, new: &TermRecord, above: u64, now_ms: u64) -> Result<(), ClientError> {
     move_queue(tx, old.log, new)?;
+    tx.set_introduced(new.conversation, 0)?;
     let limit = if above == 0 { u32::MAX } else { RESENT };
     send_again(tx, old, new, above, limit, now_ms)
 }

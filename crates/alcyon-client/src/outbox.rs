@@ -96,6 +96,7 @@ impl Core {
             Err(ClientError::Mls(MlsError::MayNotWrite)) if item.kind == OutboxKind::Append => {
                 let event = self.store.transaction(|tx| {
                     tx.remove_outbox(item.number)?;
+                    crate::introduction::not_sent(tx, item)?;
                     let Some(conversation) = item.conversation else { return Ok(None) };
                     let failed = incoming::fail(tx, conversation, item.entry_id.into())?;
                     failed.map(|failed| progress(tx, &local, failed)).transpose().map(Option::flatten)
@@ -303,6 +304,7 @@ fn give_up(tx: &Tx<'_>, local: &Local, item: &OutboxItem, refusal: &proto::Refus
     }
     match item.kind {
         OutboxKind::Append => {
+            crate::introduction::not_sent(tx, item)?;
             if let Some(failed) = incoming::fail(tx, conversation, item.entry_id.into())? {
                 answered.events.extend(progress(tx, local, failed)?);
             }

@@ -3,7 +3,7 @@
 use alcyon_store::{ContactRecord, Has, SearchQuery, SearchTerm, Tx};
 use alcyon_wire::{AccountId, ConversationId, Handle};
 
-use crate::{Client, ClientError, Clock, Message, Transport, core::message_view, local::Local};
+use crate::{Client, ClientError, Clock, Message, Transport, core::message_view, introduction::goes_by, local::Local};
 
 /// What a message can carry beside its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Carries {
 pub struct Search {
     /// Words of the text.
     pub words: Vec<SearchWord>,
-    /// Who wrote it: a handle, a name, an account's id, or `me`.
+    /// Who wrote it: a handle, its first part, the name somebody goes by, an account's id, or `me`.
     pub from: Vec<String>,
     /// Where: a handle, a conversation's id, or part of a title.
     pub within: Vec<String>,
@@ -158,7 +158,7 @@ fn query(tx: &Tx<'_>, local: &Local, search: &Search) -> Result<SearchQuery, Cli
     if !from.is_empty() {
         let contacts = tx.contacts()?;
         for who in from {
-            query.from.extend(accounts_called(who, local, &contacts)?);
+            query.from.extend(accounts_called(tx, who, local, &contacts)?);
         }
     }
     for place in within {
@@ -167,11 +167,20 @@ fn query(tx: &Tx<'_>, local: &Local, search: &Search) -> Result<SearchQuery, Cli
     Ok(query)
 }
 
-fn accounts_called(who: &str, local: &Local, contacts: &[ContactRecord]) -> Result<Vec<AccountId>, ClientError> {
-    let called = |handle: &Handle, account: AccountId| handle.to_text() == who || handle.name().as_str() == who || account.to_text() == who;
-    let named = contacts.iter().filter(|contact| called(&contact.handle, contact.account)).map(|contact| contact.account);
-    let own = (who == "me" || called(&local.handle, local.account)).then_some(local.account);
-    let found: Vec<AccountId> = named.chain(own).collect();
+fn accounts_called(tx: &Tx<'_>, who: &str, local: &Local, contacts: &[ContactRecord]) -> Result<Vec<AccountId>, ClientError> {
+    let called = |handle: &Handle, account: AccountId| {
+        let by_handle = handle.to_text() == who || handle.name().as_str() == who || account.to_text() == who;
+        Ok::<_, ClientError>(by_handle || goes_by(tx, account, who)?)
+    };
+    let mut found = Vec::new();
+    for contact in contacts {
+        if called(&contact.handle, contact.account)? {
+            found.push(contact.account);
+        }
+    }
+    if who == "me" || called(&local.handle, local.account)? {
+        found.push(local.account);
+    }
     if found.is_empty() { Err(ClientError::Unknown { field: "from", what: who.to_owned() }) } else { Ok(found) }
 }
 

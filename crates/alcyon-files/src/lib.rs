@@ -47,7 +47,7 @@ pub use error::FileError;
 pub use media_type::MediaType;
 pub use open::Opener;
 pub use reference::{FileKey, Reference, SealedHash};
-pub use safe_name::SafeName;
+pub use safe_name::{SafeName, is_hidden};
 pub use seal::Sealer;
 pub use shape::{CHUNK, LARGEST, Shape, TAG};
 pub use voice::VoiceNote;

@@ -46,8 +46,9 @@ fn trim_end(name: &str) -> &str {
     name.trim_end_matches(|c: char| c == '.' || c.is_whitespace())
 }
 
-/// Control characters, and those that are not seen themselves but change how the others are.
-fn is_hidden(c: char) -> bool {
+/// Control characters, and those that are not seen themselves but change how the others are: no name from outside keeps any.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -47,6 +47,41 @@ fn settle(ann: &Person, ben: &Person) -> anyhow::Result<Vec<Value>> {
 }
 
 #[test]
+fn a_name_and_a_picture_are_set_seen_and_taken_back() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = ServerSetup::new(&folder.path().join("data")).start()?;
+    let ann = Person::register(folder.path(), "ann", &server)?;
+    let ben = Person::register(folder.path(), "ben", &server)?;
+    let image = folder.path().join("ann.png").display().to_string();
+    std::fs::write(&image, include_bytes!("data/turned.png"))?;
+    let unset = one(&ann, &["introduce"])?;
+    ensure!(text(&unset, "handle")? == ann.handle && unset["name"] == "" && unset["picture"] == "", "{unset}");
+    ensure!(error(&ann, &["introduce", "--name", &"x".repeat(65)])? == "bad-name", "too long");
+    let none = folder.path().join("none.png").display().to_string();
+    std::fs::write(&none, "no image")?;
+    ensure!(error(&ann, &["introduce", "--picture", &none])? == "no-picture", "no image");
+    one(&ann, &["introduce", "--picture", &image])?;
+    let set = one(&ann, &["introduce", "--name", "Ann of the sea"])?;
+    ensure!(set["name"] == "Ann of the sea" && text(&set, "picture")?.starts_with("/9j/"), "the picture stays, a JPEG: {set}");
+    ann.start(&ben, "hello")?;
+    ben.sync()?;
+    let [request] = &ben.requests()?[..] else { anyhow::bail!("one request") };
+    ensure!(request.from == ann.handle, "{request:?}");
+    ben.accept_one()?;
+    let [first] = &all(&ben, &["history", &ann.handle])?[..] else { anyhow::bail!("one message") };
+    ensure!(text(first, "sender")? == ann.handle && first["sender_name"] == "Ann of the sea", "{first}");
+    let listed = one(&ben, &["conversations"])?;
+    ensure!(text(&listed, "title")? == ann.handle && listed["name"] == "Ann of the sea", "{listed}");
+    let taken_back = one(&ann, &["introduce", "--name", "", "--picture", "-"])?;
+    ensure!(taken_back == unset, "{taken_back}");
+    let news = settle(&ann, &ben)?;
+    let told = news.iter().find(|line| line["event"] == "introduced").context("it is told")?;
+    ensure!(text(told, "handle")? == ann.handle && told["name"].is_null(), "{told}");
+    ensure!(one(&ben, &["conversations"])?.get("name").is_none(), "by handle again");
+    Ok(())
+}
+
+#[test]
 fn what_is_reported_is_printed_before_it_is_sent_and_read_by_the_operator() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");

@@ -64,8 +64,20 @@ fn refused<T>(result: anyhow::Result<T>) -> anyhow::Result<String> {
 
 /// A message as everybody sees it alike: whose account is looking makes no difference.
 fn seen(message: &Message) -> String {
-    let Message { conversation: _, id, sender, sender_handle: _, own: _, text, position, sent_at_ms: _, delivery: _, line, content } =
-        message;
+    let Message {
+        conversation: _,
+        id,
+        sender,
+        sender_handle: _,
+        sender_name: _,
+        own: _,
+        text,
+        position,
+        sent_at_ms: _,
+        delivery: _,
+        line,
+        content,
+    } = message;
     let ContentView {
         format,
         mentions,

@@ -22,6 +22,7 @@ mod conversation;
 mod device;
 mod error;
 mod group;
+mod introduction;
 mod message;
 mod mls_rows;
 mod open;
@@ -48,6 +49,7 @@ pub use conversation::{ConversationKind, ConversationRecord, NewTerm, Standing, 
 pub use device::{DeviceNote, DeviceNoteKind, DeviceRecord};
 pub use error::StoreError;
 pub use group::LinkRecord;
+pub use introduction::IntroductionRecord;
 pub use message::{DeliveryState, MessageKind, MessageRecord};
 pub use outbox::{NewOutboxItem, OutboxItem, OutboxKind};
 pub use reading::{Receipt, Told};
@@ -60,7 +62,7 @@ pub use vanish::Countdown;
 pub use variant::VariantRecord;
 
 /// The format this version reads and writes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The database key: 32 bytes from wherever the program keeps secrets.
 #[derive(Zeroize, ZeroizeOnDrop)]

@@ -13,6 +13,7 @@ const STEPS: [&str; FORMAT as usize] = [
     include_str!("../schema/v2.sql"),
     include_str!("../schema/v3.sql"),
     include_str!("../schema/v4.sql"),
+    include_str!("../schema/v5.sql"),
 ];
 
 /// Sets the key and everything that has to be set each time, creates the schema in an empty database, and checks the format.

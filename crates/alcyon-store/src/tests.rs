@@ -107,6 +107,7 @@ fn history_is_in_the_order_of_the_log_and_queued_ones_come_last() {
 fn old_profile(directory: &Path, schema: &str, sample: &str, format: u32) -> Store {
     let old = Connection::open(directory.join("profile.db")).unwrap();
     old.execute_batch(&format!("PRAGMA key = \"x'{}'\";", "07".repeat(32))).unwrap();
+    search::install(&old).unwrap();
     old.execute_batch(schema).unwrap();
     old.execute_batch(sample).unwrap();
     old.execute_batch(&format!("PRAGMA application_id = 1095517017; PRAGMA user_version = {format};")).unwrap();
@@ -169,6 +170,67 @@ fn a_profile_of_format_3_is_brought_up_and_keeps_what_it_has() {
             assert_eq!((message.text.as_str(), message.kind, &message.content), ("kingfisher", MessageKind::Message, &None));
             assert_eq!((message.at_ms, message.target, message.rights), (5, None, 0), "the nearest there is to a header time");
             assert_eq!(line.line.as_deref(), Some([8, 1].as_slice()));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_profile_of_format_4_is_brought_up_and_keeps_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let schema = [
+        include_str!("../schema/v1.sql"),
+        include_str!("../schema/v2.sql"),
+        include_str!("../schema/v3.sql"),
+        include_str!("../schema/v4.sql"),
+    ]
+    .concat();
+    let store = old_profile(directory.path(), &schema, include_str!("../samples/v4.sql"), 4);
+    store
+        .transaction(|tx| {
+            assert_eq!(tx.conversation(conversation())?.unwrap().kind, ConversationKind::Pair);
+            assert_eq!(tx.told(conversation())?, Told { position: (1, 9), tell_ms: Some(11) });
+            assert_eq!((tx.draft(conversation())?.as_str(), tx.accepted_ms(conversation())?), ("not sent", Some(13)));
+            let [message] = &tx.history(conversation(), None, None)?[..] else { panic!("one message") };
+            assert_eq!((message.text.as_str(), message.content.as_deref()), ("kingfisher", Some([1].as_slice())));
+            assert_eq!(tx.contacts()?.len(), 1);
+            assert_eq!((tx.setting(Setting::Timer)?, tx.devices()?.len()), (Some(3600), 1));
+            assert_eq!((tx.introduced(conversation())?, tx.name_of(AccountId::from([0; 32]))?), (0, None), "nobody was introduced");
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn those_who_share_a_name_are_found_and_what_was_sent_is_kept_by_conversation() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = old_profile(directory.path(), include_str!("../schema/v1.sql"), include_str!("../samples/v1.sql"), 1);
+    let account = |number: u8| AccountId::from([number; 32]);
+    let said = |number: u8, name: &str| IntroductionRecord {
+        account: account(number),
+        name: name.to_owned(),
+        folded: name.to_lowercase(),
+        picture: vec![number],
+        revision: u64::from(number),
+    };
+    store
+        .transaction(|tx| {
+            for one in [said(1, "Ann"), said(2, "ann"), said(3, "Ben"), said(4, ""), said(5, "")] {
+                tx.put_introduction(&one)?;
+                assert_eq!(tx.introduction(one.account)?, Some(one));
+            }
+            assert_eq!(tx.name_of(account(1))?, Some(("Ann".to_owned(), true)));
+            assert_eq!(tx.name_of(account(3))?, Some(("Ben".to_owned(), false)));
+            assert_eq!(tx.name_of(account(4))?, None, "no name is nobody's name");
+            tx.put_introduction(&said(2, "Anna"))?;
+            assert_eq!(tx.name_of(account(1))?, Some(("Ann".to_owned(), false)), "she goes by another one now");
+            assert_eq!(tx.introduced(conversation())?, 0);
+            tx.set_introduced(conversation(), 7)?;
+            assert_eq!(tx.introduced(conversation())?, 7);
+            assert_eq!(tx.written_since(0)?, [], "what others write does not count");
+            tx.add_message(&MessageRecord { own: true, ..message(3) })?;
+            tx.add_message(&MessageRecord { own: true, sent_at_ms: 90, line: Some(vec![1]), ..message(4) })?;
+            assert_eq!((tx.written_since(5)?, tx.written_since(6)?), (vec![conversation()], vec![]));
             Ok::<_, StoreError>(())
         })
         .unwrap();
@@ -319,6 +381,7 @@ fn the_schema_and_the_numbers_on_disk_are_what_they_were() {
     insta::assert_snapshot!("schema_v2", include_str!("../schema/v2.sql"));
     insta::assert_snapshot!("schema_v3", include_str!("../schema/v3.sql"));
     insta::assert_snapshot!("schema_v4", include_str!("../schema/v4.sql"));
+    insta::assert_snapshot!("schema_v5", include_str!("../schema/v5.sql"));
     insta::assert_debug_snapshot!(
         "numbers",
         (

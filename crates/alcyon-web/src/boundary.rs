@@ -48,6 +48,7 @@ fn boundary() -> String {
         DeviceShown,
         FileShown,
         GroupShown,
+        IntroductionShown,
         LineView,
         MemberShown,
         MessageView,

@@ -95,6 +95,23 @@ pub enum Command {
     WordsConfirmed,
     /// The account of the profile.
     Whoami,
+    /// Who an account is in its own words.
+    Introduction {
+        /// Whose; `null`: the own one.
+        account: Option<String>,
+    },
+    /// Sets the own name and picture, for those whom one talks with.
+    SetIntroduction {
+        /// At most 64 characters; empty for none. `null`: as it is.
+        name: Option<String>,
+        /// A JPEG of at most 4 KiB, in Base64; empty for none. `null`: as it is.
+        picture: Option<String>,
+    },
+    /// The picture of a conversation: of the other one of two, or of the group.
+    Picture {
+        /// Which.
+        who: String,
+    },
     /// All conversations: those pinned, then the newest first, then those archived.
     Conversations,
     /// Messages of a conversation, oldest first.
@@ -352,6 +369,13 @@ pub enum Command {
         who: String,
         /// The new one.
         title: String,
+    },
+    /// A group's picture.
+    SetPicture {
+        /// Which group.
+        who: String,
+        /// A JPEG of at most 4 KiB, in Base64; empty for none.
+        picture: String,
     },
     /// Makes a member an admin, or a member again.
     SetRole {

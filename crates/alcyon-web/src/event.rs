@@ -4,7 +4,7 @@ use alcyon_client::{
 use serde::{Deserialize, Serialize};
 
 use crate::report::ReportShown;
-use crate::view::{ConversationView, DeviceShown, GroupShown, MessageView, RequestView, TransferShown};
+use crate::view::{ConversationView, DeviceShown, GroupShown, IntroductionShown, MessageView, PersonView, RequestView, TransferShown};
 
 /// What a page is told. Ids are text; a position is a number that increases within its conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,10 +106,16 @@ pub enum Event {
         conversation: String,
         /// Whose account.
         account: String,
-        /// Its handle as known here.
+        /// How it is called here.
         by: Option<String>,
         /// Else they have stopped.
         typing: bool,
+    },
+    /// Somebody, or another device of this account, has set another name or picture. Others who share the name are called otherwise now, too: what is
+    /// shown of people is to be read again.
+    Introduced {
+        /// Who.
+        person: PersonView,
     },
     /// A person has to know this about a server or a conversation.
     Alarm {
@@ -239,6 +245,16 @@ pub enum Answer {
         handle: String,
         /// Its id.
         account: String,
+    },
+    /// Who an account is in its own words.
+    Introduction {
+        /// It.
+        introduction: IntroductionShown,
+    },
+    /// A picture.
+    Picture {
+        /// A JPEG, in Base64, for an image element alone; empty for none.
+        picture: String,
     },
     /// All conversations: those pinned, then the newest first, then those archived.
     Conversations {
@@ -431,9 +447,10 @@ impl From<alcyon_client::Event> for Event {
             Told::Typing { conversation, by, typing } => Self::Typing {
                 conversation: conversation.to_text(),
                 account: by.account.to_text(),
-                by: by.handle.map(|handle| handle.to_text()),
+                by: by.name.or_else(|| by.handle.map(|handle| handle.to_text())),
                 typing,
             },
+            Told::Introduced { person } => Self::Introduced { person: person.into() },
             Told::Alarm(Alarm { conversation, kind, sequence }) => {
                 Self::Alarm { conversation: conversation.map(|id| id.to_text()), kind: kind.into(), sequence }
             }
@@ -527,6 +544,7 @@ mod tests {
             id: MessageId::from([1; 16]),
             sender: [2; 32].into(),
             sender_handle: Some("ann@server.example".parse().unwrap()),
+            sender_name: Some("Ann".to_owned()),
             own: false,
             text: "hello".to_owned(),
             position: Some(Position { term: 1, sequence: 7 }),
@@ -541,6 +559,7 @@ mod tests {
             "id": MessageId::from([1; 16]).to_text(),
             "sender": alcyon_client::AccountId::from([2; 32]).to_text(),
             "sender_handle": "ann@server.example",
+            "sender_name": "Ann",
             "own": false,
             "text": "hello",
             "position": (1_u64 << 37) | 7,
@@ -600,7 +619,7 @@ mod tests {
     #[test]
     fn a_text_is_cut_at_marks_and_names() {
         let text = "**hi @ben, you** <b>";
-        let person = Person { account: [3; 32].into(), handle: None };
+        let person = Person { account: [3; 32].into(), handle: None, name: Some("Ben".to_owned()) };
         let content = ContentView {
             format: TextFormat::Marked,
             mentions: vec![MentionView { person, own: true, start: 5, end: 9 }],
@@ -611,6 +630,7 @@ mod tests {
             id: MessageId::from([1; 16]),
             sender: [2; 32].into(),
             sender_handle: None,
+            sender_name: None,
             own: false,
             text: text.to_owned(),
             position: None,

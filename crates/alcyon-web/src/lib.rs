@@ -58,6 +58,7 @@ pub use command::{AttachKind, Call, Command, PostText, ReasonWord, Shows};
 pub use event::{AlarmWord, Answer, AsksView, ConnectionWord, EarlierTextView, Event, LinkView, ShownWord, failure};
 pub use report::{ReportShown, ReportedShown};
 pub use view::{
-    ConversationView, DeliveryWord, DeviceShown, FileShown, GroupShown, LineView, MemberShown, MessageView, PersonView, PollOptionShown,
-    PollShown, ReactionShown, ReplyView, RequestView, RequestWord, SpanView, StandingWord, TransferShown, TransferWord, VoiceShown,
+    ConversationView, DeliveryWord, DeviceShown, FileShown, GroupShown, IntroductionShown, LineView, MemberShown, MessageView, PersonView,
+    PollOptionShown, PollShown, ReactionShown, ReplyView, RequestView, RequestWord, SpanView, StandingWord, TransferShown, TransferWord,
+    VoiceShown,
 };

@@ -1,9 +1,9 @@
 //! Messages, conversations, requests and groups as a page draws them: nothing is left to be worked out there.
 
 use alcyon_client::{
-    AttachmentView, ContentView, ConversationSummary, Delivery, DeviceView, DoorView, FileDetails, GroupView, KnockRequest, Line,
-    MarkStyle, MemberView, Message, Muted, Person, PollOptionView, PollView, RequestKind, Standing, TextFormat, TransferState,
-    TransferView, TransferWay, Voice, marked_spans,
+    AttachmentView, ContentView, ConversationSummary, Delivery, DeviceView, DoorView, FileDetails, GroupView, IntroductionView,
+    KnockRequest, Line, MarkStyle, MemberView, Message, Muted, Person, PollOptionView, PollView, RequestKind, Standing, TextFormat,
+    TransferState, TransferView, TransferWay, Voice, marked_spans,
 };
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct MessageView {
     pub sender: String,
     /// That account's handle as known here.
     pub sender_handle: Option<String>,
+    /// How it is called, if it has given itself a name; with the handle beside it where somebody else goes by the same one.
+    pub sender_name: Option<String>,
     /// Written by this account.
     pub own: bool,
     /// The text as it was written.
@@ -111,6 +113,20 @@ pub struct PersonView {
     pub account: String,
     /// Its handle as known here.
     pub handle: Option<String>,
+    /// How it is called, as in a message's `sender_name`.
+    pub name: Option<String>,
+}
+
+/// Who somebody is in their own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct IntroductionShown {
+    /// Who, and how they are called.
+    pub person: PersonView,
+    /// The name as they have set it; empty for none.
+    pub display_name: String,
+    /// A JPEG, in Base64, for an image element alone; empty for none.
+    pub picture: String,
 }
 
 /// A message that another one answers, as far as it is here.
@@ -349,8 +365,10 @@ pub enum StandingWord {
 pub struct ConversationView {
     /// Its id.
     pub conversation: String,
-    /// What to call it.
+    /// The other one's handle, or the beginning of the account's id; the title of a group.
     pub title: String,
+    /// Of two people: how the other one is called, as in a message's `sender_name`.
+    pub name: Option<String>,
     /// The other account, once it is known.
     pub peer: Option<String>,
     /// Messages of others not yet read.
@@ -432,6 +450,8 @@ pub struct GroupShown {
     pub title: String,
     /// The description.
     pub description: String,
+    /// A JPEG, in Base64, for an image element alone; empty for none.
+    pub picture: String,
     /// Messages vanish after so many seconds; 0: they stay.
     pub timer_s: u32,
     /// Everybody, oldest first.
@@ -442,7 +462,7 @@ pub struct GroupShown {
     pub admin: bool,
     /// This account may invite.
     pub may_invite: bool,
-    /// This account may set title and timer.
+    /// This account may set title, picture and timer.
     pub may_edit: bool,
 }
 
@@ -460,8 +480,15 @@ pub struct MemberShown {
 
 impl From<Person> for PersonView {
     fn from(person: Person) -> Self {
-        let Person { account, handle } = person;
-        Self { account: account.to_text(), handle: handle.map(|handle| handle.to_text()) }
+        let Person { account, handle, name } = person;
+        Self { account: account.to_text(), handle: handle.map(|handle| handle.to_text()), name }
+    }
+}
+
+impl From<IntroductionView> for IntroductionShown {
+    fn from(introduction: IntroductionView) -> Self {
+        let IntroductionView { account, handle, display_name, name, picture } = introduction;
+        Self { person: Person { account, handle, name }.into(), display_name, picture: BASE64.encode(&picture) }
     }
 }
 
@@ -471,7 +498,8 @@ fn people(all: Vec<Person>) -> Vec<PersonView> {
 
 impl From<Message> for MessageView {
     fn from(message: Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line, content } = message;
+        let Message { conversation, id, sender, sender_handle, sender_name, own, text, position, sent_at_ms, delivery, line, content } =
+            message;
         let spans = spans(&text, &content);
         let ContentView {
             format: _,
@@ -496,6 +524,7 @@ impl From<Message> for MessageView {
             id: id.to_text(),
             sender: sender.to_text(),
             sender_handle: sender_handle.map(|handle| handle.to_text()),
+            sender_name,
             own,
             text,
             spans,
@@ -638,6 +667,7 @@ impl From<ConversationSummary> for ConversationView {
         let ConversationSummary {
             conversation,
             title,
+            name,
             peer,
             unread,
             standing,
@@ -656,6 +686,7 @@ impl From<ConversationSummary> for ConversationView {
         Self {
             conversation: conversation.to_text(),
             title,
+            name,
             peer: peer.map(|account| account.to_text()),
             unread,
             marked_unread,
@@ -715,7 +746,7 @@ impl From<KnockRequest> for RequestView {
 impl From<GroupView> for GroupShown {
     fn from(group: GroupView) -> Self {
         use alcyon_client::GroupPermission as May;
-        let GroupView { title, description, picture: _, timer_s, members_may, members, doors, epoch: _ } = group;
+        let GroupView { title, description, picture, timer_s, members_may, members, doors, epoch: _ } = group;
         let members: Vec<MemberShown> = members
             .into_iter()
             .map(|MemberView { person, admin, own, devices: _ }| MemberShown { person: person.into(), admin, own })
@@ -725,6 +756,7 @@ impl From<GroupView> for GroupShown {
         Self {
             title,
             description,
+            picture: BASE64.encode(&picture),
             timer_s,
             members,
             invited,

@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use alcyon_client::{
-    Client, ClientError, ConversationId, DeviceToAdd, EarlierText, Handle, JoinLink, LinkNumber, MessageId, Muted, Position, Post, Report,
-    ReportDraft, Search, Tells, TextFormat,
+    AccountId, Client, ClientError, ConversationId, DeviceToAdd, EarlierText, Handle, JoinLink, LinkNumber, MessageId, Muted, Position,
+    Post, Report, ReportDraft, Search, Tells, TextFormat,
 };
 use alcyon_store::{Store, StoreKey};
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use js_sys::{Array, futures::spawn_local};
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
@@ -157,6 +157,16 @@ impl Worker {
             Command::RemoveDevice { device } => done(client.remove_device(&device).await.map(drop))?,
             Command::WordsConfirmed => done(client.words_confirmed())?,
             Command::Whoami => client.me()?.into(),
+            Command::Introduction { account } => {
+                let account = account
+                    .map_or_else(|| Ok(client.me()?.account), |text| Ok::<_, ClientError>(AccountId::from_text(&text, "account")?))?;
+                Answer::Introduction { introduction: client.introduction(account)?.into() }
+            }
+            Command::SetIntroduction { name, picture } => {
+                let picture = picture.map(|text| base64(&text)).transpose()?;
+                done(client.set_introduction(name.as_deref(), picture.as_deref()).await)?
+            }
+            Command::Picture { who } => Answer::Picture { picture: BASE64.encode(&client.picture_of(conversation(&who)?)?) },
             Command::Conversations => {
                 Answer::Conversations { conversations: client.conversations()?.into_iter().map(Into::into).collect() }
             }
@@ -244,6 +254,7 @@ impl Worker {
             Command::CloseLinks { who } => client.close_links(conversation(&who)?).await?.into(),
             Command::Join { link } => client.join(&link.parse()?).await?.into(),
             Command::SetTitle { who, title } => client.set_title(conversation(&who)?, &title).await?.into(),
+            Command::SetPicture { who, picture } => client.set_picture(conversation(&who)?, &base64(&picture)?).await?.into(),
             Command::SetRole { who, member, admin } => client.set_role(conversation(&who)?, &member, admin).await?.into(),
             Command::Remove { who, member } => client.remove(conversation(&who)?, &member).await?.into(),
             Command::Leave { who } => client.leave(conversation(&who)?).await?.into(),
@@ -327,6 +338,10 @@ fn messages(messages: Vec<alcyon_client::Message>) -> Answer {
 fn links(links: impl IntoIterator<Item = JoinLink>) -> Answer {
     let shown = |link: JoinLink| LinkView { link: link.to_https(), approval: link.needs_approval() };
     Answer::Links { links: links.into_iter().map(shown).collect() }
+}
+
+fn base64(text: &str) -> Result<Vec<u8>, Failure> {
+    BASE64.decode(text.as_bytes()).map_err(|_| Failure::Boundary("malformed", "a picture is in Base64", Some("picture")))
 }
 
 fn place(conversation: &str) -> Result<ConversationId, ClientError> {

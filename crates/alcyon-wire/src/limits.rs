@@ -30,8 +30,14 @@ pub const THUMBNAIL: usize = 16 * 1024;
 pub const PLACEHOLDER: usize = 25;
 /// Bars of a voice note's waveform in a message.
 pub const WAVEFORM: usize = 64;
-/// The picture of a group.
+/// The picture of a group, or of a person.
 pub const PICTURE: usize = 4 * 1024;
+/// Pixels of an edge of it.
+pub const PICTURE_EDGE: u16 = 512;
+/// The name by which somebody is introduced.
+pub const DISPLAY_NAME: usize = 256;
+/// The same in characters: Unicode scalar values.
+pub const DISPLAY_NAME_CHARACTERS: usize = 64;
 /// Devices of an account.
 pub const DEVICES: usize = 10;
 /// Home servers in a manifest.

@@ -342,6 +342,7 @@ fn sealed() -> Vec<Vector> {
     let passing = proto::Passing { device: bytes(0x58, 32), number: 7, typing: true, signature: bytes(0x59, 64) };
     let acquaintance = proto::Acquaintance { pass: bytes(0x27, 32) };
     let manifest_news = proto::ManifestNews { signed_manifest: bytes(0x45, 3) };
+    let introduction = introduction();
     let successor = proto::Successor { conversation: bytes(0x44, 16), term: 3, log: bytes(0x46, 16), server: "https://bay.example".into() };
     let evidence = proto::Evidence { sequence: 298, mine: bytes(0x47, 32), theirs: bytes(0x48, 32) };
     let content = |chosen, body| {
@@ -491,11 +492,13 @@ fn sealed() -> Vec<Vector> {
         whole(marked),
         whole(acquaintance.clone()),
         whole(manifest_news.clone()),
+        whole(introduction.clone()),
         whole(successor.clone()),
         whole(evidence.clone()),
         content("text", Body::Text(text)),
         content("acquaintance", Body::Acquaintance(acquaintance)),
         content("manifest_news", Body::ManifestNews(manifest_news)),
+        content("introduction", Body::Introduction(introduction)),
         content("successor", Body::Successor(successor)),
         whole(sealed_knock),
         whole(offer_seat),
@@ -545,6 +548,10 @@ fn sealed() -> Vec<Vector> {
     ]
 }
 
+fn introduction() -> proto::Introduction {
+    proto::Introduction { display_name: "Ann of the sea".into(), picture: bytes(0x5b, 3), revision: 300 }
+}
+
 /// What devices of one account say to each other.
 fn devices() -> Vec<Vector> {
     use proto::{content::Body, device_meeting::Body as Said};
@@ -565,6 +572,7 @@ fn devices() -> Vec<Vector> {
         running_hash: bytes(0x1a, 32),
         commit_count: 5,
         links: vec![link.clone()],
+        introduced: 300,
     };
     let contact = proto::SharedContact {
         signed_manifest: bytes(0x37, 3),
@@ -574,6 +582,7 @@ fn devices() -> Vec<Vector> {
         blocked: true,
         pass_given: bytes(0x27, 32),
         pass_held: bytes(0x28, 32),
+        introduction: Some(introduction()),
     };
     let contacts = proto::SharedContacts { contacts: vec![contact.clone()] };
     let marks = proto::SharedMarks {

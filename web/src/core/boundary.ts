@@ -60,7 +60,23 @@ name: string, } | { "command": "remove-device",
 /**
  * Its id.
  */
-device: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
+device: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "introduction", 
+/**
+ * Whose; `null`: the own one.
+ */
+account: string | null, } | { "command": "set-introduction", 
+/**
+ * At most 64 characters; empty for none. `null`: as it is.
+ */
+name: string | null, 
+/**
+ * A JPEG of at most 4 KiB, in Base64; empty for none. `null`: as it is.
+ */
+picture: string | null, } | { "command": "picture", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "conversations" } | { "command": "history", 
 /**
  * Which.
  */
@@ -328,7 +344,15 @@ who: string,
 /**
  * The new one.
  */
-title: string, } | { "command": "set-role", 
+title: string, } | { "command": "set-picture", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * A JPEG of at most 4 KiB, in Base64; empty for none.
+ */
+picture: string, } | { "command": "set-role", 
 /**
  * Which group.
  */
@@ -413,7 +437,23 @@ name: string, } | { "command": "remove-device",
 /**
  * Its id.
  */
-device: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "conversations" } | { "command": "history", 
+device: string, } | { "command": "words-confirmed" } | { "command": "whoami" } | { "command": "introduction", 
+/**
+ * Whose; `null`: the own one.
+ */
+account: string | null, } | { "command": "set-introduction", 
+/**
+ * At most 64 characters; empty for none. `null`: as it is.
+ */
+name: string | null, 
+/**
+ * A JPEG of at most 4 KiB, in Base64; empty for none. `null`: as it is.
+ */
+picture: string | null, } | { "command": "picture", 
+/**
+ * Which.
+ */
+who: string, } | { "command": "conversations" } | { "command": "history", 
 /**
  * Which.
  */
@@ -681,7 +721,15 @@ who: string,
 /**
  * The new one.
  */
-title: string, } | { "command": "set-role", 
+title: string, } | { "command": "set-picture", 
+/**
+ * Which group.
+ */
+who: string, 
+/**
+ * A JPEG of at most 4 KiB, in Base64; empty for none.
+ */
+picture: string, } | { "command": "set-role", 
 /**
  * Which group.
  */
@@ -873,7 +921,15 @@ handle: string,
 /**
  * Its id.
  */
-account: string, } | { "answer": "conversations", 
+account: string, } | { "answer": "introduction", 
+/**
+ * It.
+ */
+introduction: IntroductionShown, } | { "answer": "picture", 
+/**
+ * A JPEG, in Base64, for an image element alone; empty for none.
+ */
+picture: string, } | { "answer": "conversations", 
 /**
  * They.
  */
@@ -1083,13 +1139,17 @@ conversation: string,
  */
 account: string, 
 /**
- * Its handle as known here.
+ * How it is called here.
  */
 by: string | null, 
 /**
  * Else they have stopped.
  */
-typing: boolean, } | { "event": "alarm", 
+typing: boolean, } | { "event": "introduced", 
+/**
+ * Who.
+ */
+person: PersonView, } | { "event": "alarm", 
 /**
  * Where; `null` for the inbox.
  */
@@ -1166,7 +1226,15 @@ handle: string,
 /**
  * Its id.
  */
-account: string, } | { "answer": "conversations", 
+account: string, } | { "answer": "introduction", 
+/**
+ * It.
+ */
+introduction: IntroductionShown, } | { "answer": "picture", 
+/**
+ * A JPEG, in Base64, for an image element alone; empty for none.
+ */
+picture: string, } | { "answer": "conversations", 
 /**
  * They.
  */
@@ -1339,9 +1407,13 @@ export type ConversationView = {
  */
 conversation: string, 
 /**
- * What to call it.
+ * The other one's handle, or the beginning of the account's id; the title of a group.
  */
 title: string, 
+/**
+ * Of two people: how the other one is called, as in a message's `sender_name`.
+ */
+name: string | null, 
 /**
  * The other account, once it is known.
  */
@@ -1483,6 +1555,10 @@ title: string,
  */
 description: string, 
 /**
+ * A JPEG, in Base64, for an image element alone; empty for none.
+ */
+picture: string, 
+/**
  * Messages vanish after so many seconds; 0: they stay.
  */
 timer_s: number, 
@@ -1503,9 +1579,26 @@ admin: boolean,
  */
 may_invite: boolean, 
 /**
- * This account may set title and timer.
+ * This account may set title, picture and timer.
  */
 may_edit: boolean, };
+
+/**
+ * Who somebody is in their own words.
+ */
+export type IntroductionShown = { 
+/**
+ * Who, and how they are called.
+ */
+person: PersonView, 
+/**
+ * The name as they have set it; empty for none.
+ */
+display_name: string, 
+/**
+ * A JPEG, in Base64, for an image element alone; empty for none.
+ */
+picture: string, };
 
 /**
  * What happened in a conversation. Who did it is the message's sender.
@@ -1594,6 +1687,10 @@ sender: string,
  */
 sender_handle: string | null, 
 /**
+ * How it is called, if it has given itself a name; with the handle beside it where somebody else goes by the same one.
+ */
+sender_name: string | null, 
+/**
  * Written by this account.
  */
 own: boolean, 
@@ -1681,7 +1778,11 @@ account: string,
 /**
  * Its handle as known here.
  */
-handle: string | null, };
+handle: string | null, 
+/**
+ * How it is called, as in a message's `sender_name`.
+ */
+name: string | null, };
 
 /**
  * An option of a poll.

@@ -1,4 +1,4 @@
-import type { AsksView, Command, ConnectionWord, ConversationView, MessageView, RequestView, Shows } from "../core/boundary";
+import type { AsksView, Command, ConnectionWord, ConversationView, MessageView, PersonView, RequestView, Shows } from "../core/boundary";
 import { Core, Refused, type AnswerOf, type Told } from "../core/core";
 import { databaseKey } from "../core/key";
 import { onWanted, takeIfFree, takeOver, type Turn } from "../core/turn";
@@ -6,6 +6,7 @@ import { speech } from "../words/index.svelte";
 import { files } from "./files.svelte";
 import { look } from "./look.svelte";
 import { Talk } from "./talk.svelte";
+import { pictures } from "./pictures.svelte";
 import { go, place } from "./place.svelte";
 
 export type Phase =
@@ -19,12 +20,15 @@ export type Phase =
 
 /** What a newcomer shows, as far as it is typed. */
 const NOTHING: Shows = { invite: null, email: null, phone: null, code: null };
+const NOBODY: Introduction = { name: "", picture: "" };
 
 /**
  * What this browser remembers beside the database: to notice that the database is gone, words that were not confirmed, a sign-up
  * that stands in line, a link to another device that has begun.
  */
-type Unconfirmed = { name: string; server: string; shows?: Shows };
+type Unconfirmed = { name: string; server: string; shows?: Shows; introduction?: Introduction };
+/** How somebody wants to be called and shown: a name, and a JPEG in Base64; either may be empty. */
+export type Introduction = { name: string; picture: string };
 type Remembered = { handle: string; unconfirmed: Unconfirmed | null; linking?: Linking };
 export type Linking = { server: string; name: string };
 const REMEMBERED = "alcyon-account";
@@ -47,12 +51,14 @@ class App {
   requests = $state<RequestView[]>([]);
   /** The open conversation. */
   talk = $state<Talk | null>(null);
+  /** How often somebody was heard to have another name or picture. */
+  introductions = $state(0);
   /** Own messages that wait for a server. */
   outbox = $state<ReadonlySet<string>>(new Set());
   /** Said by a screen reader. */
   announced = $state("");
   /** What was typed to sign up, and what came of it. */
-  signUp = $state.raw<{ name: string; server: string; shows: Shows; wrong: string; asks: AsksView | null }>({ name: "", server: location.origin, shows: NOTHING, wrong: "", asks: null });
+  signUp = $state.raw<{ name: string; server: string; shows: Shows; introduction: Introduction; wrong: string; asks: AsksView | null }>({ name: "", server: location.origin, shows: NOTHING, introduction: NOBODY, wrong: "", asks: null });
   /** A link to another device that has begun. */
   linking = $state.raw<Linking | null>(null);
   /** A problem that no field is to blame for. */
@@ -164,15 +170,17 @@ class App {
   }
 
   /** Makes the account; what comes of it is on the screen. */
-  async register({ name, server, shows = NOTHING }: Unconfirmed): Promise<void> {
+  async register({ name, server, shows = NOTHING, introduction = NOBODY }: Unconfirmed): Promise<void> {
     // What keeps the core from coming is on the screen already.
     if (!(await this.#opened)) return;
     // First, so that words that nobody has seen are shown after whatever cuts this off, and a place in line is kept.
     const handle = `${name}@${new URL(server).host}`;
-    remember({ handle, unconfirmed: { name, server, shows: { ...shows, code: null } } });
+    remember({ handle, unconfirmed: { name, server, shows: { ...shows, code: null }, introduction } });
     try {
       const { handle, account, words } = await this.call("registered", { command: "register", name, server, shows });
       [this.handle, this.account] = [handle, account];
+      // An account without a name is one all the same: the problem is said, and it can be set later.
+      if (introduction.name || introduction.picture) await this.act({ command: "set-introduction", ...introduction });
       remember({ handle, unconfirmed: { name, server } });
       this.phase = { is: "words", words: words.split(" ") };
     } catch (error) {
@@ -185,7 +193,7 @@ class App {
       const noInvite = error instanceof Refused && error.code === "refused" && shows.invite !== null;
       const asks = askedNow ?? (noInvite ? this.signUp.asks : null);
       if (!asks) remember(null);
-      this.signUp = { name, server, shows: { ...shows, invite: asks?.ways.length ? null : shows.invite, code: null }, wrong: noInvite ? speech.words.welcome.wrongInvite : asks ? asked(asks, shows) : saying(error), asks };
+      this.signUp = { name, server, introduction, shows: { ...shows, invite: asks?.ways.length ? null : shows.invite, code: null }, wrong: noInvite ? speech.words.welcome.wrongInvite : asks ? asked(asks, shows) : saying(error), asks };
       this.phase = { is: "welcome" };
     }
   }
@@ -297,6 +305,7 @@ class App {
     switch (event.event) {
       case "message":
         this.talk?.heard(event);
+        if (event.line?.line === "picture") pictures.renew(event.conversation);
         this.#received(event);
         void this.call("nothing", { command: "shown", conversation: event.conversation, id: event.id }).catch(() => undefined);
         break;
@@ -344,6 +353,11 @@ class App {
       case "request":
         this.announce(event.kind === "report" ? speech.words.request.reports(event.from, event.title ?? "") : speech.words.request.from(event.from));
         break;
+      case "introduced":
+        pictures.renew(event.person.account);
+        this.introductions += 1;
+        this.looking(this.talk?.again());
+        break;
       case "accepted":
       case "left":
       case "history":
@@ -361,7 +375,7 @@ class App {
   #received(message: MessageView): void {
     if (message.own || message.line) return;
     const conversation = this.conversations.find((one) => one.conversation === message.conversation);
-    const who = name(message.sender_handle, message.sender);
+    const who = called(author(message));
     const open = this.talk?.id === message.conversation && !document.hidden;
     if (open) this.announce(speech.words.talk.received(who, message.text));
     else if (!conversation?.muted) this.announce(speech.words.talk.received(who, speech.words.settings.newMessage));
@@ -378,8 +392,18 @@ class App {
 
 export const app = new App();
 
-/** What people call an account here: the part of the handle that they have chosen, or the beginning of its id. */
-export const name = (handle: string | null, account: string): string => handle ?? account.slice(0, 12);
+/** How somebody is called: by the name that they have given themselves, else by handle, else by the beginning of the account's id. */
+export const called = ({ name, handle, account }: PersonView): string => name ?? handle ?? account.slice(0, 12);
+
+/** The same with the handle beside it, where it matters who it is. */
+export const calledInFull = (person: PersonView): string =>
+  person.name && person.handle && !person.name.includes(person.handle) ? `${person.name} (${person.handle})` : called(person);
+
+/** Who wrote a message. */
+export const author = ({ sender, sender_handle, sender_name }: MessageView): PersonView => ({ account: sender, handle: sender_handle, name: sender_name });
+
+/** What a conversation is called. */
+export const titleOf = ({ own_devices, name, title }: ConversationView): string => (own_devices ? speech.words.list.noteToSelf : name ?? (title || speech.words.list.group));
 
 /** What a newcomer is told of what is asked: nothing that was not shown yet is wrong. */
 function asked({ ways, sent_to }: AsksView, shows: Shows): string {

@@ -1,5 +1,5 @@
 import type { MessageView, PostText } from "../core/boundary";
-import { app, saying } from "./app.svelte";
+import { app, author, called, saying } from "./app.svelte";
 
 /** Messages fetched at once. */
 const PAGE = 120;
@@ -72,7 +72,7 @@ export class Talk {
     const index = this.messages.findIndex(({ id }) => id === message.id);
     this.messages = index < 0 ? this.#placed(message) : this.#placed(message, index);
     if (!message.own) {
-      this.typed(this.id, message.sender_handle ?? message.sender.slice(0, 12), false);
+      this.typed(this.id, called(author(message)), false);
       if (!document.hidden) void app.act({ command: "mark-read", who: this.id }).then(() => app.refreshSoon());
     }
   }
@@ -98,7 +98,12 @@ export class Talk {
   }
 
   async changed(conversation: string): Promise<void> {
-    if (conversation !== this.id || this.#left) return;
+    if (conversation === this.id) await this.again();
+  }
+
+  /** What is shown is read again. */
+  async again(): Promise<void> {
+    if (this.#left || !this.loaded) return;
     this.#reading = false;
     const limit = Math.max(this.messages.length, PAGE);
     const { messages } = await app.call("messages", { command: "history", who: this.id, before: null, limit });

@@ -1,13 +1,12 @@
-import type { MessageView, PersonView } from "../core/boundary";
-import { name } from "../state/app.svelte";
+import type { MessageView } from "../core/boundary";
+import { author, called } from "../state/app.svelte";
 import { speech } from "../words/index.svelte";
 import type { Words } from "../words/en";
 
 /** What somebody did, as a sentence. */
 export function lineText(message: MessageView, words: Words): string {
   const { line } = message;
-  const called = ({ handle, account }: PersonView): string => name(handle, account);
-  const who = message.own ? words.you : name(message.sender_handle, message.sender);
+  const who = message.own ? words.you : called(author(message));
   if (!line) return "";
   switch (line.line) {
     case "created":

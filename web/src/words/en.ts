@@ -39,7 +39,7 @@ export const en = {
   welcome: {
     title: "Calm, private messages",
     text: "No server can read what you write. No phone number, no address book: an account is a name on a server that you choose.",
-    name: "Name",
+    name: "Handle",
     nameHint: "3 to 32 of a–z 0–9 . _ -",
     server: "Server",
     another: "Another server",
@@ -58,6 +58,22 @@ export const en = {
     wrongInvite: "The server did not take this invite: it was used, is over, or has a slip of the pen.",
     wrongCode: "That was not the code. A new one was sent.",
     work: "The server also asks this device for a moment of work. That is done by itself.",
+  },
+
+  introduction: {
+    title: "Name and picture",
+    optional: "Name and picture (if you like)",
+    hint: "For those you talk with, and nobody else: no server can read them.",
+    name: "Name",
+    saved: "Saved.",
+  },
+
+  portrait: {
+    title: "Picture",
+    choose: "Choose a picture",
+    change: "Another picture",
+    remove: "Remove the picture",
+    wrong: "This browser can't make a picture of that. Choose a JPEG, PNG, WebP or GIF.",
   },
 
   queue: {
@@ -495,6 +511,8 @@ export const en = {
     "text-too-long": "That is too long for one message.",
     "empty-text": "The text is empty.",
     "not-allowed": "The rules do not allow that.",
+    "bad-name": "A name has at most 64 characters, and none that can't be seen.",
+    "bad-picture": "A picture is a JPEG of at most 4 KiB and 512 pixels an edge.",
     "already-in": "They are in already.",
     "not-in-yet": "You are still coming in. Try again in a moment.",
     "invite-over": "This invitation or link is over: used, closed, expired, or for somebody else.",

@@ -38,7 +38,7 @@ export const fr: Words = {
   welcome: {
     title: "Des messages privés, en toute tranquillité",
     text: "Aucun serveur ne peut lire ce que vous écrivez. Ni numéro de téléphone, ni carnet d’adresses : un compte est un nom sur un serveur que vous choisissez.",
-    name: "Nom",
+    name: "Identifiant",
     nameHint: "3 à 32 parmi a–z 0–9 . _ -",
     server: "Serveur",
     another: "Un autre serveur",
@@ -57,6 +57,22 @@ export const fr: Words = {
     wrongInvite: "Le serveur n’a pas accepté cette invitation : déjà utilisée, périmée, ou mal copiée.",
     wrongCode: "Ce n’était pas le code. Un nouveau a été envoyé.",
     work: "Le serveur demande aussi à cet appareil un instant de calcul. Cela se fait tout seul.",
+  },
+
+  introduction: {
+    title: "Nom et photo",
+    optional: "Nom et photo (facultatif)",
+    hint: "Pour les personnes avec qui vous parlez, et personne d’autre : aucun serveur ne peut les lire.",
+    name: "Nom",
+    saved: "Enregistré.",
+  },
+
+  portrait: {
+    title: "Photo",
+    choose: "Choisir une photo",
+    change: "Une autre photo",
+    remove: "Retirer la photo",
+    wrong: "Ce navigateur ne peut pas en faire une photo. Choisissez un fichier JPEG, PNG, WebP ou GIF.",
   },
 
   queue: {
@@ -494,6 +510,8 @@ export const fr: Words = {
     "text-too-long": "C’est trop long pour un seul message.",
     "empty-text": "Le texte est vide.",
     "not-allowed": "Les règles ne le permettent pas.",
+    "bad-name": "Un nom a 64 caractères au plus, et aucun qui soit invisible.",
+    "bad-picture": "Une photo est un fichier JPEG de 4 Kio et 512 pixels de côté au plus.",
     "already-in": "Cette personne y est déjà.",
     "not-in-yet": "Vous êtes encore en train d’entrer. Réessayez dans un instant.",
     "invite-over": "L’invitation ou le lien n’est plus valable : utilisé, fermé, expiré, ou pour quelqu’un d’autre.",

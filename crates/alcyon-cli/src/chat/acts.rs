@@ -137,8 +137,17 @@ pub(super) async fn carry_out(
             Acted::Seen { name, pixels }
         }
         Act::GroupPicture(path) => {
-            let jpeg = if path == "-" { Vec::new() } else { attaching::picture(path.into()).await? };
+            let jpeg = attaching::picture_or_none(path.into()).await?;
             client.set_picture(here?, &jpeg).await?.into()
+        }
+        Act::Introduce(name) => {
+            client.set_introduction(Some(if name == "-" { "" } else { &name }), None).await?;
+            Acted::Done
+        }
+        Act::Portrait(path) => {
+            let jpeg = attaching::picture_or_none(path.into()).await?;
+            client.set_introduction(None, Some(&jpeg)).await?;
+            Acted::Done
         }
         Act::Archive(archived) => {
             client.set_archived(here?, archived)?;

@@ -21,6 +21,7 @@ use super::{
     theme::Theme,
 };
 use crate::{
+    called::title_of,
     harmless,
     harmless::harmless_line,
     report::{alarm_text, content::name, group::line_text, reporting::report_lines, shelf::notes},
@@ -237,7 +238,7 @@ fn conversation_entry(chat: &Chat, one: &ConversationSummary, theme: Theme, colu
         (unread, _) => format!(" {unread} "),
     };
     let room = usize::from(columns).saturating_sub(3 + width(&badge) + 1);
-    let mut first = title_line(&one.title, mark, mark_style, room, theme);
+    let mut first = title_line(&title_of(one), mark, mark_style, room, theme);
     if !badge.is_empty() {
         let gap = (usize::from(columns) - 1).saturating_sub(first.width() + width(&badge));
         first.push_span(Span::raw(" ".repeat(gap)));
@@ -306,7 +307,7 @@ fn draw_main(chat: &mut Chat, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
 fn draw_conversation(chat: &mut Chat, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     let Some(summary) = chat.chosen_conversation() else { return };
     let id = summary.conversation;
-    let title = name_spans(&summary.title, usize::from(area.width), theme);
+    let title = name_spans(&title_of(summary), usize::from(area.width), theme);
     let state = state_of(summary);
     let say = |text| theme.fit(&chat.look.language.say(text));
     // What has to be known about it stays in sight, however long the conversation.

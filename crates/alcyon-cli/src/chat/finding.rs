@@ -15,6 +15,7 @@ use super::{
     theme::Theme,
 };
 use crate::{
+    called::author,
     harmless::harmless_line,
     report::content::name,
     text::content::ContentText,
@@ -142,8 +143,7 @@ pub(super) fn draw(chat: &mut Chat, finding: &mut Finding, frame: &mut Frame<'_>
     let first = (finding.at + 1).saturating_sub(shown);
     for (row, (at, message)) in (0_u16..).zip(finding.found.iter().enumerate().skip(first).take(shown)) {
         let (y, chosen) = (list.y + row * 2, at == finding.at);
-        let who = alcyon_client::Person { account: message.sender, handle: message.sender_handle.clone() };
-        let who = name(&who, message.own, chat.look);
+        let who = name(&author(message), message.own, chat.look);
         let head = format!("{}  {who}  {}", chat.zone.date_and_clock(message.sent_at_ms), chat.title(message.conversation));
         let mark = if chosen { theme.prompt() } else { " " };
         let words = around(&harmless_line(&message.text), finding.answered.split_whitespace().next().unwrap_or_default(), width);

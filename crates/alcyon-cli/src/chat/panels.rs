@@ -19,6 +19,7 @@ use super::{
     theme::Theme,
 };
 use crate::{
+    called::name_and_handle,
     harmless::harmless_line,
     look::Look,
     qr,
@@ -80,9 +81,10 @@ fn group_lines(look: Look, theme: Theme, group: &GroupView, columns: usize) -> V
     let GroupView { title, description, picture, timer_s, members_may, members, doors, epoch: _ } = group;
     let of_group = |text| theme.fit(&look.language.say_of_group(text));
     let say = |text: SlashText<'_>| theme.fit(&look.language.say_of_slash(text));
-    let name = |person: &Person| match &person.handle {
-        Some(handle) => harmless_line(&handle.to_text()),
-        None => person.account.to_text().chars().take(12).collect(),
+    let name = |person: &Person| match (name_and_handle(person), &person.handle) {
+        (Some(name), _) => name,
+        (None, Some(handle)) => harmless_line(&handle.to_text()),
+        (None, None) => person.account.to_text().chars().take(12).collect(),
     };
     let timer = if *timer_s == 0 { of_group(GroupText::Stay) } else { of_group(GroupText::Seconds { count: *timer_s }) };
     let may: Vec<_> = members_may.iter().map(|permission: &GroupPermission| say(SlashText::Permission(*permission))).collect();

@@ -12,12 +12,13 @@ use time::Date;
 
 use super::{state::Open, theme::Theme};
 use crate::{
+    called::author,
     harmless,
     look::Look,
     moments::{Zone, day},
     picture::{Cell, HALF, cells},
     report::{
-        content::{instead_of_text, marks, poll_rows, preview_rows, quote_line, reactions},
+        content::{instead_of_text, marks, name as called, poll_rows, preview_rows, quote_line, reactions},
         delivery_mark,
         group::line_text,
     },
@@ -158,11 +159,8 @@ fn name(message: &Message, paper: &Paper) -> Line<'static> {
     if message.own {
         return Line::styled(paper.look.language.say(Text::You), theme.own());
     }
-    let name = match &message.sender_handle {
-        Some(handle) => handle.name().as_str().to_owned(),
-        None => message.sender.to_text().chars().take(8).collect(),
-    };
-    Line::styled(name, theme.other(message.sender))
+    let name = called(&author(message), false, paper.look);
+    Line::styled(theme.fit(&name), theme.other(message.sender))
 }
 
 /// What is said, with what it answers above and reactions below; time and mark stand at the end of the last row of text.

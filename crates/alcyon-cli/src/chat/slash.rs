@@ -58,6 +58,8 @@ pub(crate) enum Name {
     Save,
     View,
     GroupPicture,
+    Introduce,
+    Portrait,
 }
 
 /// What stands in an argument's place.
@@ -159,6 +161,8 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::Save, "save", Place::Conversation, &[(Takes::Text, Need::Once)]),
     row(Name::View, "view", Place::Conversation, &[]),
     row(Name::GroupPicture, "picture", Place::Group, &[(Takes::Text, Need::Once)]),
+    row(Name::Introduce, "introduce", Place::Anywhere, &[(Takes::Text, Need::Once)]),
+    row(Name::Portrait, "portrait", Place::Anywhere, &[(Takes::Text, Need::Once)]),
     row(Name::PinMessage, "pin-message", Place::Conversation, &[]),
     row(Name::UnpinMessage, "unpin-message", Place::Conversation, &[]),
 ];
@@ -179,6 +183,10 @@ pub(super) enum Act {
     },
     /// The picture of the group out of this file; `-` for none.
     GroupPicture(String),
+    /// The own name; `-` for none.
+    Introduce(String),
+    /// The own picture out of this file; `-` for none.
+    Portrait(String),
     Help,
     Create(String),
     Join(TypedLink),
@@ -440,6 +448,8 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
         Name::Save => Act::Save { path: first.to_owned(), id: None },
         Name::View => Act::View { id: None },
         Name::GroupPicture => Act::GroupPicture(first.to_owned()),
+        Name::Introduce => Act::Introduce(first.to_owned()),
+        Name::Portrait => Act::Portrait(first.to_owned()),
         Name::PinMessage => Act::PinMessage(true),
         Name::UnpinMessage => Act::PinMessage(false),
     })

@@ -17,7 +17,7 @@ use super::{
     rows::Pictures,
     slash::{Act, escaped},
 };
-use crate::{files::bar, harmless::harmless_line, look::Look, moments::Zone, report::files::transfer_text, text::devices::DeviceText};
+use crate::{called::title_of, files::bar, look::Look, moments::Zone, report::files::transfer_text, text::devices::DeviceText};
 
 /// What the interface asks of the world outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -386,6 +386,11 @@ impl Chat {
                 self.reload(complete.then_some(view.conversation))
             }
             Event::History { conversation } => self.reload(Some(conversation)),
+            // All that names them is read again, but nobody is carried away from what they read.
+            Event::Introduced { person: _ } => {
+                let open = self.open.as_ref().filter(|open| open.scroll == 0);
+                open.map(|open| Effect::Load(open.id)).into_iter().collect()
+            }
             Event::Gone { conversation, id } => {
                 self.gone(conversation, id);
                 Vec::new()
@@ -584,7 +589,7 @@ impl Chat {
 
     /// What the other side is called.
     pub(super) fn title(&self, id: ConversationId) -> String {
-        self.summary(id).map(|one| harmless_line(&one.title)).unwrap_or_default()
+        self.summary(id).map(title_of).unwrap_or_default()
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{Report, delivery_word, files::size_text};
 use crate::{
+    called::{author, given_name, name_and_handle},
     harmless,
     harmless::harmless_line,
     look::Look,
@@ -27,6 +28,8 @@ pub(super) struct MessageLine<'a> {
     conversation: String,
     id: String,
     sender: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_name: Option<&'a str>,
     text: &'a str,
     position: Option<u64>,
     sent_at: String,
@@ -178,8 +181,20 @@ fn who(person: &Person) -> String {
 
 impl<'a> MessageLine<'a> {
     pub(super) fn of(event: &'static str, message: &'a Message) -> Self {
-        let Message { conversation, id, sender, sender_handle, own, text, position, sent_at_ms, delivery, line: _, content } = message;
-        let sender = Person { account: *sender, handle: sender_handle.clone() };
+        let Message {
+            conversation,
+            id,
+            sender: _,
+            sender_handle: _,
+            sender_name,
+            own,
+            text,
+            position,
+            sent_at_ms,
+            delivery,
+            line: _,
+            content,
+        } = message;
         let reactions = content.reactions.iter().map(|ReactionView { emoji, who: people, own }| ReactionLine {
             emoji,
             who: people.iter().map(who).collect(),
@@ -189,7 +204,8 @@ impl<'a> MessageLine<'a> {
             event,
             conversation: conversation.to_text(),
             id: id.to_text(),
-            sender: who(&sender),
+            sender: who(&author(message)),
+            sender_name: sender_name.as_deref(),
             text,
             position: position.map(Position::as_number),
             sent_at: rfc3339(*sent_at_ms),
@@ -243,10 +259,11 @@ impl<'a> MessageLine<'a> {
 
 /// The name of somebody, short enough to stand in a line.
 pub(crate) fn name(person: &Person, own: bool, look: Look) -> String {
-    match &person.handle {
+    match (&person.handle, given_name(person)) {
         _ if own => look.language.say(Text::You),
-        Some(handle) => handle.name().as_str().to_owned(),
-        None => person.account.to_text().chars().take(8).collect(),
+        (_, Some(name)) => name,
+        (Some(handle), None) => handle.name().as_str().to_owned(),
+        (None, None) => person.account.to_text().chars().take(8).collect(),
     }
 }
 
@@ -505,6 +522,23 @@ impl<W: Write> Report<W> {
         }
         let name = name(by, false, self.look);
         self.line(&format!("* {}", harmless_line(&self.look.language.say_of_content(ContentText::HasRead { who: &name }))))
+    }
+
+    /// Somebody has another name or picture.
+    pub(super) fn introduced(&mut self, person: &Person) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            event: &'static str,
+            account: String,
+            handle: Option<String>,
+            name: Option<&'a str>,
+        }
+        if self.json {
+            let handle = person.handle.as_ref().map(alcyon_client::Handle::to_text);
+            return self.object(&Line { event: "introduced", account: person.account.to_text(), handle, name: person.name.as_deref() });
+        }
+        let who = name_and_handle(person).unwrap_or_else(|| who(person));
+        self.line(&format!("* {}", harmless_line(&self.look.language.say_of_content(ContentText::Introduced { who: &who }))))
     }
 
     /// Somebody types, or has stopped.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::{
+    called::{author, given_name, name_and_handle},
     harmless::harmless_line,
     look::Look,
     moments::rfc3339,
@@ -83,7 +84,7 @@ impl<W: Write> Report<W> {
     }
 
     /// The picture, where the terminal can show it.
-    fn picture(&mut self, jpeg: &[u8]) -> io::Result<()> {
+    pub(super) fn picture(&mut self, jpeg: &[u8]) -> io::Result<()> {
         if !self.colours || !self.look.unicode {
             return Ok(());
         }
@@ -103,20 +104,27 @@ impl<W: Write> Report<W> {
         struct Member {
             account: String,
             handle: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            name: Option<String>,
             role: &'static str,
             own: bool,
             devices: usize,
         }
         for member in &group.members {
-            let Person { account, handle } = &member.person;
+            let Person { account, handle, name } = &member.person;
             let role = if member.admin { "admin" } else { "member" };
             if self.json {
                 let handle = handle.as_ref().map(alcyon_client::Handle::to_text);
-                self.object(&Member { account: account.to_text(), handle, role, own: member.own, devices: member.devices })?;
+                let (name, own, devices) = (name.clone(), member.own, member.devices);
+                self.object(&Member { account: account.to_text(), handle, name, role, own, devices })?;
                 continue;
             }
             let role = self.look.language.say_of_group(if member.admin { GroupText::Admin } else { GroupText::Member });
-            let who = if member.own { self.look.language.say(Text::You) } else { name_of(&member.person) };
+            let who = match name_and_handle(&member.person) {
+                _ if member.own => self.look.language.say(Text::You),
+                Some(who) => who,
+                None => name_of(&member.person),
+            };
             self.line(&format!("{who}  ({role})"))?;
         }
         let links = group.doors.iter().filter(|door| door.whom.is_none()).count();
@@ -225,19 +233,17 @@ fn facts(line: &Line) -> (&'static str, Option<&Person>, Option<serde_json::Valu
     }
 }
 
-fn name_of(person: &Person) -> String {
-    match &person.handle {
-        Some(handle) => handle.to_text(),
-        None => person.account.to_text().chars().take(8).collect(),
+/// What somebody is called in a line: the name, the whole handle, or the beginning of the account's id.
+pub(super) fn name_of(person: &Person) -> String {
+    match (given_name(person), &person.handle) {
+        (Some(name), _) => name,
+        (None, Some(handle)) => handle.to_text(),
+        (None, None) => person.account.to_text().chars().take(8).collect(),
     }
 }
 
 /// What happened, in words.
 pub(crate) fn line_text(message: &Message, line: &Line, look: Look) -> String {
-    let by = match &message.sender_handle {
-        _ if message.own => look.language.say(Text::You),
-        Some(handle) => handle.to_text(),
-        None => message.sender.to_text().chars().take(8).collect(),
-    };
+    let by = if message.own { look.language.say(Text::You) } else { name_of(&author(message)) };
     harmless_line(&look.language.say_line(line, &by, message.own, name_of))
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::{
+    called::name_and_handle,
     harmless::{harmless, harmless_line},
     look::Look,
     moments::{Zone, rfc3339},
@@ -41,7 +42,7 @@ fn handle(person: &Person) -> Option<String> {
 }
 
 fn called(person: &Person) -> String {
-    handle(person).unwrap_or_else(|| person.account.to_text())
+    name_and_handle(person).or_else(|| handle(person)).unwrap_or_else(|| person.account.to_text())
 }
 
 impl<'a> ReportLine<'a> {
@@ -124,7 +125,8 @@ impl<W: Write> Report<W> {
             operator: Option<&'a str>,
             named: bool,
         }
-        let admins: Vec<String> = made.admins.iter().map(called).collect();
+        let admin = |person: &Person| if self.json { handle(person).unwrap_or_else(|| person.account.to_text()) } else { called(person) };
+        let admins: Vec<String> = made.admins.iter().map(admin).collect();
         // Of a person's report the operator is not told the group.
         let title = made.title.as_deref().filter(|_| made.about.is_none() || !admins.is_empty());
         let operator = made.operator.as_ref().map(alcyon_client::ServerUrl::authority);

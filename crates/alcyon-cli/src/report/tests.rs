@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use alcyon_client::{AccountId, ConversationId, Handle, MessageId, Position};
+use alcyon_client::{AccountId, ConversationId, Handle, MessageId, Person, Position};
 use time::UtcOffset;
 use zeroize::Zeroizing;
 
@@ -36,6 +36,7 @@ fn message(text: &str, own: bool) -> Message {
         id: MessageId::from([2; 16]),
         sender: AccountId::from([3; 32]),
         sender_handle: Some(ben()),
+        sender_name: None,
         own,
         text: text.to_owned(),
         position: Some(Position { term: 1, sequence: 5 }),
@@ -59,6 +60,34 @@ fn request() -> KnockRequest {
 }
 
 #[test]
+fn names_are_said_beside_handles_and_take_nothing_from_what_programs_read() {
+    let named = Message { sender_name: Some("Ben of the bay".to_owned()), ..message("ahoy", false) };
+    assert_eq!(human(|report| report.message(&named)), "[2026-01-05 14:03] Ben of the bay: ahoy\n");
+    let line: serde_json::Value = serde_json::from_str(&json(|report| report.message(&named))).unwrap();
+    assert_eq!((&line["sender"], &line["sender_name"]), (&"ben@server.example".into(), &"Ben of the bay".into()));
+    let person = Person { account: named.sender, handle: Some(ben()), name: named.sender_name.clone() };
+    let member = alcyon_client::MemberView { person: person.clone(), admin: true, own: false, devices: 1 };
+    let group = alcyon_client::GroupView {
+        title: "boats".to_owned(),
+        description: String::new(),
+        picture: Vec::new(),
+        timer_s: 0,
+        members_may: Vec::new(),
+        members: vec![member],
+        doors: Vec::new(),
+        epoch: 1,
+    };
+    let members = human(|report| report.members(&group));
+    assert!(members.starts_with("Ben of the bay (ben@server.example)  (admin)\n"), "{members}");
+    let line: serde_json::Value = serde_json::from_str(json(|report| report.members(&group)).lines().next().unwrap()).unwrap();
+    assert_eq!((&line["handle"], &line["name"]), (&"ben@server.example".into(), &"Ben of the bay".into()));
+    let told = Event::Introduced { person };
+    assert_eq!(human(|report| report.event(&told, "")), "* another name or picture: Ben of the bay (ben@server.example)\n");
+    let line: serde_json::Value = serde_json::from_str(&json(|report| report.event(&told, ""))).unwrap();
+    assert_eq!((&line["event"], &line["name"]), (&"introduced".into(), &"Ben of the bay".into()));
+}
+
+#[test]
 fn the_objects_of_the_contract() {
     let outcome = |position| match position {
         Some(position) => SendOutcome::Sent { id: MessageId::from([2; 16]), conversation: ConversationId::from(CONVERSATION), position },
@@ -72,6 +101,7 @@ fn the_objects_of_the_contract() {
         own_devices: false,
         conversation: ConversationId::from(CONVERSATION),
         title: "ben@server.example".to_owned(),
+        name: None,
         peer: Some(AccountId::from([3; 32])),
         unread: 2,
         standing: Standing::Open,
@@ -162,6 +192,7 @@ fn nothing_of_others_reaches_the_terminal_raw() {
             own_devices: false,
             conversation: ConversationId::from(CONVERSATION),
             title: attack.to_owned(),
+            name: None,
             peer: None,
             unread: 0,
             standing: Standing::Asked,
@@ -196,8 +227,9 @@ fn sixty_digits_stand_in_four_rows() {
 
 /// A message with everything that can be on one, and one of each that has no text.
 fn everything() -> Vec<Message> {
-    use alcyon_client::{ContentView, MentionView, Person, PollOptionView, PollView, QuoteView, ReactionView, TextFormat};
-    let person = |name: &str| Person { account: AccountId::from([7; 32]), handle: format!("{name}@server.example").parse().ok() };
+    use alcyon_client::{ContentView, MentionView, PollOptionView, PollView, QuoteView, ReactionView, TextFormat};
+    let person =
+        |name: &str| Person { account: AccountId::from([7; 32]), handle: format!("{name}@server.example").parse().ok(), name: None };
     let marked = ContentView {
         format: TextFormat::Marked,
         mentions: vec![MentionView { person: person("cat"), own: false, start: 8, end: 12 }],
@@ -239,9 +271,9 @@ fn everything() -> Vec<Message> {
 
 #[test]
 fn everything_a_message_can_be() {
-    use alcyon_client::{ChangeKind, ChangedView, Person};
+    use alcyon_client::{ChangeKind, ChangedView};
     let changed = |what, failed| {
-        let by = Person { account: AccountId::from([7; 32]), handle: Some(ben()) };
+        let by = Person { account: AccountId::from([7; 32]), handle: Some(ben()), name: None };
         Event::Changed(Box::new(ChangedView {
             message: message("text", false),
             id: MessageId::from([9; 16]),

@@ -36,6 +36,7 @@ pub(crate) enum ContentText<'a> {
     Goes { after: &'a str },
     HasRead { who: &'a str },
     Types { who: &'a str },
+    Introduced { who: &'a str },
     // search
     NothingFound,
     SearchTitle,
@@ -83,6 +84,7 @@ fn english(text: ContentText<'_>) -> String {
         ContentText::Goes { after } => return format!("goes after {after}"),
         ContentText::HasRead { who } => return format!("{who} has read"),
         ContentText::Types { who } => return format!("{who} is typing"),
+        ContentText::Introduced { who } => return format!("another name or picture: {who}"),
         ContentText::NothingFound => "Nothing found.",
         ContentText::SearchTitle => "Search",
         ContentText::SearchHint => "words, from:ben in:boats after:2026-11 has:link",
@@ -123,6 +125,7 @@ fn french(text: ContentText<'_>) -> String {
         ContentText::Goes { after } => return format!("s’efface après {after}"),
         ContentText::HasRead { who } => return format!("{who} a lu"),
         ContentText::Types { who } => return format!("{who} écrit"),
+        ContentText::Introduced { who } => return format!("autre nom ou photo : {who}"),
         ContentText::NothingFound => "Rien trouvé.",
         ContentText::SearchTitle => "Rechercher",
         ContentText::SearchHint => "des mots, from:ben in:barques after:2026-11 has:link",

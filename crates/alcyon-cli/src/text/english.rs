@@ -4,6 +4,9 @@ use super::Text;
 pub(super) fn say(text: Text<'_>) -> String {
     match text {
         Text::Welcome { handle } => return format!("Welcome, {handle}."),
+        Text::NoName => "no name",
+        Text::NoPicture => "no picture",
+        Text::HasPicture => "with a picture",
         Text::AccountIs { account } => return format!("account {account}"),
         Text::WordsTitle => "Your recovery words",
         Text::WordsAdvice => {

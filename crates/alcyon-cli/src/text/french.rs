@@ -1,4 +1,4 @@
-use alcyon_client::{ClientError, TransportError};
+use alcyon_client::{ClientError, IntroductionRule, TransportError};
 use alcyon_files::FileError;
 use alcyon_store::StoreError;
 
@@ -9,6 +9,9 @@ use crate::failure::Failure;
 pub(super) fn say(text: Text<'_>) -> String {
     match text {
         Text::Welcome { handle } => return format!("Bienvenue, {handle}."),
+        Text::NoName => "sans nom",
+        Text::NoPicture => "sans photo",
+        Text::HasPicture => "avec une photo",
         Text::AccountIs { account } => return format!("compte {account}"),
         Text::WordsTitle => "Vos mots de secours",
         Text::WordsAdvice => {
@@ -233,6 +236,11 @@ fn client(error: &ClientError) -> Option<String> {
         ClientError::CodeUsed => "ce code a déjà servi ; montrez-en un nouveau sur le nouvel appareil".to_owned(),
         ClientError::NoAnswer => "le nouvel appareil ne répond pas ; il doit être en train de montrer son code".to_owned(),
         ClientError::LinkRefused => "l'autre appareil a refusé".to_owned(),
+        ClientError::BadIntroduction(IntroductionRule::NameTooLong) => "un nom a au plus 64 caractères et 256 octets".to_owned(),
+        ClientError::BadIntroduction(IntroductionRule::NameHidden) => "un nom n'a pas de caractères invisibles".to_owned(),
+        ClientError::BadIntroduction(IntroductionRule::Picture) => {
+            "une photo est un fichier JPEG d'au plus 4 Kio et 512 pixels de côté".to_owned()
+        }
         ClientError::TooManyDevices { limit } => format!("un compte a au plus {limit} appareils ; retirez-en un d'abord"),
         ClientError::DeviceRemoved => "cet appareil a été retiré de son compte par un autre appareil".to_owned(),
         ClientError::NoDevices(handle) => format!("{handle} n'a pas encore d'appareil à qui écrire"),

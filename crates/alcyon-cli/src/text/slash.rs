@@ -173,6 +173,8 @@ fn english_what(name: Name) -> &'static str {
         Name::Save => "save a file: where to (Ctrl+Up chooses a message)",
         Name::View => "show an image (Ctrl+Up chooses a message)",
         Name::GroupPicture => "set the picture of the group out of an image; - for none",
+        Name::Introduce => "set your own name, for those you talk with; - for none",
+        Name::Portrait => "set your own picture out of an image; - for none",
         Name::PinMessage => "pin a message for everybody; at most five are",
         Name::UnpinMessage => "take a message's pin off",
     }
@@ -286,6 +288,8 @@ fn french_what(name: Name) -> &'static str {
         Name::Save => "enregistrer un fichier : où (Ctrl+Haut choisit un message)",
         Name::View => "montrer une image (Ctrl+Haut choisit un message)",
         Name::GroupPicture => "choisir l'image du groupe, d'un fichier ; - pour aucune",
+        Name::Introduce => "choisir votre nom, pour vos interlocuteurs ; - pour aucun",
+        Name::Portrait => "choisir votre photo, d'un fichier ; - pour aucune",
         Name::PinMessage => "épingler un message pour tous ; cinq au plus",
         Name::UnpinMessage => "retirer l'épingle d'un message",
     }

@@ -57,6 +57,7 @@ pub(crate) fn begin(tx: &Tx<'_>, local: &Local, shared: proto::SharedConversatio
         running_hash,
         commit_count,
         links,
+        introduced,
     } = shared;
     let conversation = ConversationId::parse(&conversation, "shared.conversation")?;
     if log.is_empty() {
@@ -92,6 +93,7 @@ pub(crate) fn begin(tx: &Tx<'_>, local: &Local, shared: proto::SharedConversatio
         kind: *kind,
         title: known.map(|known| known.title).filter(|known| !known.is_empty()).unwrap_or(title),
     })?;
+    tx.set_introduced(conversation, introduced)?;
     let new = NewTerm { log, conversation, term: number, server: server.parse()?, seat, drop_secret: local.drop_secret(log), join_secret };
     let term = TermRecord {
         state: TermState::Live,

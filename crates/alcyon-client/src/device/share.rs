@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::{come_in, has_siblings, history, remove};
 use crate::{
-    Client, ClientError, Clock, Transport, entry::load_group, group::queue_tree, inbox::has_begun, invite::knock, local::Local, outbox::say,
+    Client, ClientError, Clock, Transport, entry::load_group, group::queue_tree, inbox::has_begun, introduction, invite::knock,
+    local::Local, outbox::say,
 };
 
 /// Contacts told in one entry, bytes.
@@ -76,9 +77,9 @@ pub(crate) fn devices_field(tx: &Tx<'_>, local: &Local) -> Result<proto::SharedD
     Ok(proto::SharedDevices { signed_manifest: manifest.into(), devices: devices.collect() })
 }
 
-fn contact_field(contact: &ContactRecord) -> proto::SharedContact {
-    let ContactRecord { account: _, handle, manifest, handle_checked_ms, handle_changed, blocked, pass_given, pass_held } = contact;
-    proto::SharedContact {
+fn contact_field(tx: &Tx<'_>, contact: &ContactRecord) -> Result<proto::SharedContact, ClientError> {
+    let ContactRecord { account, handle, manifest, handle_checked_ms, handle_changed, blocked, pass_given, pass_held } = contact;
+    Ok(proto::SharedContact {
         signed_manifest: manifest.clone().into(),
         handle: handle.to_text(),
         handle_checked_ms: *handle_checked_ms,
@@ -86,14 +87,15 @@ fn contact_field(contact: &ContactRecord) -> proto::SharedContact {
         blocked: *blocked,
         pass_given: pass_given.as_ref().map(|pass| pass.to_field()).unwrap_or_default(),
         pass_held: pass_held.as_ref().map(|pass| pass.to_field()).unwrap_or_default(),
-    }
+        introduction: introduction::field_of(tx, *account)?,
+    })
 }
 
 fn tell_contacts(tx: &Tx<'_>, local: &Local, contacts: impl IntoIterator<Item = ContactRecord>, now_ms: u64) -> Result<(), ClientError> {
     let mut batch = proto::SharedContacts::default();
     let mut bytes = 0;
     for contact in contacts {
-        let field = contact_field(&contact);
+        let field = contact_field(tx, &contact)?;
         bytes += field.encoded_len();
         if bytes > TOLD_BYTES && !batch.contacts.is_empty() {
             bytes = field.encoded_len();
@@ -141,6 +143,9 @@ fn open_request(record: &RequestRecord) -> proto::SharedRequest {
 /// with what was said in them.
 pub(crate) fn tell_everything(tx: &Tx<'_>, local: &Local, newcomer: Option<DeviceId>, now_ms: u64) -> Result<(), ClientError> {
     tell_devices(tx, local, now_ms)?;
+    if let Some(own) = introduction::field_of(tx, local.account)? {
+        tell(tx, local, Body::Introduction(own), now_ms)?;
+    }
     tell_contacts(tx, local, tx.contacts()?, now_ms)?;
     for request in tx.open_requests()? {
         tell(tx, local, Body::SharedRequest(open_request(&request)), now_ms)?;
@@ -184,6 +189,7 @@ pub(crate) fn shared_conversation(
         running_hash: term.running_hash.to_field(),
         commit_count: term.commit_count,
         links: links.iter().map(|link| proto::SharedLink { secret: link.secret.to_vec().into(), approval: link.approval }).collect(),
+        introduced: tx.introduced(record.conversation)?,
     })
 }
 

@@ -31,7 +31,10 @@ pub(crate) fn take(
     match body {
         Body::SharedConversation(shared) => come_in::begin(tx, local, shared, now_ms),
         Body::SharedContacts(proto::SharedContacts { contacts }) => {
-            contacts.into_iter().try_for_each(|contact| take_contact(tx, local, contact, now_ms))
+            for contact in contacts {
+                step.events.extend(take_contact(tx, local, contact, now_ms)?);
+            }
+            Ok(())
         }
         Body::SharedMarks(marks) => marks::take(tx, marks, subject.header.time_ms, now_ms),
         Body::SharedRequest(request) => take_request(tx, local, request, now_ms),
@@ -79,11 +82,12 @@ pub(crate) fn adopt_devices(tx: &Tx<'_>, local: &Local, devices: proto::SharedDe
     Ok(removed)
 }
 
-fn take_contact(tx: &Tx<'_>, local: &Local, shared: proto::SharedContact, now_ms: u64) -> Result<(), ClientError> {
-    let proto::SharedContact { signed_manifest, handle, handle_checked_ms, handle_changed, blocked, pass_given, pass_held } = shared;
+fn take_contact(tx: &Tx<'_>, local: &Local, shared: proto::SharedContact, now_ms: u64) -> Result<Option<Event>, ClientError> {
+    let proto::SharedContact { signed_manifest, handle, handle_checked_ms, handle_changed, blocked, pass_given, pass_held, introduction } =
+        shared;
     let manifest = Manifest::decode(&signed_manifest)?;
     if manifest.account() == local.account {
-        return Ok(());
+        return Ok(None);
     }
     let pass = |field: &[u8]| if field.is_empty() { Ok(None) } else { Pass::parse(field, "contact.pass").map(Some) };
     let mut contact = remember_manifest(tx, &manifest, None, now_ms)?;
@@ -99,7 +103,10 @@ fn take_contact(tx: &Tx<'_>, local: &Local, shared: proto::SharedContact, now_ms
         contact.pass_given = pass(&pass_given)?.or(contact.pass_given);
     }
     tx.put_contact(&contact)?;
-    if drops_own { crate::contacts::shut_out(tx, local, manifest.account()) } else { Ok(()) }
+    if drops_own {
+        crate::contacts::shut_out(tx, local, manifest.account())?;
+    }
+    introduction.map_or(Ok(None), |introduction| crate::introduction::take_shared(tx, local, manifest.account(), &introduction))
 }
 
 fn take_request(tx: &Tx<'_>, local: &Local, shared: proto::SharedRequest, now_ms: u64) -> Result<(), ClientError> {

@@ -287,9 +287,15 @@ pub(crate) fn fail(tx: &Tx<'_>, conversation: ConversationId, id: MessageId) -> 
 }
 
 /// Reads what an older version has kept without knowing its kind. What this version does not know either stays as it is.
-pub(crate) fn read_newer(tx: &Tx<'_>) -> Result<(), ClientError> {
+pub(crate) fn read_newer(tx: &Tx<'_>, local: Option<&Local>) -> Result<(), ClientError> {
     for record in tx.newer_messages()? {
         let Some(content) = content_of(&record) else { continue };
+        if let (Some(Body::Introduction(introduction)), Some(local)) = (&content.body, local) {
+            crate::introduction::take(tx, local, record.conversation, record.sender, introduction)?;
+            // It is no message: of its line nothing stays.
+            tx.bury(record.conversation, record.message)?;
+            continue;
+        }
         let (kind, target, text) = match content.meaning() {
             Ok(Some(Meaning::Stands { kind: MessageKind::Newer, .. })) => continue,
             Ok(Some(Meaning::Stands { kind, text })) => (kind, None, text),

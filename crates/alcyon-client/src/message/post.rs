@@ -16,6 +16,7 @@ use crate::{
     content::{Content, Meaning, check_poll},
     core::handle_of,
     group::the_group,
+    introduction::introduce,
     local::Local,
     outbox::queue_content,
     random::random,
@@ -238,6 +239,8 @@ pub(crate) fn queue_body(
         // It counts from when the log has it.
         crate::vanish::came(tx, conversation.conversation, id, timer_s, None)?;
         tx.bring_back(conversation.conversation, now_ms)?;
+        // Before the message: whoever reads it knows who writes.
+        introduce(tx, local, conversation, &(server.clone(), log), now_ms)?;
     }
     queue_content(tx, OutboxKind::Append, conversation.conversation, server, log, id.into(), &draft)?;
     Ok(())

@@ -16,6 +16,7 @@ use crate::{
     content::{Content, Meaning},
     core::{handle_of, person_of},
     extras::{LinkPreview, card_of, point_of},
+    introduction::name_of,
     local::Local,
     reading::read_by,
 };
@@ -174,6 +175,7 @@ pub(crate) fn message_view(tx: &Tx<'_>, local: &Local, record: MessageRecord) ->
         id: message,
         sender,
         sender_handle: handle_of(tx, local, sender)?,
+        sender_name: name_of(tx, local, sender)?,
         own,
         text,
         position: position.map(|(term, sequence)| Position { term, sequence }),

@@ -60,6 +60,8 @@ fn each_command_of_the_table_is_read() {
         ("/file my boat.jpg", Act::File("my boat.jpg".to_owned())),
         ("/view", Act::View { id: None }),
         ("/picture boat.jpg", Act::GroupPicture("boat.jpg".to_owned())),
+        ("/introduce Ann of the sea", Act::Introduce("Ann of the sea".to_owned())),
+        ("/portrait -", Act::Portrait("-".to_owned())),
         ("/save .", Act::Save { path: ".".to_owned(), id: None }),
         (
             "/poll When? | today |tomorrow",

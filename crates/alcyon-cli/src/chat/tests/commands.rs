@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn person(number: u8, name: &str) -> Person {
-    Person { account: AccountId::from([number; 32]), handle: Some(handle(name)) }
+    Person { account: AccountId::from([number; 32]), handle: Some(handle(name)), name: None }
 }
 
 fn member(number: u8, name: &str, admin: bool) -> MemberView {

@@ -6,7 +6,7 @@ use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use super::*;
 
 fn person(name: &str) -> Person {
-    Person { account: AccountId::from([7; 32]), handle: Some(handle(name)) }
+    Person { account: AccountId::from([7; 32]), handle: Some(handle(name)), name: None }
 }
 
 /// A conversation with a message of each kind.
@@ -136,4 +136,23 @@ fn a_deletion_is_asked_about() {
         press(&mut chat, KeyCode::Char('y')),
         [Effect::Post { conversation: id(1), post: delete, line: Some("/delete".to_owned()) }]
     );
+}
+
+#[test]
+fn who_has_a_name_goes_by_it_in_the_list_above_the_conversation_and_above_messages() {
+    let mut chat = busy();
+    let mut ben = summary(1, "ben", 0);
+    ben.name = Some("Ben of the\u{1b} bay".to_owned());
+    chat.refresh(vec![ben], Vec::new());
+    chat.choose(Choice::Conversation(id(1)));
+    chat.done(Done::Loaded { conversation: id(1), messages: Vec::new(), alarms: Vec::new(), complete: true });
+    let said = |number, name: &str| Message { sender_name: Some(name.to_owned()), ..message(1, number, false, "ahoy", NOW) };
+    chat.heard(Event::Message(said(30, "Ben of the bay")));
+    let screen = picture(&mut chat, 80, 24);
+    assert_eq!((screen.matches("Ben of the").count(), screen.matches("ben@").count()), (3, 0), "{screen}");
+    assert!(!screen.contains('\u{1b}'), "{screen}");
+    let introduced = || Event::Introduced { person: person("ben") };
+    assert_eq!(chat.heard(introduced()), [Effect::Load(id(1))], "all that names them is read again");
+    chat.open.as_mut().unwrap().scroll = 3;
+    assert_eq!(chat.heard(introduced()), [], "but nobody is carried away from what they read");
 }

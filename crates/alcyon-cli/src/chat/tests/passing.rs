@@ -5,7 +5,7 @@ use alcyon_client::{ContentView, GoesView, Person, QuoteView, Tells};
 use super::*;
 
 fn ben() -> Person {
-    Person { account: AccountId::from([1; 32]), handle: Some(handle("ben")) }
+    Person { account: AccountId::from([1; 32]), handle: Some(handle("ben")), name: None }
 }
 
 fn open() -> Chat {
