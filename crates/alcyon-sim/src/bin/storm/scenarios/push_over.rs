@@ -60,14 +60,21 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Seconds after the push after which, to the end, everything is accepted and as quick as before (twice the calm 99 of 100, or 50 ms).
+/// Seconds after the push after which, to the end, everything is accepted and no second is slower than twice the slowest second of the
+/// calm before (99 of 100), or 50 ms.
 fn back_after(samples: &Samples, begin: f64, calm_end: f64, push_end: f64, end: f64) -> Option<f64> {
-    let calm = samples.due_between(Class::Message, begin + 1.0, calm_end).quantile(0.99)?;
+    let second = |at| samples.due_between(Class::Message, at, at + 1.0);
+    let mut calm: f64 = 0.0;
+    let mut at = begin + 1.0;
+    while at + 1.0 <= calm_end {
+        calm = calm.max(second(at).quantile(0.99)?);
+        at += 0.5;
+    }
     let limit = (2.0 * calm).max(50.0);
     let mut back = None;
     let mut at = end - 1.0;
     while at >= push_end {
-        let second = samples.due_between(Class::Message, at, at + 1.0);
+        let second = second(at);
         if second.share_accepted() < 0.999 || second.quantile(0.99).is_none_or(|ms| ms > limit) {
             break;
         }
