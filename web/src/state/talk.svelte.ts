@@ -103,7 +103,7 @@ export class Talk {
 
   /** What is shown is read again. */
   async again(): Promise<void> {
-    if (this.#left || !this.loaded) return;
+    if (this.#left) return;
     this.#reading = false;
     const limit = Math.max(this.messages.length, PAGE);
     const { messages } = await app.call("messages", { command: "history", who: this.id, before: null, limit });
