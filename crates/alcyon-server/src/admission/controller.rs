@@ -94,6 +94,8 @@ pub(crate) struct Verdicts {
     pub(crate) overloaded: bool,
     /// Weight asked for against what may come in; above 1 somebody is refused.
     pub(crate) ratio: f64,
+    /// Clearly less is asked than can be done.
+    pub(crate) calm: bool,
 }
 
 impl Controller {
@@ -147,9 +149,12 @@ impl Controller {
         let off = AIM.as_secs_f64() - window.arriving.as_secs_f64();
         let change = 1.0 + (off / SHEDDING.as_secs_f64()).clamp(-0.5, 0.1);
         self.connections = (self.connections * change).clamp(Class::Resume.floor(), 1.0);
-        let asked = self.asked();
-        let budget = if asked < self.capacity * CALM { budget.max(asked) } else { budget };
+        let budget = if self.is_calm() { budget.max(self.asked()) } else { budget };
         self.share_out(budget.max(self.least), window.group)
+    }
+
+    fn is_calm(&self) -> bool {
+        self.asked() < self.capacity * CALM
     }
 
     /// Weight a second.
@@ -167,6 +172,7 @@ impl Controller {
             connections: self.connections,
             overloaded: self.overloaded,
             ratio,
+            calm: self.is_calm(),
         }
     }
 }

@@ -98,6 +98,7 @@ struct Counters {
     waiting: AtomicU64,
     /// With so much of it, appends are refused. Without end unless more is asked than can be done.
     waiting_most: AtomicU64,
+    calm: AtomicBool,
 }
 
 /// How much is asked of the server, for those who adapt to it or show it.
@@ -180,6 +181,7 @@ impl Gate {
                 served: AtomicU64::new(0),
                 waiting: AtomicU64::new(0),
                 waiting_most: AtomicU64::new(UNBOUNDED),
+                calm: AtomicBool::new(true),
             },
             waits: array::from_fn(|_| AtomicU64::new(NONE)),
             group: AtomicU64::new(0),
@@ -244,6 +246,11 @@ impl Gate {
     /// More is asked than can be done: somebody is refused.
     pub(crate) fn is_pressed(&self) -> bool {
         self.counters.waiting_most.load(Ordering::Relaxed) != UNBOUNDED
+    }
+
+    /// Clearly less is asked than can be done.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.counters.calm.load(Ordering::Relaxed)
     }
 
     /// A connection has arrived.
@@ -385,7 +392,7 @@ impl Gate {
     }
 
     fn apply(&self, verdicts: &Verdicts, queueing: [Duration; Waiting::ALL.len()], length: Duration) {
-        let Verdicts { shares, budget, waiting, connections, overloaded, ratio } = verdicts;
+        let Verdicts { shares, budget, waiting, connections, overloaded, ratio, calm } = verdicts;
         let mut levels = [1.0; Class::ALL.len()];
         for class in Class::ALL {
             let (index, share) = (class.index(), shares[class.index()]);
@@ -398,6 +405,7 @@ impl Gate {
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive; without end where there is none
         self.counters.waiting_most.store(*waiting as u64, Ordering::Relaxed);
+        self.counters.calm.store(*calm, Ordering::Relaxed);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most the threshold of all
         let threshold = (connections * f64::from(Share::ALL.threshold)).round() as u16;
         self.counters.connections.store(threshold, Ordering::Relaxed);

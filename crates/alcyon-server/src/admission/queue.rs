@@ -27,8 +27,10 @@ impl Lane {
     }
 }
 
-/// A queue that has stood for this long without a break is overload, and not what a moment has left behind in which the disk hung.
-const INTERVAL: Duration = Duration::from_millis(400);
+/// A queue that has stood for this long without a break is overload, and not a burst.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// The same while clearly less is asked than can be done: it may be what a moment has left behind in which the disk hung.
+const CALM_INTERVAL: Duration = Duration::from_millis(400);
 /// A queue below this is none: overload is over.
 const OVER: Duration = Duration::from_millis(2);
 /// Under overload a request waits no longer than this, and a part of what a group takes.
@@ -78,13 +80,13 @@ impl<T> Queue<T> {
 
     /// A group begins now; the last one took `last_took`. Returns how long work stands: the wait of the oldest beyond what the
     /// group before it explains.
-    pub(crate) fn begin(&mut self, now: Instant, last_took: Duration) -> Duration {
+    pub(crate) fn begin(&mut self, now: Instant, last_took: Duration, calm: bool) -> Duration {
         let oldest = self.waiting.iter().map(|queued| queued.since).min();
         let standing = oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since).saturating_sub(last_took));
         self.stands = standing > OVER;
         if standing > TARGET {
             let since = *self.standing_since.get_or_insert(now);
-            self.newest_first |= now.saturating_duration_since(since) >= INTERVAL;
+            self.newest_first |= now.saturating_duration_since(since) >= if calm { CALM_INTERVAL } else { INTERVAL };
         } else {
             self.standing_since = None;
             // While more is asked than can be done the queue goes up and down around the target; it is over when it is gone.
@@ -164,8 +166,8 @@ mod tests {
     fn overloaded(begin: Instant) -> Queue<u32> {
         let mut queue = Queue::default();
         queue.push(queued(99, 0, begin));
-        assert_eq!(queue.begin(begin + ms(50), ms(10)), ms(40));
-        assert_eq!(queue.begin(begin + ms(500), ms(10)), ms(490));
+        assert_eq!(queue.begin(begin + ms(50), ms(10), false), ms(40));
+        assert_eq!(queue.begin(begin + ms(500), ms(10), false), ms(490));
         assert!(queue.newest_first);
         queue
     }
@@ -177,7 +179,7 @@ mod tests {
         for item in 0..10 {
             queue.push(queued(u64::from(item % 3) + 1, item, begin + ms(u64::from(item))));
         }
-        assert_eq!(queue.begin(begin + ms(12), ms(12)), ms(0));
+        assert_eq!(queue.begin(begin + ms(12), ms(12), false), ms(0));
         assert!(queue.past(begin + ms(12), ms(0), |_| false).is_empty());
         assert_eq!(queue.take(4, |_| true), [0, 1, 2, 3]);
         assert_eq!(queue.take(100, |item| *item < 6), [4, 5]);
@@ -189,7 +191,7 @@ mod tests {
         let begin = Instant::now();
         let mut queue = Queue::default();
         queue.push(queued(1, 1, begin));
-        assert_eq!(queue.begin(begin + ms(800), ms(800)), Duration::ZERO, "it waited for the group before it and no longer");
+        assert_eq!(queue.begin(begin + ms(800), ms(800), false), Duration::ZERO, "it waited for the group before it and no longer");
         assert!(queue.past(begin + ms(800), ms(800), |_| false).is_empty());
     }
 
@@ -233,11 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_moment_has_left_behind_has_more_time_while_less_is_asked() {
+        let begin = Instant::now();
+        for (calm, newest_first) in [(true, false), (false, true)] {
+            let mut queue = Queue::default();
+            queue.push(queued(1, 0, begin));
+            queue.begin(begin + ms(50), ms(10), calm);
+            queue.begin(begin + ms(200), ms(10), calm);
+            assert_eq!(queue.newest_first, newest_first);
+        }
+    }
+
+    #[test]
     fn overload_ends_with_the_queue() {
         let begin = Instant::now();
         let mut queue = overloaded(begin);
         assert_eq!(queue.past(begin + ms(500), ms(10), |_| false).len(), 1);
-        assert_eq!(queue.begin(begin + ms(501), ms(10)), Duration::ZERO);
+        assert_eq!(queue.begin(begin + ms(501), ms(10), false), Duration::ZERO);
         assert!(!queue.newest_first);
     }
 
@@ -254,7 +268,7 @@ mod tests {
                 now += ms(passed);
                 queue.push(queued(lane, pushed, now));
                 pushed += 1;
-                queue.begin(now, ms(0));
+                queue.begin(now, ms(0), false);
                 let past = queue.past(now, ms(0), |_| false);
                 let lanes_now: HashMap<u32, u64> = past.iter().map(|queued| (queued.item, queued.lane.0)).collect();
                 // What is dropped was refused; it is out, too.

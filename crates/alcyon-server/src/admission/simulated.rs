@@ -124,7 +124,7 @@ fn run_on(seconds: f64, start_per_second: f64, load: Load, hang: Hang) -> Run {
                 run.refused.push(at.as_secs_f64());
             }
         }
-        let standing = queue.begin(epoch + now, last_took);
+        let standing = queue.begin(epoch + now, last_took, verdicts.calm);
         let past = queue.past(epoch + now, last_took, |_| false);
         run.refused.extend(past.iter().map(|_| now.as_secs_f64()));
         now += REFUSAL * past.len() as u32;

@@ -27,7 +27,7 @@ pub struct LogSettings {
     pub writer: WriterMode,
     /// Requests that may wait for the writer; more have to wait for a place.
     pub queue: usize,
-    /// Requests in one group commit at the most while more is asked than can be done; else four times as many.
+    /// Requests in one group commit at the most; four times as many while clearly less is asked than can be done.
     pub group_requests: usize,
     /// Payload bytes in one group commit, after which it is closed.
     pub group_bytes: usize,

@@ -31,8 +31,8 @@ use crate::{
 /// The longest wait for a group to gather.
 const GATHER: Duration = Duration::from_micros(500);
 
-/// So many times as large a group may be while no more is asked than can be done: what a moment has left behind in which the disk hung
-/// goes quickly, because what a flush costs is shared by more. While too much is asked, all wait for the whole of a group.
+/// So many times as large a group may be while clearly less is asked than can be done: what a moment has left behind in which the disk
+/// hung goes quickly, because what a flush costs is shared by more. Where more is asked, all wait for the whole of a group.
 const CALM_GROUP: usize = 4;
 
 pub(crate) enum Writer<S> {
@@ -130,7 +130,8 @@ fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Queued<Job
             queue.push(job);
         }
         let started = Instant::now();
-        let standing = queue.begin(started, last_took);
+        let calm = shared.gate.as_ref().is_none_or(|gate| gate.is_calm());
+        let standing = queue.begin(started, last_took, calm);
         if let Some(gate) = &shared.gate {
             gate.waited(Waiting::Store, standing);
         }
@@ -143,8 +144,7 @@ fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Queued<Job
             refuse(past.item, &refusal);
         }
         let mut bytes = 0;
-        let pressed = shared.gate.as_ref().is_some_and(|gate| gate.is_pressed());
-        let most = if pressed { settings.group_requests } else { settings.group_requests * CALM_GROUP };
+        let most = if calm { settings.group_requests * CALM_GROUP } else { settings.group_requests };
         let group = queue.take(most, |job| {
             let room = bytes < settings.group_bytes;
             bytes += job.bytes();
