@@ -116,7 +116,8 @@ test("both are changed and taken back, and everybody sees it at once", async () 
   await settings(ann.page, () => ann.page.getByRole("button", { name: "Remove the picture" }).click());
   await none(head(ben.page));
   await settings(ann.page, async () => {
-    assert.equal(await ann.page.getByLabel("Name", { exact: true }).inputValue(), "Anna");
+    // It comes a moment after the page does.
+    await ann.page.waitForFunction(() => document.getElementById("display-name")?.value === "Anna");
     await ann.page.getByLabel("Name", { exact: true }).fill("");
     await ann.page.getByRole("button", { name: "Save" }).click();
   });
