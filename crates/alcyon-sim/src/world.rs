@@ -373,6 +373,15 @@ pub async fn settle(peers: &[&Peer]) -> anyhow::Result<()> {
     bail!("no rest after sixty rounds: {}", why.join("\n"))
 }
 
+/// Makes two people known to each other: one says hello, the other accepts. Their conversation.
+pub async fn pair_of(one: &Peer, other: &Peer) -> anyhow::Result<ConversationId> {
+    one.knock(other, "hello").await?;
+    other.sync(None).await?;
+    other.accept_all().await?;
+    settle(&[one, other]).await?;
+    one.conversation(other)
+}
+
 /// What must be true of a conversation of two once everything has settled: each message once on both sides, in the same
 /// order, at the place that was acknowledged; everything of the other was shown; nobody was alarmed.
 pub async fn check(one: &Peer, other: &Peer) -> anyhow::Result<()> {

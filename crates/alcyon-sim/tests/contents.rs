@@ -8,7 +8,7 @@ use alcyon_client::{AlarmKind, ClientError, ContentView, ConversationId, Message
 use alcyon_sim::{
     fault::FaultRates,
     seed,
-    world::{Peer, World, settle, simulate, weathered},
+    world::{Peer, World, pair_of, settle, simulate, weathered},
 };
 use alcyon_store::{MessageKind, NewOutboxItem, StoreKey};
 use alcyon_wire::proto;
@@ -17,14 +17,6 @@ use prost::Message as _;
 use rand::RngExt;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-
-async fn pair_of(one: &Peer, other: &Peer) -> anyhow::Result<ConversationId> {
-    one.knock(other, "hello").await?;
-    other.sync(None).await?;
-    other.accept_all().await?;
-    settle(&[one, other]).await?;
-    one.conversation(other)
-}
 
 async fn group_of(by: &Peer, others: &[&Peer]) -> anyhow::Result<ConversationId> {
     let group = by.with(async |client| Ok(client.create_group("Harbour").await?)).await?;

@@ -15,20 +15,12 @@ use alcyon_sim::{
     fault::FaultRates,
     room::MemoryRoom,
     seed,
-    world::{Peer, World, settle, simulate},
+    world::{Peer, World, pair_of, settle, simulate},
 };
 use alcyon_wire::{ServerUrl, limits};
 use anyhow::{Context, bail, ensure};
 
 const MEBIBYTE: usize = 1 << 20;
-
-async fn pair_of(one: &Peer, other: &Peer) -> anyhow::Result<ConversationId> {
-    one.knock(other, "hello").await?;
-    other.sync(None).await?;
-    other.accept_all().await?;
-    settle(&[one, other]).await?;
-    one.conversation(other)
-}
 
 fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|index| u8::try_from(index * 7 % 253).unwrap()).collect()

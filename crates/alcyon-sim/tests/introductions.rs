@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use alcyon_client::{ClientError, ConversationId, Event, GroupPermission, IntroductionView, Message, Search, Store};
-use alcyon_sim::world::{Peer, World, settle, simulate};
+use alcyon_sim::world::{Peer, World, pair_of, settle, simulate};
 use alcyon_store::{MessageKind, MessageRecord, NewOutboxItem, OutboxKind, StoreKey};
 use alcyon_wire::{MessageId, limits, proto};
 use anyhow::{Context, bail, ensure};
@@ -31,14 +31,6 @@ async fn known(peer: &Peer, of: &Peer) -> anyhow::Result<IntroductionView> {
 
 async fn name(peer: &Peer, of: &Peer) -> anyhow::Result<String> {
     Ok(known(peer, of).await?.name.unwrap_or_default())
-}
-
-async fn pair_of(one: &Peer, other: &Peer) -> anyhow::Result<ConversationId> {
-    one.knock(other, "hello").await?;
-    other.sync(None).await?;
-    other.accept_all().await?;
-    settle(&[one, other]).await?;
-    one.conversation(other)
 }
 
 /// Lets somebody into a group.

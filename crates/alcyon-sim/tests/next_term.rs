@@ -9,7 +9,7 @@ use alcyon_sim::{
     fault::FaultRates,
     liar::Lie,
     seed,
-    world::{Peer, World, settle, simulate, weathered},
+    world::{Peer, World, pair_of, settle, simulate, weathered},
 };
 use alcyon_wire::ServerUrl;
 use anyhow::{Context, bail, ensure};
@@ -33,14 +33,6 @@ async fn group_of(by: &Peer, others: &[&Peer]) -> anyhow::Result<ConversationId>
     let all: Vec<&Peer> = std::iter::once(by).chain(others.iter().copied()).collect();
     settle(&all).await?;
     Ok(group)
-}
-
-async fn pair_of(one: &Peer, other: &Peer) -> anyhow::Result<ConversationId> {
-    one.knock(other, "hello").await?;
-    other.sync(None).await?;
-    other.accept_all().await?;
-    settle(&[one, other]).await?;
-    one.conversation(other)
 }
 
 async fn move_to(peer: &Peer, conversation: ConversationId, server: &ServerUrl) -> anyhow::Result<ActOutcome> {

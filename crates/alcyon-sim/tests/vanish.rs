@@ -10,21 +10,13 @@ use aes::{
 use alcyon_client::{
     ClientError, ConversationId, Delivery, Event, Line, Message, MessageId, Post, Search, SendOutcome, Store, Tells, TextFormat,
 };
-use alcyon_sim::world::{Peer, World, settle, simulate};
+use alcyon_sim::world::{Peer, World, pair_of, settle, simulate};
 use alcyon_store::{MessageKind, StoreKey};
 use anyhow::{Context, bail, ensure};
 
 const HOUR_S: u32 = 60 * 60;
 const HOUR: Duration = Duration::from_secs(HOUR_S as u64);
 const MS: Duration = Duration::from_millis(1);
-
-async fn pair_of(one: &Peer, other: &Peer) -> anyhow::Result<ConversationId> {
-    one.knock(other, "hello").await?;
-    other.sync(None).await?;
-    other.accept_all().await?;
-    settle(&[one, other]).await?;
-    one.conversation(other)
-}
 
 async fn post(peer: &Peer, to: ConversationId, post: &Post) -> anyhow::Result<MessageId> {
     let outcome = peer.with(async |client| Ok(client.post(to, post).await?)).await?;

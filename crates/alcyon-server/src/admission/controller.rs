@@ -149,12 +149,13 @@ impl Controller {
         let off = AIM.as_secs_f64() - window.arriving.as_secs_f64();
         let change = 1.0 + (off / SHEDDING.as_secs_f64()).clamp(-0.5, 0.1);
         self.connections = (self.connections * change).clamp(Class::Resume.floor(), 1.0);
-        let budget = if self.is_calm() { budget.max(self.asked()) } else { budget };
+        let asked = self.asked();
+        let budget = if self.is_calm(asked) { budget.max(asked) } else { budget };
         self.share_out(budget.max(self.least), window.group)
     }
 
-    fn is_calm(&self) -> bool {
-        self.asked() < self.capacity * CALM
+    fn is_calm(&self, asked: f64) -> bool {
+        asked < self.capacity * CALM
     }
 
     /// Weight a second.
@@ -163,7 +164,8 @@ impl Controller {
     }
 
     fn share_out(&self, budget: f64, group: Duration) -> Verdicts {
-        let ratio = self.asked() / budget;
+        let asked = self.asked();
+        let ratio = asked / budget;
         Verdicts {
             shares: shares(budget, &self.offered),
             budget,
@@ -172,7 +174,7 @@ impl Controller {
             connections: self.connections,
             overloaded: self.overloaded,
             ratio,
-            calm: self.is_calm(),
+            calm: self.is_calm(asked),
         }
     }
 }
