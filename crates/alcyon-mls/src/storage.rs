@@ -19,7 +19,7 @@ pub(crate) enum StorageError {
     #[error("a value can't be encoded")]
     Encode(#[from] rmp_serde::encode::Error),
     #[error("a stored value can't be read")]
-    Decode(#[from] rmp_serde::decode::Error),
+    Decode(#[from] codec::ReadError),
 }
 
 /// Rows of one slot.

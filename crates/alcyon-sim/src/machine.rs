@@ -259,6 +259,17 @@ pub fn pin(core: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Lets the calling thread, and those that it starts from now on, run only where nobody else wants to: whoever else is woken on its core goes
+/// on at once, which being nice alone does not give.
+pub fn give_way() -> anyhow::Result<()> {
+    let thread = rustix::thread::gettid().as_raw_pid().to_string();
+    let status = Command::new("chrt").args(["--idle", "--pid", "0", &thread]).status().context("chrt (package util-linux)")?;
+    if !status.success() {
+        bail!("the system does not let a thread give way to all others");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

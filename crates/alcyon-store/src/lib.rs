@@ -89,10 +89,9 @@ impl Store {
     /// When called inside another transaction of the same store.
     pub fn transaction<T, E: From<StoreError>>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut connection = self.connection.borrow_mut();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-        let tx = Tx { sql: transaction };
+        let tx = Tx::begin(&mut connection)?;
         let done = work(&tx)?;
-        tx.sql.commit().map_err(StoreError::from)?;
+        tx.commit()?;
         Ok(done)
     }
 
@@ -105,6 +104,19 @@ impl Store {
 /// An open transaction. Typed reads and writes for each table are its methods.
 pub struct Tx<'a> {
     sql: rusqlite::Transaction<'a>,
+}
+
+// Not copied into each of the many places that have a transaction: a browser loads all of them.
+impl<'a> Tx<'a> {
+    #[inline(never)]
+    fn begin(connection: &'a mut Connection) -> Result<Self, StoreError> {
+        Ok(Self { sql: connection.transaction_with_behavior(TransactionBehavior::Immediate)? })
+    }
+
+    #[inline(never)]
+    fn commit(self) -> Result<(), StoreError> {
+        Ok(self.sql.commit()?)
+    }
 }
 
 #[cfg(test)]
