@@ -55,7 +55,12 @@ pub struct Log {
 
 impl Log {
     pub fn new() -> Rc<Self> {
-        Rc::new(Self { origin: Instant::now(), samples: RefCell::default(), lag: RefCell::default(), written: Cell::new(0) })
+        Self::since(Instant::now())
+    }
+
+    /// Counts from a moment that others count from as well.
+    pub fn since(origin: Instant) -> Rc<Self> {
+        Rc::new(Self { origin, samples: RefCell::default(), lag: RefCell::default(), written: Cell::new(0) })
     }
 
     /// Microseconds since the beginning.

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arrivals;
+mod beside;
 mod crowd;
 mod newcomer;
 mod outcome;

@@ -67,6 +67,11 @@ impl Samples {
         self.0.push(sample);
     }
 
+    /// And what somebody else has kept, by the same clock.
+    pub fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// What was due from `from` until before `to`, in seconds.
     pub fn due_between(&self, class: Class, from: f64, to: f64) -> Figures {
         self.figures(class, |sample| (from..to).contains(&seconds(sample.due)))

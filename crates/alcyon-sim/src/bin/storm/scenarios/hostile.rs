@@ -1,13 +1,9 @@
 //! People who mean harm, beside people who write: those must not notice.
 
 use std::{
-    io,
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    thread,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -19,13 +15,14 @@ use alcyon_wire::{
     ServerUrl,
     proto::{self, client_frame},
 };
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
 
 use crate::{
     arrivals::Phase,
+    beside::Beside,
     crowd::{Crowd, Log, Shape},
     newcomer::{Newcomer, ask, work},
     outcome::Outcome,
@@ -54,9 +51,13 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     let per_second = field.size(500.0, 100.0);
     let begin = crowd.offer(&[Phase { per_second, seconds: calm }]).await;
     let forged = Arc::new(Forged::default());
-    let enemies = Enemies::come(server.address, server.process.url().clone(), forged.clone(), field)?;
+    let (each, many) = (field.size(20, 3), field.size(4_000, 200));
+    let (go, told) = oneshot::channel();
+    let (address, url, of_forgers) = (server.address, server.process.url().clone(), forged.clone());
+    let enemies = Beside::start("enemies", move || besiege(address, url, of_forgers, each, many, told))?;
     let stormed = crowd.offer(&[Phase { per_second, seconds: storm }]).await;
-    enemies.go()?;
+    let _gone_before = go.send(());
+    enemies.end().await?;
     crowd.go_home(Duration::from_secs(30)).await;
     let seen = watch.end();
     let samples = log.samples.borrow();
@@ -83,41 +84,22 @@ pub async fn run(field: &Field<'_>) -> Result<Outcome> {
     #[allow(clippy::cast_precision_loss)] // sizes
     let most = seen.iter().map(|seen| seen.memory).max().unwrap_or(0) as f64 / 1048576.0;
     outcome.at_most("memory of the server", Some(most), f64::from(CEILING), "MiB");
-    let (tried, taken) = (forged.tried.load(Ordering::Relaxed), forged.taken.load(Ordering::Relaxed));
+    let answers = forged.lock().unwrap_or_else(PoisonError::into_inner);
+    let tried: u32 = answers.values().sum();
+    let taken: u32 = answers.range(200..300).map(|(_, count)| count).sum();
     outcome.mark("sign-ups with a forged ticket or another's", "none is taken", format!("{taken} of {tried}"), tried > 0 && taken == 0);
+    outcome.notes.push(format!("They were answered so often with these statuses: {answers:?}."));
     let silent = seen.iter().filter(|seen| seen.status_ms.is_none()).count();
     outcome.mark("the status page answers", "every time", format!("{silent} times not"), silent == 0);
     outcome.draw(&samples, &seen);
     Ok(outcome)
 }
 
-/// They have a thread of their own: what they do must not make those late who are measured.
-struct Enemies {
-    thread: thread::JoinHandle<io::Result<()>>,
-    end: oneshot::Sender<()>,
-}
-
-impl Enemies {
-    fn come(server: SocketAddr, url: ServerUrl, forged: Arc<Forged>, field: &Field<'_>) -> io::Result<Self> {
-        let (each, many) = (field.size(20, 3), field.size(4_000, 200));
-        let (end, ended) = oneshot::channel();
-        let thread = thread::Builder::new().name("enemies".to_owned()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            tokio::task::LocalSet::new().block_on(&runtime, async {
-                let _all = enemies(server, each, many);
-                let _forger = tokio::task::spawn_local(for_ever(move || forge(server, url.clone(), forged.clone())));
-                let _told_or_gone = ended.await;
-            });
-            Ok(())
-        })?;
-        Ok(Self { thread, end })
-    }
-
-    fn go(self) -> Result<()> {
-        let _gone = self.end.send(());
-        self.thread.join().map_err(|_| anyhow!("the enemies' thread has panicked"))??;
-        Ok(())
-    }
+/// Comes to act until it is told to go.
+async fn besiege(server: SocketAddr, url: ServerUrl, forged: Arc<Forged>, each: usize, many: usize, told: oneshot::Receiver<()>) {
+    let _all = enemies(server, each, many);
+    let _forger = tokio::task::spawn_local(for_ever(move || forge(server, url.clone(), forged.clone())));
+    let _told_or_gone = told.await;
 }
 
 fn enemies(server: SocketAddr, each: usize, many: usize) -> Vec<JoinHandle<()>> {
@@ -219,12 +201,8 @@ async fn slow_reader(server: SocketAddr, from: Ipv4Addr) -> Result<()> {
     Ok(())
 }
 
-/// What came of tickets that are nobody's, or somebody else's.
-#[derive(Default)]
-struct Forged {
-    tried: AtomicU32,
-    taken: AtomicU32,
-}
+/// What came of tickets that are nobody's, or somebody else's: how often each status.
+type Forged = Mutex<BTreeMap<u16, u32>>;
 
 /// Stands in line for one account and signs up others with that ticket, with the same made an hour older, and with bytes of its own.
 async fn forge(server: SocketAddr, url: ServerUrl, forged: Arc<Forged>) -> Result<()> {
@@ -249,10 +227,7 @@ async fn forge(server: SocketAddr, url: ServerUrl, forged: Arc<Forged>) -> Resul
     }
     for ticket in tickets {
         let (status, _) = newcomer()?.sign_up(server, Some(&BASE64URL_NOPAD.encode(&ticket))).await?;
-        forged.tried.fetch_add(1, Ordering::Relaxed);
-        if status != 403 {
-            forged.taken.fetch_add(1, Ordering::Relaxed);
-        }
+        *forged.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
     }
     Ok(())
 }

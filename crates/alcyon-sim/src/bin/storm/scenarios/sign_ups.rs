@@ -1,6 +1,11 @@
 //! Newcomers: more of them than may come in, and as many as came on the day that counts most.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use alcyon_sim::{light::random_bytes, sign_up::SignUp};
 use alcyon_wire::{AccountId, ServerUrl};
@@ -9,10 +14,11 @@ use serde_json::Value;
 
 use crate::{
     arrivals::{Arrivals, Phase},
+    beside::Beside,
     crowd::{Crowd, Log, Shape, micros},
     newcomer::{Newcomer, arrival_of, ask, exchange, work},
     outcome::Outcome,
-    samples::{Class, Fate},
+    samples::{Class, Fate, Samples},
     server::Field,
     wire::{BAND, source},
 };
@@ -99,7 +105,7 @@ pub async fn exodus(field: &Field<'_>) -> Result<Outcome> {
     let begin = crowd.offer(&[Phase { per_second, seconds: calm }]).await;
     let factors = field.size(&[62.0, 100.0][..], &[10.0][..]);
     let sample = field.size(1_000, 20) / factors.len();
-    let (mut came_in, mut violations, mut expected) = (0, 0, 0);
+    let (mut came_in, mut violations, mut expected, mut late) = (0, 0, 0, 0.0_f64);
     for factor in factors {
         let arrivals: Vec<Duration> = Arrivals::new(&[Phase { per_second: CAPACITY * factor, seconds: storm }], field.seed).collect();
         let every = (arrivals.len() / sample.max(1)).max(1);
@@ -110,10 +116,13 @@ pub async fn exodus(field: &Field<'_>) -> Result<Outcome> {
         let passing = (0..field.size(3_000, 300))
             .map(|index| newcomer(server.process.url(), &format!("p{factor}-{index:06}"), index))
             .collect::<Result<Vec<_>>>()?;
-        let line = Rc::new(RefCell::new(Events { passing, ..Events::default() }));
-        let messages = [Phase { per_second, seconds: storm }];
-        let (stormed, ()) = tokio::join!(crowd.offer(&messages), besiege(server.address, &log, &arrivals, newcomers, every, &line));
-        let line = line.borrow();
+        let wanted = arrivals.len();
+        let (address, origin) = (server.address, log.origin);
+        let newcomers = Beside::start("newcomers", move || besiege(address, origin, arrivals, newcomers, every, passing))?;
+        let stormed = crowd.offer(&[Phase { per_second, seconds: storm }]).await;
+        let (line, sign_ups) = newcomers.end().await?;
+        log.samples.borrow_mut().append(sign_ups);
+        late = late.max(line.late);
         came_in += line.came_in;
         violations += line.out_of_order();
         let samples = log.samples.borrow();
@@ -125,11 +134,12 @@ pub async fn exodus(field: &Field<'_>) -> Result<Outcome> {
         outcome.notes.push(format!(
             "{factor} times: {} wanted to sign up, {} of them in the sample; {} answers said open, {} work (up to {} bits), {} wait, {} something else; \
              {} of the sample came in.",
-            arrivals.len(), arrivals.len().div_ceil(every), line.open, line.work, line.most_bits, line.wait, line.other, line.came_in
+            wanted, wanted.div_ceil(every), line.open, line.work, line.most_bits, line.wait, line.other, line.came_in
         ));
     }
     if !field.short {
         outcome.at_most("the generator kept its schedule, 99 of 100", Some(log.lateness(0)), 20.0, "ms");
+        outcome.at_most("newcomers came when they should, 99 of 100", Some(late), 100.0, "ms");
     }
     outcome.mark("of the sample came in", format!("{expected}"), format!("{came_in}"), came_in == expected);
     let order = if limited {
@@ -157,6 +167,8 @@ struct Events {
     other: usize,
     most_bits: u64,
     came_in: usize,
+    /// How late those came who were to come, 99 of 100, milliseconds.
+    late: f64,
     /// Those of the record day who were not let in at once and stayed, and when the last of them was in, seconds.
     stayed: usize,
     last_in: f64,
@@ -187,15 +199,17 @@ impl Events {
 /// So long the sample waits in all.
 const SAMPLE_PATIENCE: Duration = Duration::from_secs(180);
 
-/// All arrivals ask for a ticket at their time; every `every`th is of the sample and stays.
+/// All arrivals ask for a ticket at their time; every `every`th is of the sample and stays. What happened, and what it took.
 async fn besiege(
     server: SocketAddr,
-    log: &Rc<Log>,
-    arrivals: &[Duration],
+    origin: Instant,
+    arrivals: Vec<Duration>,
     sample: Vec<Newcomer>,
     every: usize,
-    line: &Rc<RefCell<Events>>,
-) {
+    passing: Vec<Newcomer>,
+) -> (Events, Samples) {
+    let log = Log::since(origin);
+    let line = Rc::new(RefCell::new(Events { passing, ..Events::default() }));
     let begin = log.origin.elapsed();
     let mut sample = sample.into_iter();
     let mut staying = Vec::new();
@@ -205,6 +219,7 @@ async fn besiege(
         if due > now {
             tokio::time::sleep(due - now).await;
         }
+        log.lag.borrow_mut().push(micros(log.origin.elapsed().saturating_sub(due)));
         let (log, line) = (log.clone(), line.clone());
         let stays = if index % every == 0 { sample.next() } else { None };
         let task = tokio::task::spawn_local(async move {
@@ -237,6 +252,8 @@ async fn besiege(
         // A task that did not end has counted nothing, and counts as that.
         let _ended = one.await;
     }
+    line.borrow_mut().late = log.lateness(0);
+    (line.take(), log.samples.take())
 }
 
 impl Events {
