@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::{
     io::DuplexStream,
     net::TcpListener,
+    runtime::Handle,
     sync::{Notify, oneshot},
     task::JoinHandle,
     time::{Instant, Interval, MissedTickBehavior},
@@ -27,6 +28,7 @@ use crate::{
     directory::{Directory, DirectorySettings},
     edge::{
         accept::{Acceptor, Served},
+        entrance::Entrance,
         http::{App, Site, WebAppError, app, metrics_app},
         lifecycle::{Lifecycle, Phase, Places},
         tls,
@@ -35,7 +37,7 @@ use crate::{
     observe::{Metrics, OwnAddress, event},
     operator::{self, Board, LiveLimits, Operator},
     reports::Reports,
-    session::Sessions,
+    session::{self, Sessions},
     sign_up::{Invite, InviteCode, OpenError, SignUps},
     stamps::Stamps,
     store::{EmbeddedSettings, EmbeddedStore, MemoryStore, Store, StoreError},
@@ -98,6 +100,9 @@ pub enum StartError {
     /// The status page or the admin socket can't be had: the address is taken, or the data directory can't hold a socket.
     #[error("status page or admin socket: {0}")]
     Operator(std::io::Error),
+    /// The system starts no more threads.
+    #[error("threads for those who come in: {0}")]
+    Threads(std::io::Error),
     /// The web app can't be served.
     #[error("`web_app`: {source}")]
     WebApp {
@@ -141,6 +146,7 @@ pub struct RunningServer {
     lifecycle: Arc<Lifecycle>,
     logs: Option<Logs<AnyStore>>,
     served: Option<Served>,
+    entrance: Option<Entrance>,
     newcomers: Option<(Arc<SignUps<AnyStore>>, Directory<AnyStore>)>,
     store_let_go: oneshot::Receiver<()>,
     drain_time: Duration,
@@ -149,7 +155,8 @@ pub struct RunningServer {
 }
 
 impl Server {
-    /// Opens the store, binds the address and serves, in this tokio runtime, until [`RunningServer::stop`].
+    /// Opens the store, binds the address and serves, until [`RunningServer::stop`]: who talks already in this tokio runtime, who comes
+    /// in on threads beside it.
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
         let (store, blobs): (Arc<dyn Store>, Arc<dyn BlobStore>) = match config.store {
             StoreKind::Memory => (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default())),
@@ -157,7 +164,8 @@ impl Server {
             StoreKind::Embedded => (Arc::new(open_embedded(&config.data)?), open_blobs(&config)?),
         };
         let socket = (config.store == StoreKind::Embedded).then(|| config.data.join(operator::SOCKET));
-        Self::assemble(config, store, blobs, Arc::new(SystemClock), socket).await
+        let entrance = Entrance::of_its_own().map_err(StartError::Threads)?;
+        Self::assemble(config, store, blobs, Arc::new(SystemClock), socket, entrance).await
     }
 
     /// The same on stores and by a clock of the caller's, without an admin socket. `config.store` and `config.data` are not looked at.
@@ -167,7 +175,7 @@ impl Server {
         blobs: Arc<dyn BlobStore>,
         clock: Arc<dyn ServerClock>,
     ) -> Result<RunningServer, StartError> {
-        Self::assemble(config, store, blobs, clock, None).await
+        Self::assemble(config, store, blobs, clock, None, Entrance::here()).await
     }
 
     async fn assemble(
@@ -176,6 +184,7 @@ impl Server {
         blobs: Arc<dyn BlobStore>,
         clock: Arc<dyn ServerClock>,
         socket: Option<PathBuf>,
+        entrance: Entrance,
     ) -> Result<RunningServer, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let listener = bind(config.listen).await?;
@@ -208,6 +217,7 @@ impl Server {
             limits: config.limits,
             gate: gate.clone(),
             stamps: stamps.clone(),
+            turns: session::turns(),
             endpoints: config.endpoints.clone(),
             elsewhere: config.elsewhere.clone(),
         });
@@ -257,6 +267,7 @@ impl Server {
             metrics: metrics.clone(),
             lifecycle: lifecycle.clone(),
             gate: gate.clone(),
+            inside: Handle::current(),
             sessions,
             directory: directory.clone(),
             blobs: blobs.clone(),
@@ -273,13 +284,14 @@ impl Server {
             lifecycle: lifecycle.clone(),
             metrics: metrics.clone(),
             gate: gate.clone(),
+            inside: Handle::current(),
         };
         let mut tasks = Vec::new();
         let mut metrics_address = None;
         if let Some(own) = own_metrics {
             let listener = bind(own).await?;
             metrics_address = listener.local_addr().ok();
-            tasks.push(tokio::spawn(acceptor(listener, None, metrics_app(state.clone())).run()));
+            tasks.push(entrance.handle().spawn(acceptor(listener, None, metrics_app(state.clone())).run()));
         }
         let has_tls = tls.is_some();
         let router = app(state);
@@ -291,7 +303,7 @@ impl Server {
             gate: gate.clone(),
         };
         tasks.push(tokio::spawn(gate.clone().watch(lifecycle.clone())));
-        tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
+        tasks.push(entrance.handle().spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(board.beat_for_ever()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
@@ -311,6 +323,7 @@ impl Server {
             lifecycle,
             logs: Some(logs),
             served: Some(served),
+            entrance: Some(entrance),
             newcomers: Some((sign_ups, directory)),
             store_let_go,
             drain_time: config.drain_time,
@@ -409,6 +422,7 @@ impl RunningServer {
         }
         // So that the data directory can be opened again at once.
         self.served = None;
+        self.entrance = None;
         self.operator.join();
         self.newcomers = None;
         let _let_go = tokio::time::timeout(LET_GO, &mut self.store_let_go).await;

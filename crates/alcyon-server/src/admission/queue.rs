@@ -39,6 +39,14 @@ const PART_OF_A_GROUP: Duration = Duration::from_millis(10);
 /// Whatever happens, a request waits no longer than this: whoever asked has given up.
 const GIVEN_UP: Duration = Duration::from_secs(10);
 
+/// What is as large as this takes the disk longer than the flush itself, bytes.
+const LARGE: usize = 32 * 1024;
+/// So much of that goes with one group, bytes, and one in any case: many megabytes at once take a disk long, and all that is in their
+/// group waits for them.
+const LARGE_A_GROUP: usize = 256 * 1024;
+/// So long large ones may stand before it counts as the others' standing would.
+const LARGE_MAY_STAND: Duration = Duration::from_secs(1);
+
 /// Something that waits.
 #[derive(Debug)]
 pub(crate) struct Queued<T> {
@@ -46,6 +54,14 @@ pub(crate) struct Queued<T> {
     pub(crate) lane: Lane,
     pub(crate) class: Class,
     pub(crate) since: Instant,
+    /// Of its payload.
+    pub(crate) bytes: usize,
+}
+
+impl<T> Queued<T> {
+    fn is_large(&self) -> bool {
+        self.bytes >= LARGE && self.lane != Lane::OWN
+    }
 }
 
 /// What waits, and in which order it is taken.
@@ -81,8 +97,10 @@ impl<T> Queue<T> {
     /// A group begins now; the last one took `last_took`. Returns how long work stands: the wait of the oldest beyond what the
     /// group before it explains.
     pub(crate) fn begin(&mut self, now: Instant, last_took: Duration, calm: bool) -> Duration {
-        let oldest = self.waiting.iter().map(|queued| queued.since).min();
-        let standing = oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since).saturating_sub(last_took));
+        let [small, large] = self
+            .oldest()
+            .map(|oldest| oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since).saturating_sub(last_took)));
+        let standing = small.max(large.saturating_sub(LARGE_MAY_STAND));
         self.stands = standing > OVER;
         if standing > TARGET {
             let since = *self.standing_since.get_or_insert(now);
@@ -93,6 +111,20 @@ impl<T> Queue<T> {
             self.newest_first &= self.stands;
         }
         standing
+    }
+
+    /// Since when the oldest waits of what is not large, and of what is or comes after such a one from the same connection.
+    fn oldest(&self) -> [Option<Instant>; 2] {
+        let (mut oldest, mut held_up) = ([None; 2], HashSet::new());
+        for queued in &self.waiting {
+            let large = queued.is_large() || !held_up.is_empty() && held_up.contains(&queued.lane);
+            if large {
+                held_up.insert(queued.lane);
+            }
+            let oldest = &mut oldest[usize::from(large)];
+            *oldest = Some(oldest.map_or(queued.since, |oldest: Instant| oldest.min(queued.since)));
+        }
+        oldest
     }
 
     /// Takes out what nobody waits for any more, and what is past its time. What came later from the same connection goes with
@@ -112,19 +144,29 @@ impl<T> Queue<T> {
         past.into()
     }
 
-    /// Takes up to `most` of what waits, as long as `fits` says that there is room.
-    pub(crate) fn take(&mut self, most: usize, mut fits: impl FnMut(&T) -> bool) -> Vec<T> {
+    /// Takes up to `most` of what waits, together about `bytes`; of what is large only a part, and the rest of it and what came after it
+    /// from the same connection stay.
+    pub(crate) fn take(&mut self, most: usize, bytes: usize) -> Vec<T> {
         if self.stands {
             self.put_best_first();
         }
-        let mut taken = Vec::new();
+        let (mut taken, mut large, mut all) = (Vec::new(), 0, 0);
+        let (mut stay, mut staying) = (VecDeque::new(), HashSet::new());
         while taken.len() < most
-            && let Some(next) = self.waiting.front()
-            && fits(&next.item)
+            && all < bytes
             && let Some(next) = self.waiting.pop_front()
         {
+            if staying.contains(&next.lane) || next.is_large() && large >= LARGE_A_GROUP {
+                staying.insert(next.lane);
+                stay.push_back(next);
+                continue;
+            }
+            large += if next.is_large() { next.bytes } else { 0 };
+            all += next.bytes;
             taken.push(next.item);
         }
+        stay.append(&mut self.waiting);
+        self.waiting = stay;
         taken
     }
 
@@ -133,7 +175,7 @@ impl<T> Queue<T> {
     fn put_best_first(&mut self) {
         let newest_first = self.newest_first;
         let mut first: HashMap<Lane, _> = HashMap::new();
-        for Queued { item: _, lane, class, since } in &self.waiting {
+        for Queued { item: _, lane, class, since, bytes: _ } in &self.waiting {
             let place = if newest_first { (*class, None, Some(Reverse(*since))) } else { (*class, Some(*since), None) };
             first.entry(*lane).or_insert(place);
         }
@@ -154,12 +196,15 @@ mod tests {
 
     use super::*;
 
+    /// As many bytes as there are.
+    const ALL: usize = usize::MAX;
+
     fn ms(count: u64) -> Duration {
         Duration::from_millis(count)
     }
 
     fn queued(lane: u64, item: u32, since: Instant) -> Queued<u32> {
-        Queued { item, lane: Lane(lane), class: Class::Append, since }
+        Queued { item, lane: Lane(lane), class: Class::Append, since, bytes: 1 }
     }
 
     /// A queue that has stood for long.
@@ -181,9 +226,9 @@ mod tests {
         }
         assert_eq!(queue.begin(begin + ms(12), ms(12), false), ms(0));
         assert!(queue.past(begin + ms(12), ms(0), |_| false).is_empty());
-        assert_eq!(queue.take(4, |_| true), [0, 1, 2, 3]);
-        assert_eq!(queue.take(100, |item| *item < 6), [4, 5]);
-        assert_eq!(queue.take(100, |_| true), [6, 7, 8, 9]);
+        assert_eq!(queue.take(4, ALL), [0, 1, 2, 3]);
+        assert_eq!(queue.take(100, 2), [4, 5]);
+        assert_eq!(queue.take(100, ALL), [6, 7, 8, 9]);
     }
 
     #[test]
@@ -205,8 +250,8 @@ mod tests {
         }
         let past: Vec<_> = queue.past(now, ms(10), |_| false).into_iter().map(|queued| queued.item).collect();
         assert_eq!(past, [0]);
-        assert_eq!(queue.take(2, |_| true), [4, 3]);
-        assert_eq!(queue.take(2, |_| true), [2, 1]);
+        assert_eq!(queue.take(2, ALL), [4, 3]);
+        assert_eq!(queue.take(2, ALL), [2, 1]);
     }
 
     #[test]
@@ -218,7 +263,7 @@ mod tests {
         for (item, class) in [(1, Class::Append), (2, Class::SignUp), (3, Class::Commit), (4, Class::Append), (5, Class::SignUp)] {
             queue.push(Queued { class, ..queued(u64::from(item), item, now - ms(25 - u64::from(item))) });
         }
-        assert_eq!(queue.take(4, |_| true), [4, 1, 3, 5]);
+        assert_eq!(queue.take(4, ALL), [4, 1, 3, 5]);
     }
 
     #[test]
@@ -231,7 +276,7 @@ mod tests {
         queue.push(queued(2, 9, now));
         let past: Vec<_> = queue.past(now, ms(10), |item| *item == 9 || *item == 7).into_iter().map(|queued| queued.item).collect();
         assert_eq!(past, [0, 9]);
-        assert_eq!(queue.take(1, |_| true), [7]);
+        assert_eq!(queue.take(1, ALL), [7]);
     }
 
     #[test]
@@ -247,6 +292,29 @@ mod tests {
     }
 
     #[test]
+    fn of_what_is_large_a_part_goes_with_a_group_and_nobody_waits_for_the_rest() {
+        let begin = Instant::now();
+        let mut queue = Queue::default();
+        let large = |lane, item, bytes| Queued { bytes, ..queued(lane, item, begin) };
+        queue.push(large(1, 10, LARGE_A_GROUP));
+        queue.push(large(2, 20, LARGE_A_GROUP * 4));
+        queue.push(queued(2, 21, begin));
+        queue.push(queued(3, 30, begin));
+        queue.push(large(1, 11, LARGE));
+        queue.push(queued(1, 12, begin));
+        queue.push(queued(4, 40, begin));
+        // What comes after a large one from the same connection waits with it, all others don't.
+        assert_eq!(queue.take(100, ALL), [10, 30, 40]);
+        queue.push(queued(5, 50, begin + ms(30)));
+        // The large ones stand, and that is no overload yet.
+        assert_eq!(queue.begin(begin + ms(30), ms(0), false), Duration::ZERO);
+        assert_eq!(queue.take(100, ALL), [20, 21, 50]);
+        assert_eq!(queue.begin(begin + ms(1_000), ms(0), false), Duration::ZERO, "nor is what is behind one");
+        assert_eq!(queue.begin(begin + ms(1_500), ms(0), false), ms(500), "but for so long they may not");
+        assert_eq!(queue.take(100, ALL), [11, 12]);
+    }
+
+    #[test]
     fn overload_ends_with_the_queue() {
         let begin = Instant::now();
         let mut queue = overloaded(begin);
@@ -259,14 +327,14 @@ mod tests {
         /// Whatever happens, each request comes out once, and those of a lane in their order.
         #[test]
         fn a_lane_keeps_its_order(
-            steps in prop::collection::vec((0..5_u64, 0..40_u64, 0..6_usize), 1..200),
+            steps in prop::collection::vec((0..5_u64, 0..40_u64, 0..6_usize, prop_oneof![Just(1), Just(LARGE), Just(LARGE_A_GROUP)]), 1..200),
         ) {
             let begin = Instant::now();
             let mut queue = Queue::default();
             let (mut now, mut pushed, mut out) = (begin, 0, Vec::new());
-            for (lane, passed, take) in steps {
+            for (lane, passed, take, bytes) in steps {
                 now += ms(passed);
-                queue.push(queued(lane, pushed, now));
+                queue.push(Queued { bytes, ..queued(lane, pushed, now) });
                 pushed += 1;
                 queue.begin(now, ms(0), false);
                 let past = queue.past(now, ms(0), |_| false);
@@ -274,10 +342,15 @@ mod tests {
                 // What is dropped was refused; it is out, too.
                 out.extend(past.iter().map(|queued| (lanes_now[&queued.item], queued.item, false)));
                 let before: HashMap<u32, u64> = queue.waiting.iter().map(|queued| (queued.item, queued.lane.0)).collect();
-                out.extend(queue.take(take, |_| true).into_iter().map(|item| (before[&item], item, true)));
+                out.extend(queue.take(take, ALL).into_iter().map(|item| (before[&item], item, true)));
             }
             let before: HashMap<u32, u64> = queue.waiting.iter().map(|queued| (queued.item, queued.lane.0)).collect();
-            out.extend(queue.take(usize::MAX, |_| true).into_iter().map(|item| (before[&item], item, true)));
+            // Each group takes something, however large all of it is.
+            while !queue.is_empty() {
+                let group = queue.take(usize::MAX, ALL);
+                prop_assert!(!group.is_empty());
+                out.extend(group.into_iter().map(|item| (before[&item], item, true)));
+            }
             prop_assert_eq!(out.len(), pushed as usize);
             for lane in 0..5 {
                 let taken: Vec<u32> = out.iter().filter(|(of, _, done)| *of == lane && *done).map(|(_, item, _)| *item).collect();

@@ -118,7 +118,9 @@ fn run_on(seconds: f64, start_per_second: f64, load: Load, hang: Hang) -> Run {
             if share.takes(cohort) && room {
                 left[class.index()] = left[class.index()].saturating_sub(1);
                 window.admitted += u64::from(class.weight());
-                queue.push(Queued { item: Asked { class, since: at }, lane: Lane::next(), class, since: epoch + at });
+                // What a group holds is counted in weight here.
+                let bytes = class.weight() as usize;
+                queue.push(Queued { item: Asked { class, since: at }, lane: Lane::next(), class, since: epoch + at, bytes });
             } else {
                 now += REFUSAL;
                 run.refused.push(at.as_secs_f64());
@@ -128,11 +130,7 @@ fn run_on(seconds: f64, start_per_second: f64, load: Load, hang: Hang) -> Run {
         let past = queue.past(epoch + now, last_took, |_| false);
         run.refused.extend(past.iter().map(|_| now.as_secs_f64()));
         now += REFUSAL * past.len() as u32;
-        let mut weight = 0;
-        let group = queue.take(GROUP, |asked| {
-            weight += asked.class.weight();
-            weight <= GROUP as u32
-        });
+        let group = queue.take(GROUP, GROUP);
         if group.is_empty() {
             now = arrival.into_iter().min().unwrap().min(next_window).max(now);
             last_took = Duration::ZERO;

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod connection;
+pub(crate) mod entrance;
 pub(crate) mod http;
 pub(crate) mod lifecycle;
 pub(crate) mod tls;

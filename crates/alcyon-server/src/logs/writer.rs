@@ -76,7 +76,7 @@ impl<S: Store> Writer<S> {
             }
             Self::Thread { sender: None, .. } => Answer::known(Err(Refusal::internal().into())),
             Self::Thread { sender: Some(sender), .. } => {
-                match sender.try_send(Queued { class: job.class(), item: job, lane, since: Instant::now() }) {
+                match sender.try_send(Queued { class: job.class(), bytes: job.bytes(), item: job, lane, since: Instant::now() }) {
                     Ok(()) => Answer::waiting(receiver),
                     Err(TrySendError::Full(job)) => {
                         let sender = sender.clone();
@@ -143,13 +143,8 @@ fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Queued<Job
             };
             refuse(past.item, &refusal);
         }
-        let mut bytes = 0;
         let most = if calm { settings.group_requests * CALM_GROUP } else { settings.group_requests };
-        let group = queue.take(most, |job| {
-            let room = bytes < settings.group_bytes;
-            bytes += job.bytes();
-            room
-        });
+        let group = queue.take(most, settings.group_bytes);
         last_size = group.len();
         engine.run(group.into_iter());
         last_took = started.elapsed();

@@ -80,6 +80,11 @@ impl Delivery {
         }
     }
 
+    /// Some log waits for its turn.
+    pub(super) fn has_turns(&self) -> bool {
+        !self.turns.is_empty()
+    }
+
     /// Whose turn it is, if anybody waits and the window is open. It waits no longer; [`Self::sent`] or [`Self::hold`] says
     /// what came of it.
     pub(super) fn next_turn(&mut self) -> Option<Turn> {

@@ -4,6 +4,7 @@
 //! struct and its socket. Everything that happens is folded into one pass: read, act, deliver, write once.
 
 mod answers;
+mod bulk;
 mod delivery;
 mod outbox;
 mod requests;
@@ -24,6 +25,7 @@ use alcyon_wire::{RefusalCode, ServerUrl, limits};
 use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Semaphore,
     time::{Instant, Sleep, sleep_until},
 };
 
@@ -41,8 +43,9 @@ use crate::{
     observe::Metrics,
     stamps::Stamps,
 };
+pub(crate) use bulk::turns;
 use outbox::Outbox;
-use requests::Work;
+use requests::{Taken, Work};
 use signal::Signal;
 
 /// What all sessions of a server share.
@@ -55,6 +58,8 @@ pub(crate) struct Sessions {
     pub(crate) gate: Arc<Gate>,
     /// What new logs and knocks of strangers are paid with.
     pub(crate) stamps: Arc<Stamps>,
+    /// Those to whom much is sent.
+    pub(crate) turns: Arc<Semaphore>,
     /// Where the server is found as well.
     pub(crate) endpoints: Vec<String>,
     /// Where clients are sent while this process drains.
@@ -82,6 +87,10 @@ const GRAIN: usize = 4 * 1024;
 /// While too much is asked, who has sent something is read again after this: more comes at once then, and the system calls of many small
 /// reads and answers, which cost more than refusing, become few. The target for accepted messages is ten times this.
 const REST: Duration = Duration::from_millis(5);
+
+/// Who has sent what is of no use to anybody (no frame of the protocol, or one over the limit) is read again after this, and the rest of
+/// what came waits with it: others' messages stand in line behind all that is read. Nobody who keeps to the protocol meets it.
+const NUISANCE_REST: Duration = Duration::from_millis(20);
 
 /// Bytes read at once; one buffer a thread, so that no connection holds one.
 const READ: usize = 64 * 1024;
@@ -152,6 +161,8 @@ struct Session<IO> {
     asked: bool,
     /// Nothing is read until the timer says so.
     resting: bool,
+    /// What was read last was of no use.
+    nuisance: bool,
     idle_time: Duration,
     /// The last frame is in the outbox.
     closing: bool,
@@ -181,6 +192,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
             heard: now,
             asked: false,
             resting: false,
+            nuisance: false,
             closing: false,
             lease,
         }
@@ -188,6 +200,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     /// Everything that can be done now.
     fn poll(&mut self, cx: &mut Context<'_>, news: Pin<&mut impl Future<Output = Vec<News>>>) -> Poll<Step> {
+        self.work.pass_begins();
         match self.signal.phase(cx) {
             Phase::Running => {}
             Phase::Draining => self.work.go_away(&mut self.outbox),
@@ -201,7 +214,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         if self.poll_timer(cx).is_err() {
             return Poll::Ready(Step::Lost);
         }
-        let mut read = 0;
+        let (mut read, mut sent) = (0, 0);
         loop {
             let mut moved = false;
             if !self.closing && !self.resting && read < READ {
@@ -215,7 +228,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 }
             }
             if !self.closing {
-                moved |= self.work.poll(cx, &mut self.outbox);
+                moved |= self.work.poll(cx, &mut self.outbox, &mut sent);
                 if self.work.is_finished() {
                     self.close(CloseCode::GoingAway);
                 }
@@ -234,8 +247,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 return Poll::Ready(Step::Lost);
             }
             if !moved {
-                // Whoever sends without end takes turns with everybody else, or the others' wait would be as long as theirs.
-                if read >= READ && !self.resting {
+                // Whoever sends without end takes turns with everybody else, or the others' wait would be as long as theirs; whoever is
+                // sent much, too.
+                let more = self.work.pass_is_over(sent);
+                if more || read >= READ && !self.resting {
                     cx.waker().wake_by_ref();
                 }
                 return Poll::Pending;
@@ -243,14 +258,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         }
     }
 
-    /// After something was read: not at once again, while too much is asked.
+    /// After something was read: not at once again, while too much is asked or if it was of no use.
     fn rest(&mut self, cx: &mut Context<'_>) {
-        if self.work.is_pressed() && !self.closing {
-            self.resting = true;
-            self.timer.as_mut().reset(Instant::now() + REST);
-            // Not due yet: polled so that it wakes this session.
-            let _later = self.timer.as_mut().poll(cx);
+        let nuisance = std::mem::take(&mut self.nuisance);
+        if self.closing || !self.work.is_agreed() {
+            // Until a version is agreed on the timer is that of the handshake.
+            return;
         }
+        let rest = if nuisance {
+            NUISANCE_REST
+        } else if self.work.is_pressed() {
+            REST
+        } else {
+            return;
+        };
+        self.resting = true;
+        self.timer.as_mut().reset(Instant::now() + rest);
+        // Not due yet: polled so that it wakes this session.
+        let _later = self.timer.as_mut().poll(cx);
     }
 
     /// Takes what has come, while there is room for its answers. Ready if anything was taken, with how many bytes it was.
@@ -298,19 +323,34 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                 self.unread.extend_from_slice(bytes);
                 return;
             }
+            if self.nuisance && self.work.is_agreed() {
+                self.unread.extend_from_slice(bytes);
+                return;
+            }
             match self.decoder.decode(&mut bytes) {
-                Ok(None) => return,
+                Ok(None) => {
+                    self.nuisance |= self.decoder.is_skipping();
+                    return;
+                }
                 Ok(Some(Incoming::Binary(frame))) => {
                     let agreed_before = self.work.is_agreed();
-                    if let Err(code) = self.work.take_frame(frame, &mut self.outbox) {
-                        return self.close(code);
+                    match self.work.take_frame(frame, &mut self.outbox) {
+                        Ok(Taken::Frame) => {}
+                        Ok(Taken::Nuisance) => self.nuisance = true,
+                        Err(code) => return self.close(code),
                     }
                     if self.work.is_agreed() && !agreed_before {
                         self.timer.as_mut().reset(self.heard + self.idle_time);
                     }
                 }
-                Ok(Some(Incoming::TooLarge)) => self.work.refuse_too_large(&mut self.outbox),
-                Ok(Some(Incoming::Text)) => self.work.refuse_text(&mut self.outbox),
+                Ok(Some(Incoming::TooLarge)) => {
+                    self.work.refuse_too_large(&mut self.outbox);
+                    self.nuisance = true;
+                }
+                Ok(Some(Incoming::Text)) => {
+                    self.work.refuse_text(&mut self.outbox);
+                    self.nuisance = true;
+                }
                 Ok(Some(Incoming::Ping(payload))) => self.outbox.pong(&payload),
                 Ok(Some(Incoming::Pong)) => {}
                 Ok(Some(Incoming::Close)) => return self.close(CloseCode::Normal),
@@ -345,6 +385,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
     fn close(&mut self, code: CloseCode) {
         self.outbox.close(code);
         self.closing = true;
+        self.work.end();
         self.unread = Vec::new();
         self.timer.as_mut().reset(Instant::now() + CLOSE);
     }

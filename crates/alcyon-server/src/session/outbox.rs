@@ -46,14 +46,19 @@ impl Outbox {
         self.bytes.capacity()
     }
 
+    /// Bytes that wait to be sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
     /// The client does not read as fast as it asks.
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() - self.written >= FULL
+        self.unsent() >= FULL
     }
 
     /// The client reads too slowly for signals.
     pub(super) fn is_behind(&self) -> bool {
-        self.bytes.len() - self.written >= BEHIND
+        self.unsent() >= BEHIND
     }
 
     /// Writes as much as goes. Ready once all is out, and whether there was anything.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::{
     Sessions,
     answers::{Answered, Answers, Kind},
+    bulk::Bulk,
     delivery::Delivery,
     outbox::Outbox,
 };
@@ -38,8 +39,16 @@ pub(super) struct Work {
     delivery: Delivery,
     answers: Answers,
     trees: VecDeque<TreeOnItsWay>,
+    bulk: Bulk,
     agreed: bool,
     going_away: bool,
+}
+
+/// What a message was.
+pub(super) enum Taken {
+    Frame,
+    /// No frame of the protocol.
+    Nuisance,
 }
 
 struct TreeOnItsWay {
@@ -60,6 +69,7 @@ impl Work {
             delivery: Delivery::default(),
             answers: Answers::default(),
             trees: VecDeque::new(),
+            bulk: Bulk::default(),
             agreed: false,
             going_away: false,
         }
@@ -115,8 +125,9 @@ impl Work {
         }
     }
 
-    /// Answers that are there, then entries and trees as far as the outbox has room. True if anything came of it.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox) -> bool {
+    /// Answers that are there, then entries and trees as far as the outbox has room and it is this session's turn. True if anything came
+    /// of it. `sent`: bytes of entries and trees in this pass.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, outbox: &mut Outbox, sent: &mut usize) -> bool {
         let mut moved = false;
         while let Some(Answered { request, since, result, permit, .. }) = self.answers.poll_next(cx) {
             moved = true;
@@ -134,13 +145,39 @@ impl Work {
                 }
             }
         }
-        if self.going_away {
-            return moved;
-        }
-        while !outbox.is_full() && (self.deliver(outbox) | self.send_tree(outbox)) {
+        while self.has_to_send(outbox) && !Bulk::is_enough(*sent) {
+            if !self.bulk.may_send(cx, &self.sessions.turns) {
+                return moved;
+            }
+            let before = outbox.unsent();
+            if !(self.deliver(outbox) | self.send_tree(outbox)) {
+                break;
+            }
+            *sent += outbox.unsent() - before;
             moved = true;
         }
+        self.bulk.leave_the_line();
         moved
+    }
+
+    /// There are entries or trees for this client, and there is room for them.
+    fn has_to_send(&self, outbox: &Outbox) -> bool {
+        !self.going_away && !outbox.is_full() && (self.delivery.has_turns() || !self.trees.is_empty())
+    }
+
+    /// Nothing more is sent.
+    pub(super) fn end(&mut self) {
+        self.bulk = Bulk::Little;
+    }
+
+    /// A pass begins.
+    pub(super) fn pass_begins(&mut self) {
+        self.bulk.pass_begins();
+    }
+
+    /// Nothing more can be done in this pass, in which so many bytes of entries and trees were sent. True if that is because they were many.
+    pub(super) fn pass_is_over(&mut self, sent: usize) -> bool {
+        self.bulk.pass_is_over(sent)
     }
 
     pub(super) fn take_news(&mut self, news: Vec<News>, outbox: &mut Outbox) {
@@ -156,17 +193,18 @@ impl Work {
     }
 
     /// One binary message. The error closes the connection.
-    pub(super) fn take_frame(&mut self, frame: Bytes, outbox: &mut Outbox) -> Result<(), CloseCode> {
+    pub(super) fn take_frame(&mut self, frame: Bytes, outbox: &mut Outbox) -> Result<Taken, CloseCode> {
         let bytes = frame.len();
         match decode_client_frame(frame) {
             Ok((RequestId(request), asked)) => {
                 self.sessions.metrics.request(RequestKind::from(&asked));
-                self.act(request, asked, bytes, outbox)
+                self.act(request, asked, bytes, outbox)?;
+                Ok(Taken::Frame)
             }
             Err((RequestId(request), error)) => {
                 self.sessions.metrics.request(RequestKind::Malformed);
                 self.refuse(request, error.into(), outbox);
-                Ok(())
+                Ok(Taken::Nuisance)
             }
         }
     }

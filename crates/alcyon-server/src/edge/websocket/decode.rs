@@ -88,6 +88,11 @@ impl Decoder {
         self.payload.capacity() + self.control.capacity()
     }
 
+    /// In the middle of a message of which nothing is kept.
+    pub(crate) fn is_skipping(&self) -> bool {
+        matches!(self.message, Message::TooLarge | Message::Text)
+    }
+
     /// Takes bytes off the front of `input` until there is something to say, or nothing left.
     pub(crate) fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, ProtocolError> {
         loop {
