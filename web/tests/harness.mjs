@@ -130,6 +130,17 @@ export async function meet(one, other, text) {
   await other.page.getByLabel("Write a message").waitFor();
 }
 
+// Makes a group on a page and invites somebody into it; the page is then that about the group.
+export async function makeGroup(page, title, handle) {
+  await page.getByRole("button", { name: "New conversation" }).first().click();
+  await page.getByRole("button", { name: "A group" }).click();
+  await page.getByLabel("Name of the group").fill(title);
+  await page.getByRole("button", { name: "Make the group" }).click();
+  await page.getByRole("link", { name: "About this conversation" }).last().click();
+  await page.getByLabel("Handles, separated by spaces").fill(handle);
+  await page.getByRole("button", { name: "Invite" }).click();
+}
+
 export async function write(page, text) {
   await page.getByLabel("Write a message").fill(text);
   await page.keyboard.press("Enter");

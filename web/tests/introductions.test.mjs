@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { confirm, end, entry, meet, open, person, row, serve, terminal, watch, write } from "./harness.mjs";
+import { confirm, end, entry, makeGroup, meet, open, person, row, serve, terminal, watch, write } from "./harness.mjs";
 import { bytes, png } from "./pictures.mjs";
 
 let server, ann, ben;
@@ -161,13 +161,7 @@ test("two who have the same name are told apart, also a terminal person", async 
 });
 
 test("a group has a picture that is set, seen and removed", async () => {
-  await ann.page.getByRole("button", { name: "New conversation" }).first().click();
-  await ann.page.getByRole("button", { name: "A group" }).click();
-  await ann.page.getByLabel("Name of the group").fill("Boats");
-  await ann.page.getByRole("button", { name: "Make the group" }).click();
-  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
-  await ann.page.getByLabel("Handles, separated by spaces").fill(ben.handle);
-  await ann.page.getByRole("button", { name: "Invite" }).click();
+  await makeGroup(ann.page, "Boats", ben.handle);
   await entry(ben.page, "Boats").click();
   await ben.page.getByRole("button", { name: "Accept" }).click();
   await ben.page.getByRole("heading", { name: "Boats" }).waitFor();

@@ -53,7 +53,7 @@ test("a server that asks for an invite is told one, and a wrong one is said to b
 
   const made = execFileSync(join(bin, "alcyon-server"), ["admin", "--data", join(folder, "asking"), "--json", "invites", "make"]).toString();
   const invite = JSON.parse(made).code;
-  await page.getByLabel("Invite").fill(invite.slice(0, -1) + (invite.endsWith("a") ? "b" : "a"));
+  await page.getByLabel("Invite").fill(invite.slice(0, -1) + (invite.endsWith("A") ? "B" : "A"));
   await make(page);
   await page.getByText("The server did not take this invite").waitFor();
   await page.getByLabel("Invite").fill(invite);

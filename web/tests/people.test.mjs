@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { act, bin, confirm, end, entry, folder, meet, person, row, serve, terminal, write } from "./harness.mjs";
+import { act, bin, confirm, end, entry, folder, makeGroup, meet, person, row, serve, terminal, write } from "./harness.mjs";
 
 let server, ann, ben, dan;
 
@@ -183,13 +183,7 @@ test("a person in a terminal talks with one on the page", async () => {
 });
 
 test("a group is made, come into and written in", async () => {
-  await ann.page.getByRole("button", { name: "New conversation" }).first().click();
-  await ann.page.getByRole("button", { name: "A group" }).click();
-  await ann.page.getByLabel("Name of the group").fill("Boats");
-  await ann.page.getByRole("button", { name: "Make the group" }).click();
-  await ann.page.getByRole("link", { name: "About this conversation" }).last().click();
-  await ann.page.getByLabel("Handles, separated by spaces").fill(ben.handle);
-  await ann.page.getByRole("button", { name: "Invite" }).click();
+  await makeGroup(ann.page, "Boats", ben.handle);
   await ann.page.getByText("invited", { exact: true }).waitFor();
 
   await entry(ben.page, "Boats").click();
