@@ -61,6 +61,9 @@ pub(crate) struct Window {
     pub(crate) served: u64,
     /// How long the store's groups take.
     pub(crate) group: Duration,
+    /// Somebody was refused because as much as may was waiting for the store ([`Verdicts::waiting`]): whether more could have been done
+    /// this window does not tell.
+    pub(crate) held: bool,
 }
 
 /// Watches the windows and says what may come in during the next.
@@ -133,8 +136,9 @@ impl Controller {
             let seen = self.capacity + NEWEST * (served - self.capacity);
             self.capacity = seen.max(self.capacity * WORST);
             self.proven = self.capacity;
-        } else if admitted * 2.0 > self.capacity {
-            // It had time to spare with all of this.
+        } else if admitted * 2.0 > self.capacity || self.asked() > self.capacity && !window.held {
+            // It had time to spare with all of this, or with all that could be let in of more: where few ask for much, the next cohort may
+            // be more than the whole budget, and what is let in less than half of it for ever.
             let growth = if self.capacity < self.proven * NEAR { GROWTH } else { GROWTH_NEAR };
             self.capacity = (self.capacity * growth).max(served);
             // What was near is less and less so: it was another time.

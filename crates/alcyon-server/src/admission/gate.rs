@@ -98,6 +98,8 @@ struct Counters {
     waiting: AtomicU64,
     /// With so much of it, appends are refused. Without end unless more is asked than can be done.
     waiting_most: AtomicU64,
+    /// Somebody was refused for that in this window.
+    held: AtomicBool,
     calm: AtomicBool,
 }
 
@@ -181,6 +183,7 @@ impl Gate {
                 served: AtomicU64::new(0),
                 waiting: AtomicU64::new(0),
                 waiting_most: AtomicU64::new(UNBOUNDED),
+                held: AtomicBool::new(false),
                 calm: AtomicBool::new(true),
             },
             waits: array::from_fn(|_| AtomicU64::new(NONE)),
@@ -220,7 +223,11 @@ impl Gate {
         let within = cohort.index() < usize::from(thresholds[index].load(Ordering::Relaxed));
         // A sudden wave of appends is the store's queue to sort out: newest first. All else is held to a count as well.
         let counted = class > Class::Append;
-        let within = within && (counted || waiting.load(Ordering::Relaxed) < waiting_most.load(Ordering::Relaxed));
+        let has_room = counted || waiting.load(Ordering::Relaxed) < waiting_most.load(Ordering::Relaxed);
+        if within && !has_room {
+            self.counters.held.store(true, Ordering::Relaxed);
+        }
+        let within = within && has_room;
         if class == Class::Live
             || within && (!counted || left[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok())
         {
@@ -385,6 +392,7 @@ impl Gate {
             admitted: self.counters.admitted.swap(0, Ordering::Relaxed),
             served: self.counters.served.swap(0, Ordering::Relaxed),
             group: Duration::from_nanos(self.group.load(Ordering::Relaxed)),
+            held: self.counters.held.swap(false, Ordering::Relaxed),
         };
         let verdicts = self.controller.lock().unwrap_or_else(PoisonError::into_inner).window(&window);
         self.apply(&verdicts, waits, length);
