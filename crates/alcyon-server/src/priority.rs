@@ -10,10 +10,6 @@ const STORING: i32 = 3;
 #[cfg(target_os = "linux")]
 const SORTING: i32 = 6;
 
-/// And those by which connections come in, than those who carry on what is in: they wait for the writer as well.
-#[cfg(target_os = "linux")]
-const ENTERING: i32 = 5;
-
 /// This thread, and those that it starts from now on, leave the processor to those that answer. What arrives has to be read to be
 /// seen: while the store takes everything, what is too much stands in the kernel's buffers, where nobody refuses it. Where every
 /// thread has a core this changes nothing. Best effort: where the system has no such thing, or forbids it, all are equal.
@@ -26,18 +22,6 @@ pub(crate) fn yield_to_those_who_answer() {
 pub(crate) fn yield_to_the_writer() {
     #[cfg(target_os = "linux")]
     be_nicer_by(SORTING);
-}
-
-/// The same, for threads that leave it to all who already talk here.
-pub(crate) fn yield_to_those_inside() {
-    #[cfg(target_os = "linux")]
-    be_nicer_by(ENTERING);
-}
-
-/// Between two pieces of work of a thread that is nicer: whoever has been woken meanwhile goes on now. The kernel lets a thread that runs end
-/// its slice, a millisecond or two, also where the one that waits has more right to the core; a message waits for three threads in turn.
-pub(crate) fn others_first() {
-    std::thread::yield_now();
 }
 
 #[cfg(target_os = "linux")]

@@ -11,7 +11,6 @@ use thiserror::Error;
 use tokio::{
     io::DuplexStream,
     net::TcpListener,
-    runtime::Handle,
     sync::{Notify, oneshot},
     task::JoinHandle,
     time::{Instant, Interval, MissedTickBehavior},
@@ -28,7 +27,6 @@ use crate::{
     directory::{Directory, DirectorySettings},
     edge::{
         accept::{Acceptor, Served},
-        entrance::Entrance,
         http::{App, Site, WebAppError, app, metrics_app},
         lifecycle::{Lifecycle, Phase, Places},
         tls,
@@ -100,9 +98,6 @@ pub enum StartError {
     /// The status page or the admin socket can't be had: the address is taken, or the data directory can't hold a socket.
     #[error("status page or admin socket: {0}")]
     Operator(std::io::Error),
-    /// The system starts no more threads.
-    #[error("threads for those who come in: {0}")]
-    Threads(std::io::Error),
     /// The web app can't be served.
     #[error("`web_app`: {source}")]
     WebApp {
@@ -146,7 +141,6 @@ pub struct RunningServer {
     lifecycle: Arc<Lifecycle>,
     logs: Option<Logs<AnyStore>>,
     served: Option<Served>,
-    entrance: Option<Entrance>,
     newcomers: Option<(Arc<SignUps<AnyStore>>, Directory<AnyStore>)>,
     store_let_go: oneshot::Receiver<()>,
     drain_time: Duration,
@@ -155,8 +149,7 @@ pub struct RunningServer {
 }
 
 impl Server {
-    /// Opens the store, binds the address and serves, until [`RunningServer::stop`]: who talks already in this tokio runtime, who comes
-    /// in on threads beside it.
+    /// Opens the store, binds the address and serves, in this tokio runtime, until [`RunningServer::stop`].
     pub async fn start(config: Config) -> Result<RunningServer, StartError> {
         let (store, blobs): (Arc<dyn Store>, Arc<dyn BlobStore>) = match config.store {
             StoreKind::Memory => (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default())),
@@ -164,8 +157,7 @@ impl Server {
             StoreKind::Embedded => (Arc::new(open_embedded(&config.data)?), open_blobs(&config)?),
         };
         let socket = (config.store == StoreKind::Embedded).then(|| config.data.join(operator::SOCKET));
-        let entrance = Entrance::of_its_own().map_err(StartError::Threads)?;
-        Self::assemble(config, store, blobs, Arc::new(SystemClock), socket, entrance).await
+        Self::assemble(config, store, blobs, Arc::new(SystemClock), socket).await
     }
 
     /// The same on stores and by a clock of the caller's, without an admin socket. `config.store` and `config.data` are not looked at.
@@ -175,7 +167,7 @@ impl Server {
         blobs: Arc<dyn BlobStore>,
         clock: Arc<dyn ServerClock>,
     ) -> Result<RunningServer, StartError> {
-        Self::assemble(config, store, blobs, clock, None, Entrance::here()).await
+        Self::assemble(config, store, blobs, clock, None).await
     }
 
     async fn assemble(
@@ -184,7 +176,6 @@ impl Server {
         blobs: Arc<dyn BlobStore>,
         clock: Arc<dyn ServerClock>,
         socket: Option<PathBuf>,
-        entrance: Entrance,
     ) -> Result<RunningServer, StartError> {
         let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
         let listener = bind(config.listen).await?;
@@ -267,7 +258,6 @@ impl Server {
             metrics: metrics.clone(),
             lifecycle: lifecycle.clone(),
             gate: gate.clone(),
-            inside: Handle::current(),
             sessions,
             directory: directory.clone(),
             blobs: blobs.clone(),
@@ -284,14 +274,13 @@ impl Server {
             lifecycle: lifecycle.clone(),
             metrics: metrics.clone(),
             gate: gate.clone(),
-            inside: Handle::current(),
         };
         let mut tasks = Vec::new();
         let mut metrics_address = None;
         if let Some(own) = own_metrics {
             let listener = bind(own).await?;
             metrics_address = listener.local_addr().ok();
-            tasks.push(entrance.handle().spawn(acceptor(listener, None, metrics_app(state.clone())).run()));
+            tasks.push(tokio::spawn(acceptor(listener, None, metrics_app(state.clone())).run()));
         }
         let has_tls = tls.is_some();
         let router = app(state);
@@ -303,7 +292,7 @@ impl Server {
             gate: gate.clone(),
         };
         tasks.push(tokio::spawn(gate.clone().watch(lifecycle.clone())));
-        tasks.push(entrance.handle().spawn(acceptor(listener, tls, router).run()));
+        tasks.push(tokio::spawn(acceptor(listener, tls, router).run()));
         tasks.push(tokio::spawn(board.beat_for_ever()));
         tasks.push(tokio::spawn(upkeep(metrics.clone(), lifecycle.clone())));
         tasks.push(tokio::spawn(sweep(logs.clone(), lifecycle.clone())));
@@ -323,7 +312,6 @@ impl Server {
             lifecycle,
             logs: Some(logs),
             served: Some(served),
-            entrance: Some(entrance),
             newcomers: Some((sign_ups, directory)),
             store_let_go,
             drain_time: config.drain_time,
@@ -422,7 +410,6 @@ impl RunningServer {
         }
         // So that the data directory can be opened again at once.
         self.served = None;
-        self.entrance = None;
         self.operator.join();
         self.newcomers = None;
         let _let_go = tokio::time::timeout(LET_GO, &mut self.store_let_go).await;

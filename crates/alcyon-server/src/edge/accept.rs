@@ -19,7 +19,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::{TcpListener, TcpStream},
-    runtime::Handle,
     time::{Instant, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -34,7 +33,6 @@ use crate::{
     admission::{ConnectionNumber, Gate, Waiting},
     config::Limits,
     observe::{Metrics, event},
-    priority,
 };
 
 /// One listening socket and what happens to its connections.
@@ -46,8 +44,6 @@ pub(crate) struct Acceptor {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gate: Arc<Gate>,
-    /// To whose reactor the sockets belong: where the connection is carried on.
-    pub(crate) inside: Handle,
 }
 
 /// Connections that are being told that there is no place. Beyond this many they are just closed.
@@ -61,7 +57,7 @@ Access-Control-Allow-Origin: *\r\nConnection: close\r\nContent-Length: 121\r\n\r
 impl Acceptor {
     /// Until the server drains; then the socket is closed.
     pub(crate) async fn run(self) {
-        let Self { listener, tls, router, limits, lifecycle, metrics, gate, inside } = self;
+        let Self { listener, tls, router, limits, lifecycle, metrics, gate } = self;
         let files = FileLimit::of_process();
         let mut reserve = File::open("/dev/null").ok();
         let farewells = Arc::new(AtomicU32::new(0));
@@ -72,7 +68,6 @@ impl Acceptor {
         loop {
             let mut had_to_wait = false;
             let next = poll_fn(|cx| {
-                let _belongs_inside = inside.enter();
                 let polled = listener.poll_accept(cx);
                 had_to_wait |= polled.is_pending();
                 polled
@@ -86,7 +81,6 @@ impl Acceptor {
                 burst = Instant::now();
             }
             gate.waited(Waiting::Accept, burst.elapsed());
-            priority::others_first();
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) if is_out_of_files(&error) => {
@@ -184,7 +178,6 @@ impl Served {
         let Self { router, limits, lifecycle, metrics: _, gate: _ } = self;
         let peer = PeerAddress(connection.peer());
         let service = service_fn(move |mut request: http::Request<Incoming>| {
-            priority::others_first();
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(number);
             method_meant(&mut request);

@@ -2,7 +2,6 @@
 
 pub(crate) mod accept;
 pub(crate) mod connection;
-pub(crate) mod entrance;
 pub(crate) mod http;
 pub(crate) mod lifecycle;
 pub(crate) mod tls;

@@ -16,7 +16,6 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderName, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::runtime::Handle;
 use tower_http::cors::{Any, CorsLayer};
 
 use super::{Problem, Site, accounts, blobs, openapi, reports, service, sign_up, stamps, tus, upgrade, web};
@@ -47,8 +46,6 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) gate: Arc<Gate>,
-    /// Where sessions are carried on.
-    pub(crate) inside: Handle,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) directory: Directory<AnyStore>,
     pub(crate) blobs: Arc<Blobs>,

@@ -29,7 +29,7 @@ pub(super) async fn logs(State(app): State<Arc<App>>, mut request: Request) -> R
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let sessions = app.sessions.clone();
-    app.inside.spawn(async move {
+    tokio::spawn(async move {
         // An error: the client has gone before the answer was out.
         let Ok(upgraded) = upgrade.await else { return };
         // The bare connection, without the layers that HTTP has put around it.
