@@ -117,7 +117,7 @@ impl Controller {
 
     /// Before anything was measured: the higher classes come in freely, the others up to the beginning's budget.
     pub(crate) fn verdicts(&self) -> Verdicts {
-        self.share_out(self.capacity, Duration::ZERO)
+        self.share_out(self.asked(), self.capacity, Duration::ZERO)
     }
 
     /// One more window has passed.
@@ -128,6 +128,7 @@ impl Controller {
                 *smooth += NEWEST_ASKED * (f64::from(*count) / seconds - *smooth);
             }
         }
+        let asked = self.asked();
         #[allow(clippy::cast_precision_loss)] // requests of a fraction of a second
         let (served, admitted) = (window.served as f64 / seconds, window.admitted as f64 / seconds);
         self.overloaded = window.queueing > TARGET;
@@ -136,7 +137,7 @@ impl Controller {
             let seen = self.capacity + NEWEST * (served - self.capacity);
             self.capacity = seen.max(self.capacity * WORST);
             self.proven = self.capacity;
-        } else if admitted * 2.0 > self.capacity || self.asked() > self.capacity && !window.held {
+        } else if admitted * 2.0 > self.capacity || asked > self.capacity && !window.held {
             // It had time to spare with all of this, or with all that could be let in of more: where few ask for much, the next cohort may
             // be more than the whole budget, and what is let in less than half of it for ever.
             let growth = if self.capacity < self.proven * NEAR { GROWTH } else { GROWTH_NEAR };
@@ -153,9 +154,8 @@ impl Controller {
         let off = AIM.as_secs_f64() - window.arriving.as_secs_f64();
         let change = 1.0 + (off / SHEDDING.as_secs_f64()).clamp(-0.5, 0.1);
         self.connections = (self.connections * change).clamp(Class::Resume.floor(), 1.0);
-        let asked = self.asked();
         let budget = if self.is_calm(asked) { budget.max(asked) } else { budget };
-        self.share_out(budget.max(self.least), window.group)
+        self.share_out(asked, budget.max(self.least), window.group)
     }
 
     fn is_calm(&self, asked: f64) -> bool {
@@ -167,8 +167,7 @@ impl Controller {
         Class::ALL.iter().map(|class| self.offered[class.index()].iter().sum::<f64>() * f64::from(class.weight())).sum()
     }
 
-    fn share_out(&self, budget: f64, group: Duration) -> Verdicts {
-        let asked = self.asked();
+    fn share_out(&self, asked: f64, budget: f64, group: Duration) -> Verdicts {
         let ratio = asked / budget;
         Verdicts {
             shares: shares(budget, &self.offered),

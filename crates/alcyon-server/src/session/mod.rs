@@ -319,11 +319,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
 
     fn take_bytes(&mut self, mut bytes: &[u8]) {
         loop {
-            if !self.has_room() {
-                self.unread.extend_from_slice(bytes);
-                return;
-            }
-            if self.nuisance && self.work.is_agreed() {
+            if !self.has_room() || self.nuisance && self.work.is_agreed() {
                 self.unread.extend_from_slice(bytes);
                 return;
             }
