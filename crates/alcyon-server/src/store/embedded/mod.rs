@@ -1,12 +1,14 @@
 //! The default store: fjall, a log-structured engine, in one directory that one process has open.
 
+mod memtables;
+
 use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
-        PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,6 +21,7 @@ use fjall::{
 
 use super::{Batch, Change, RowKey, Rows, Store, StoreError, Table};
 use crate::priority;
+use memtables::{Memtables, Tables};
 
 /// The format this program writes, in the file `FORMAT` of a data directory.
 const FORMAT: u32 = 1;
@@ -60,8 +63,10 @@ pub struct EmbeddedStore {
 }
 
 struct Engine {
+    /// Before the tables: its thread knows them, and the engine's lock on its folder goes only with the last who does.
+    memtables: Memtables,
     database: Database,
-    tables: RwLock<BTreeMap<Table, Keyspace>>,
+    tables: Tables,
     settings: EmbeddedSettings,
 }
 
@@ -192,7 +197,8 @@ impl Engine {
                 vacant.insert(database.keyspace(&table.name(), || options(table, settings)).map_err(error_of)?);
             }
         }
-        Ok(Self { database, tables: RwLock::new(tables), settings: settings.clone() })
+        let tables = Arc::new(RwLock::new(tables));
+        Ok(Self { memtables: Memtables::hold(tables.clone())?, database, tables, settings: settings.clone() })
     }
 
     fn existing(&self, table: Table) -> Option<Keyspace> {
@@ -212,7 +218,9 @@ impl Engine {
                 None => writes.remove(keyspace, key),
             }
         }
-        writes.commit().map_err(error_of)
+        writes.commit().map_err(error_of)?;
+        self.memtables.written();
+        Ok(())
     }
 
     fn keyspace_for_write(&self, table: Table) -> Result<Keyspace, StoreError> {
