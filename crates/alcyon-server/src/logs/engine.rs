@@ -20,8 +20,8 @@ use super::{
     quota::Bucket,
     records::{EntryIdRecord, EntryRecord, corrupt, decode, entry_id_key, entry_key, head_key, period_of},
     requests::{Fingerprint, Job, Reply, fingerprint},
+    results::{Results, Teller},
     state::LogState,
-    sweep::SweepStep,
 };
 use crate::{
     Refusal,
@@ -73,8 +73,8 @@ pub(crate) struct Engine<S> {
     pub staged: Vec<Staged>,
     index: HashMap<LogId, usize>,
     entry_ids: HashMap<(LogId, EntryId), FirstAnswer>,
-    settled: Vec<Box<dyn Settle>>,
-    receipts: Vec<(Reply<Receipt>, Result<Receipt, Refusal>)>,
+    results: Results,
+    teller: Teller,
     failure: Option<Failure>,
     space_checked_ms: Option<u64>,
     space_is_low: bool,
@@ -132,19 +132,6 @@ impl Staged {
     }
 }
 
-/// An answer that waits for the commit of its group.
-trait Settle: Send {
-    fn settle(self: Box<Self>, failure: Option<&Refusal>);
-}
-
-impl<T: Send, E: From<Refusal> + Send> Settle for (Reply<T, E>, Result<T, E>) {
-    fn settle(self: Box<Self>, failure: Option<&Refusal>) {
-        let (reply, result) = *self;
-        // Who asked may be gone; then nobody wants to know.
-        let _ = reply.send(failure.map_or(result, |refusal| Err(refusal.clone().into())));
-    }
-}
-
 impl<S> Shared<S> {
     pub fn health(&self) -> Health {
         match self.health.load(Ordering::Acquire) {
@@ -165,7 +152,7 @@ impl<S> Shared<S> {
 }
 
 impl<S: Store> Engine<S> {
-    pub fn new(shared: Arc<Shared<S>>) -> Self {
+    pub fn new(shared: Arc<Shared<S>>, teller: Teller) -> Self {
         Self {
             quotas: shared.settings.clone(),
             shared,
@@ -175,8 +162,8 @@ impl<S: Store> Engine<S> {
             staged: Vec::new(),
             index: HashMap::new(),
             entry_ids: HashMap::new(),
-            settled: Vec::new(),
-            receipts: Vec::new(),
+            results: Results::default(),
+            teller,
             failure: None,
             space_checked_ms: None,
             space_is_low: false,
@@ -196,7 +183,7 @@ impl<S: Store> Engine<S> {
         for job in jobs {
             match &ready {
                 Ok(()) => self.carry_out(job),
-                Err(refusal) => refuse(job, refusal),
+                Err(refusal) => self.results.refuse(job, refusal.clone()),
             }
         }
         self.finish();
@@ -206,15 +193,15 @@ impl<S: Store> Engine<S> {
         match job {
             Job::Append(append, reply) => {
                 let result = self.append(append);
-                self.receipts.push((reply, result));
+                self.results.receipts.push((reply, result));
             }
             Job::Entry(entry, reply) => {
                 let result = self.entry(*entry);
-                self.receipts.push((reply, result));
+                self.results.receipts.push((reply, result));
             }
             Job::Create(create, reply) => {
                 let result = self.create(*create);
-                self.receipts.push((reply, result));
+                self.results.receipts.push((reply, result));
             }
             Job::SetPasses(passes, reply) => {
                 let result = self.set_passes(*passes);
@@ -239,7 +226,7 @@ impl<S: Store> Engine<S> {
 
     /// Answers once this group is durable.
     pub fn settle<T: Send + 'static, E: From<Refusal> + Send + 'static>(&mut self, reply: Reply<T, E>, result: Result<T, E>) {
-        self.settled.push(Box::new((reply, result)));
+        self.results.settle(reply, result);
     }
 
     /// The place of a log among the staged ones; none if there is no such log.
@@ -440,11 +427,8 @@ impl<S: Store> Engine<S> {
             }
         }
         let result = if self.batch.is_empty() { Ok(()) } else { self.shared.store.commit(&self.batch) };
-        let failure = match result {
-            Ok(()) => {
-                self.publish();
-                None
-            }
+        match result {
+            Ok(()) => self.publish(),
             Err(error) => {
                 event!(ERROR, "a write failed, nothing of it was acknowledged", error = &error);
                 let refusal = self.failed(&error);
@@ -452,15 +436,10 @@ impl<S: Store> Engine<S> {
                 if let Some(failure) = &mut self.failure {
                     failure.doubtful.extend(doubtful);
                 }
-                Some(refusal)
+                self.results.failure = Some(refusal);
             }
-        };
-        for (reply, result) in self.receipts.drain(..) {
-            let _ = reply.send(failure.clone().map_or(result, Err));
         }
-        for settle in self.settled.drain(..) {
-            settle.settle(failure.as_ref());
-        }
+        self.teller.tell(std::mem::take(&mut self.results));
         self.batch.clear();
         self.overlay.clear();
         self.staged.clear();
@@ -482,7 +461,16 @@ impl<S: Store> Engine<S> {
         self.overlay.insert((table, key.to_vec()), Some(value));
     }
 
-    /// Shows what is durable now, and wakes those who listen.
+    /// Answers without trying.
+    pub fn refuse(&self, jobs: impl IntoIterator<Item = (Job, Refusal)>) {
+        let mut results = Results::default();
+        for (job, refusal) in jobs {
+            results.refuse(job, refusal);
+        }
+        self.teller.tell(results);
+    }
+
+    /// Shows what is durable now.
     fn publish(&mut self) {
         for Staged { cell, state, keep_tail, moved, entries, dropped, change, head_due: _ } in self.staged.drain(..) {
             match change {
@@ -510,7 +498,7 @@ impl<S: Store> Engine<S> {
             }
             drop(published);
             if moved {
-                cell.followers.moved(cell.log, &dropped);
+                self.results.moved.push((cell, dropped));
             }
         }
         self.trim_tails();
@@ -560,17 +548,4 @@ pub(crate) fn unknown_log() -> Refusal {
 
 fn disk_full() -> Refusal {
     Refusal::later(RefusalCode::DiskFull, "the server's disk is full", 10_000)
-}
-
-/// Answers without trying.
-pub(crate) fn refuse(job: Job, refusal: &Refusal) {
-    fn send<T, E: From<Refusal>>(reply: Reply<T, E>, refusal: &Refusal) {
-        let _ = reply.send(Err(refusal.clone().into()));
-    }
-    match job {
-        Job::Append(_, reply) | Job::Entry(_, reply) | Job::Create(_, reply) => send(reply, refusal),
-        Job::SetPasses(_, reply) | Job::PutTree(_, reply) | Job::Own(_, _, reply) | Job::Barrier(reply) => send(reply, refusal),
-        Job::Sweep(_, reply) => send::<Option<SweepStep>, Refusal>(reply, refusal),
-        Job::Directory(job) => job.refuse(refusal),
-    }
 }

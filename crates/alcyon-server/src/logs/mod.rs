@@ -37,6 +37,7 @@ mod quota;
 mod read;
 pub(crate) mod records;
 pub(crate) mod requests;
+mod results;
 mod rules;
 mod settings;
 mod state;

@@ -15,8 +15,9 @@ use alcyon_wire::RefusalCode;
 
 use super::{
     WriterMode,
-    engine::{Engine, Shared, refuse},
+    engine::{Engine, Shared},
     requests::{Answer, Job, Reply},
+    results::Teller,
 };
 use crate::{
     Refusal,
@@ -46,10 +47,10 @@ pub(crate) enum Writer<S> {
 
 impl<S: Store> Writer<S> {
     pub fn start(shared: &Arc<Shared<S>>) -> Result<Self, StoreError> {
-        let engine = Engine::new(shared.clone());
         match shared.settings.writer {
-            WriterMode::Inline => Ok(Self::Inline(Box::new(Mutex::new(engine)))),
+            WriterMode::Inline => Ok(Self::Inline(Box::new(Mutex::new(Engine::new(shared.clone(), Teller::Here))))),
             WriterMode::Thread => {
+                let engine = Engine::new(shared.clone(), Teller::on_the_runtime());
                 let (sender, receiver) = mpsc::channel(shared.settings.queue.max(1));
                 let thread = std::thread::Builder::new().name("alcyon-writer".to_owned()).spawn(move || {
                     priority::yield_to_those_who_answer();
@@ -135,13 +136,14 @@ fn work<S: Store>(mut engine: Engine<S>, mut receiver: mpsc::Receiver<Queued<Job
         if let Some(gate) = &shared.gate {
             gate.waited(Waiting::Store, standing);
         }
-        for past in queue.past(started, last_took, Job::is_given_up) {
-            // Nothing of it was done. Whoever has gone does not hear it; others come back.
-            let refusal = match &shared.gate {
+        let past = queue.past(started, last_took, Job::is_given_up);
+        if !past.is_empty() {
+            // Nothing of it was done. Whoever has gone does not hear it; others come back, each at another time.
+            let refusal = || match &shared.gate {
                 Some(gate) => gate.refusal(),
                 None => Refusal::later(RefusalCode::Overloaded, "it waited too long", 1_000),
             };
-            refuse(past.item, &refusal);
+            engine.refuse(past.into_iter().map(|past| (past.item, refusal())));
         }
         let most = if calm { settings.group_requests * CALM_GROUP } else { settings.group_requests };
         let group = queue.take(most, settings.group_bytes);
