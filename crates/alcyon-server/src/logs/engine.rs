@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Refusal,
-    admission::Gate,
+    admission::{Class, Gate},
     directory::Overlay,
     observe::event,
     store::{Batch, RowKey, Store, StoreError, Table},
@@ -74,6 +74,8 @@ pub(crate) struct Engine<S> {
     index: HashMap<LogId, usize>,
     entry_ids: HashMap<(LogId, EntryId), FirstAnswer>,
     results: Results,
+    /// Of the request that is carried out.
+    class: Class,
     teller: Teller,
     failure: Option<Failure>,
     space_checked_ms: Option<u64>,
@@ -163,6 +165,7 @@ impl<S: Store> Engine<S> {
             index: HashMap::new(),
             entry_ids: HashMap::new(),
             results: Results::default(),
+            class: Class::Live,
             teller,
             failure: None,
             space_checked_ms: None,
@@ -190,6 +193,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn carry_out(&mut self, job: Job) {
+        self.class = job.class();
         match job {
             Job::Append(append, reply) => {
                 let result = self.append(append);
@@ -226,7 +230,7 @@ impl<S: Store> Engine<S> {
 
     /// Answers once this group is durable.
     pub fn settle<T: Send + 'static, E: From<Refusal> + Send + 'static>(&mut self, reply: Reply<T, E>, result: Result<T, E>) {
-        self.results.settle(reply, result);
+        self.results.settle(self.class, reply, result);
     }
 
     /// The place of a log among the staged ones; none if there is no such log.

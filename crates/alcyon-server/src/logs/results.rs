@@ -2,7 +2,8 @@
 //!
 //! The writer is a thread of its own, and each answer that it gives by itself wakes whoever asked: on few cores that one goes first, sends
 //! one answer and sleeps again, before the writer can give the next. So the whole group goes over at once, and all are woken where they run:
-//! of 64 answers for one connection one packet is made, and not 64.
+//! of 64 answers for one connection one packet is made, and not 64. What the operator and the server itself ask for ([`Class::Live`]) is answered
+//! by the writer all the same: it does not share the fate of a runtime that has no time.
 
 use std::sync::Arc;
 
@@ -18,13 +19,15 @@ use super::{
     requests::{Job, Reply},
     sweep::SweepStep,
 };
-use crate::Refusal;
+use crate::{Refusal, admission::Class};
 
 /// What came of one group. If it is dropped instead of told, whoever asked hears that the server failed.
 #[derive(Default)]
 pub(crate) struct Results {
     pub receipts: Vec<(Reply<Receipt>, Result<Receipt, Refusal>)>,
     settled: Vec<Box<dyn Settle>>,
+    /// The same for those who have no time to wait for the runtime.
+    here: Vec<Box<dyn Settle>>,
     refused: Vec<(Job, Refusal)>,
     /// Logs that have moved, and who hears it for the last time.
     pub moved: Vec<(Arc<Cell>, Vec<SeatId>)>,
@@ -46,18 +49,30 @@ impl<T: Send, E: From<Refusal> + Send> Settle for (Reply<T, E>, Result<T, E>) {
 }
 
 impl Results {
-    /// An answer, if the commit succeeds.
-    pub fn settle<T: Send + 'static, E: From<Refusal> + Send + 'static>(&mut self, reply: Reply<T, E>, result: Result<T, E>) {
-        self.settled.push(Box::new((reply, result)));
+    /// An answer, if the commit succeeds, to a request of this class.
+    pub fn settle<T: Send + 'static, E: From<Refusal> + Send + 'static>(&mut self, class: Class, reply: Reply<T, E>, result: Result<T, E>) {
+        let place = if class == Class::Live { &mut self.here } else { &mut self.settled };
+        place.push(Box::new((reply, result)));
     }
 
     /// An answer, whatever comes of the commit: nothing of it was done.
     pub fn refuse(&mut self, job: Job, refusal: Refusal) {
-        self.refused.push((job, refusal));
+        if job.class() == Class::Live {
+            refuse(job, &refusal);
+        } else {
+            self.refused.push((job, refusal));
+        }
     }
 
-    fn tell(self) {
-        let Self { receipts, settled, refused, moved, failure } = self;
+    fn tell_here(&mut self) {
+        for settle in self.here.drain(..) {
+            settle.settle(self.failure.as_ref());
+        }
+    }
+
+    fn tell(mut self) {
+        self.tell_here();
+        let Self { receipts, settled, here: _, refused, moved, failure } = self;
         for (cell, dropped) in moved {
             cell.followers.moved(cell.log, &dropped);
         }
@@ -96,10 +111,11 @@ impl Teller {
         Self::Task(sender)
     }
 
-    pub fn tell(&self, results: Results) {
+    pub fn tell(&self, mut results: Results) {
         match self {
             Self::Here => results.tell(),
             Self::Task(task) => {
+                results.tell_here();
                 // The runtime is gone, and everybody who asked with it.
                 let _ = task.send(results);
             }
@@ -126,17 +142,21 @@ mod tests {
 
     use tokio::sync::oneshot::{self, error::TryRecvError};
 
+    use alcyon_wire::LogId;
+
     use super::*;
+    use crate::logs::requests::PassesRequest;
 
     type Asked = oneshot::Receiver<Result<(), Refusal>>;
 
-    /// What came of a barrier, of another one that was refused, and both who wait.
+    /// What came of a request, of another one that was refused, and both who wait.
     fn group() -> (Results, [Asked; 2]) {
         let mut results = Results::default();
         let (reply, settled) = oneshot::channel();
-        results.settle(reply, Ok(()));
+        results.settle(Class::Commit, reply, Ok(()));
         let (reply, refused) = oneshot::channel();
-        results.refuse(Job::Barrier(reply), Refusal::later(alcyon_wire::RefusalCode::Overloaded, "another time", 1));
+        let request = PassesRequest { log: LogId::from([1; 16]), seat: SeatId::from([2; 32]), added: Vec::new(), dropped: Vec::new() };
+        results.refuse(Job::SetPasses(Box::new(request), reply), Refusal::later(alcyon_wire::RefusalCode::Overloaded, "another time", 1));
         (results, [settled, refused])
     }
 
@@ -160,6 +180,20 @@ mod tests {
             assert_eq!(settled.await, Ok(Ok(())));
             assert_eq!(refused.await.unwrap().unwrap_err().code, alcyon_wire::RefusalCode::Overloaded);
         }
+    }
+
+    #[tokio::test]
+    async fn what_the_operator_asks_does_not_wait_for_the_runtime() {
+        let teller = Teller::on_the_runtime();
+        let mut results = Results::default();
+        let (reply, mut done) = oneshot::channel::<Result<(), Refusal>>();
+        results.settle(Class::Live, reply, Ok(()));
+        let (reply, mut refused) = oneshot::channel();
+        results.refuse(Job::Barrier(reply), Refusal::internal());
+        teller.tell(results);
+        // This task has not given way since.
+        assert_eq!(done.try_recv(), Ok(Ok(())));
+        assert!(refused.try_recv().unwrap().is_err());
     }
 
     #[test]
