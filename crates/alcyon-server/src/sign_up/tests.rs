@@ -262,6 +262,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_048, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bytes_that_nobody_sealed_are_no_challenge_and_no_ticket(
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..100), nonce in any::<u64>(), now_ms in any::<u64>(), free in any::<bool>(),
+    ) {
+        // One that says that it asks for no work gets as far as the seal.
+        if free && let Some(bits) = bytes.get_mut(4) {
+            *bits = 0;
+        }
+        for purpose in [Purpose::TICKET, Purpose::SIGN_UP, Purpose::PAYMENT] {
+            prop_assert_eq!(Challenge::check(&key(1), &bytes, nonce, purpose, account(1).as_bytes(), band(1), now_ms), None);
+        }
+        prop_assert_eq!(Ticket::open(&key(1), &bytes), None);
+        bytes.resize(Ticket::BYTES, 0);
+        prop_assert_eq!(Ticket::open(&key(1), &bytes), None);
+        bytes.truncate(Challenge::BYTES);
+        prop_assert_eq!(Challenge::check(&key(1), &bytes, nonce, Purpose::SIGN_UP, account(1).as_bytes(), band(1), now_ms), None);
+    }
+
+    #[test]
+    fn one_that_was_sealed_holds_as_it_is_and_with_no_bit_changed(
+        made_ms in 0..u64::from(u32::MAX) * 60_000, nonce in any::<u64>(), at in any::<proptest::sample::Index>(), bit in 0..8_u32,
+    ) {
+        let check = |bytes: &[u8]| Challenge::check(&key(1), bytes, nonce, Purpose::PAYMENT, account(1).as_bytes(), band(1), made_ms);
+        let mut challenge = Challenge::new(made_ms, 0).seal(&key(1), Purpose::PAYMENT, account(1).as_bytes(), band(1));
+        prop_assert_eq!(check(&challenge), Some(0));
+        challenge[at.index(Challenge::BYTES)] ^= 1 << bit;
+        prop_assert_eq!(check(&challenge), None);
+        let mut ticket = Ticket { arrival_ms: made_ms, band: band(1), account: account(1) }.seal(&key(1));
+        ticket[at.index(Ticket::BYTES)] ^= 1 << bit;
+        prop_assert_eq!(Ticket::open(&key(1), &ticket), None);
+    }
+}
+
 #[test]
 fn a_stored_line_stays_as_it_is() {
     let spans = vec![line::Span { from_us: 1_500, until_us: 3_000, tickets: 7 }];
