@@ -13,6 +13,7 @@ use crate::{
     content::Content,
     core::{Core, handshake_key, raise},
     device::come_in::SIBLING,
+    group::{Lines, put_lines},
     line::NewLine,
     local::Local,
     message::{incoming, view::progress},
@@ -371,7 +372,7 @@ fn apply_content(
             }
         }
         Some(Body::Ended(proto::Ended {})) if subject.header.kind == EntryKind::Close => {
-            crate::group::put_lines(tx, local, term, subject, sender, vec![NewLine::Ended], step)?;
+            put_lines(tx, local, term, subject, Lines { by: sender, here: false, lines: vec![NewLine::Ended] }, step)?;
         }
         Some(
             body @ (Body::SharedConversation(_)
@@ -543,7 +544,7 @@ fn apply_close(tx: &Tx<'_>, local: &Local, term: &mut TermRecord, subject: &Subj
     if let Some(mut conversation) = tx.conversation(term.conversation)?.filter(|conversation| conversation.kind == ConversationKind::Group)
     {
         if own {
-            crate::group::put_lines(tx, local, term, subject, local.account, vec![NewLine::Ended], step)?;
+            put_lines(tx, local, term, subject, Lines { by: local.account, here: true, lines: vec![NewLine::Ended] }, step)?;
         }
         conversation.standing = Standing::Left;
         tx.put_conversation(&conversation)?;
@@ -560,7 +561,8 @@ fn apply_leave(tx: &Tx<'_>, local: &Local, term: &TermRecord, subject: &Subject<
         let Ok(GroupHandshake::Leave(proof)) = handshake_key(term)?.open_group_handshake(&sealed) else { return Ok(()) };
         if crate::come_in::is_word_of_leaver(&proof, &subject.header, term.log) {
             tx.put_leaving(term.log, proof.account(), &proof.encode())?;
-            crate::group::put_lines(tx, local, term, subject, proof.account(), vec![NewLine::Left(proof.account())], step)?;
+            let by = proof.account();
+            put_lines(tx, local, term, subject, Lines { by, here: by == local.account, lines: vec![NewLine::Left(by)] }, step)?;
         }
         return Ok(());
     }

@@ -427,7 +427,7 @@ pub(crate) fn tell(
         }
     }
     tx.put_conversation(&conversation)?;
-    put_lines(tx, local, term, subject, by, lines, step)?;
+    put_lines(tx, local, term, subject, Lines { by, here: summary.own, lines }, step)?;
     step.let_in_as_admin.extend(let_in_as_admin);
     Ok(())
 }
@@ -445,13 +445,20 @@ pub(crate) fn renew_tree(tx: &Tx<'_>, term: &mut TermRecord, subject: &Subject<'
     Ok(())
 }
 
+/// What somebody has done to a group with one entry.
+pub(crate) struct Lines {
+    pub by: AccountId,
+    /// On this device, where whoever did it knows it already; on another device of the account it is news.
+    pub here: bool,
+    pub lines: Vec<NewLine>,
+}
+
 pub(crate) fn put_lines(
     tx: &Tx<'_>,
     local: &Local,
     term: &TermRecord,
     subject: &Subject<'_>,
-    by: AccountId,
-    lines: Vec<NewLine>,
+    Lines { by, here, lines }: Lines,
     step: &mut Step,
 ) -> Result<(), ClientError> {
     for (index, line) in (0..=u8::MAX).zip(lines) {
@@ -463,7 +470,7 @@ pub(crate) fn put_lines(
             at_ms: subject.header.time_ms,
         };
         if let Some(record) = add_line(tx, local, place, by, line)?
-            && !record.own
+            && !here
         {
             step.events.push(Event::Message(message_view(tx, local, record)?));
         }

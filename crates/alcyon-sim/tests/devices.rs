@@ -317,6 +317,34 @@ fn who_leaves_a_group_leaves_it_with_all_devices() {
 }
 
 #[test]
+fn what_one_device_changes_of_a_group_is_news_on_the_other() {
+    simulate(async {
+        let world = World::new(14)?;
+        let sea = world.server("sea.example").await?;
+        let ann = world.person("ann", &sea).await?;
+        let eve = world.person("eve", &sea).await?;
+        let phone = world.device(&ann, "phone", &sea).await?;
+        let group = ann.with(async |client| Ok(client.create_group("Harbour").await?)).await?;
+        ann.with(async |client| Ok(client.invite(group, &[(eve.handle.clone(), None)]).await?)).await?;
+        settle(&[&ann, &eve, &phone]).await?;
+        eve.accept_all().await?;
+        for _ in 0..3 {
+            settle(&[&ann, &eve, &phone]).await?;
+            pause().await;
+        }
+        let before = phone.shown();
+        let (heard, done) =
+            tokio::join!(phone.listen(Duration::from_secs(30)), ann.with(async |client| Ok(client.set_title(group, "Sea").await?)));
+        heard?;
+        done?;
+        ensure!(phone.shown() == before + 1, "{} more", phone.shown() - before);
+        settle(&[&ann, &eve, &phone]).await?;
+        calm(&[&ann, &eve, &phone])
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_device_that_is_removed_reads_nothing_more() {
     simulate(async {
         let world = World::new(8)?;
