@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use alcyon_client::{ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink, Post, Telling};
+use alcyon_client::{
+    ActOutcome, ClientError, Clock as _, ConversationId, Handle, JoinOutcome, Muted, OpenedLink, Post, Report, ReportDraft, Telling,
+};
 use alcyon_image::Pixels;
 use alcyon_net::{FolderRoom, SystemClock};
 
@@ -39,6 +41,10 @@ pub(super) enum Acted {
     },
     /// A file was written there, of so many bytes.
     Saved(PathBuf, u64),
+    /// A report was made: nothing of it is sent before somebody has read it.
+    Report(Box<Report>),
+    /// And sent.
+    Reported,
 }
 
 impl From<ActOutcome> for Acted {
@@ -148,6 +154,23 @@ pub(super) async fn carry_out(
             let jpeg = attaching::picture_or_none(path.into()).await?;
             client.set_introduction(None, Some(&jpeg)).await?;
             Acted::Done
+        }
+        Act::Report { to_operator, reason, words, message, whom } => {
+            let draft = ReportDraft {
+                conversation: here?,
+                whom: whom.map(|account| account.to_text()),
+                reason,
+                words,
+                messages: message.into_iter().collect(),
+                to_admins: !to_operator,
+                to_operator,
+                named: false,
+            };
+            Acted::Report(Box::new(client.make_report(&draft)?))
+        }
+        Act::SendReport(report) => {
+            client.send_report(&report).await?;
+            Acted::Reported
         }
         Act::Archive(archived) => {
             client.set_archived(here?, archived)?;

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     harmless::harmless_line,
     moments::span,
-    report::{files::size_text, shelf::muted_text},
-    text::{Text, content::ContentText, files::FileText, group::GroupText, shelf::ShelfText, slash::SlashText},
+    report::{files::size_text, reporting::made_lines, shelf::muted_text},
+    text::{Text, content::ContentText, files::FileText, group::GroupText, reporting::ReportingText, shelf::ShelfText, slash::SlashText},
 };
 
 impl Chat {
@@ -139,6 +139,14 @@ impl Chat {
                     return Vec::new();
                 }
             },
+            Act::Report { to_operator, reason, words, message: None, whom: None } => {
+                let chosen = self.open.as_ref().and_then(|open| {
+                    let id = open.selected?;
+                    open.messages.iter().find(|message| message.id == id && message.line.is_none())
+                });
+                let whom = chosen.filter(|message| !message.own).map(|message| message.sender);
+                Act::Report { to_operator, reason, words, message: chosen.map(|message| message.id), whom }
+            }
             act => act,
         };
         if let Some(post) = self.post_of(&act) {
@@ -298,6 +306,15 @@ impl Chat {
                 self.dialog = Some(Dialog::Links { links, scroll: 0 });
                 return self.reload(conversation);
             }
+            Acted::Report(report) if !report.goes_somewhere() => language.say_of_slash(SlashText::NoAdminsHere),
+            Acted::Report(report) => {
+                let mut lines = made_lines(&report, self.look, self.zone);
+                lines.extend([String::new(), language.say_of_slash(SlashText::ReallyReport)]);
+                let effect = Effect::Act { conversation, act: Act::SendReport(report), line: None };
+                self.dialog = Some(Dialog::Read { lines, scroll: 0, effect: Box::new(effect) });
+                return Vec::new();
+            }
+            Acted::Reported => language.say_of_reporting(ReportingText::Sent),
             Acted::Made(id) => {
                 self.notice = Some(language.say_of_slash(SlashText::Made));
                 self.focus = Focus::Main;

@@ -40,6 +40,12 @@ pub(super) enum Dialog {
         /// Done if the answer is yes.
         effect: Box<Effect>,
     },
+    /// The same about something that has to be read first, and may be longer than the screen.
+    Read {
+        lines: Vec<String>,
+        scroll: u16,
+        effect: Box<Effect>,
+    },
     /// Members, open doors and settings of a group, once they are read.
     Group {
         view: Option<Box<GroupView>>,

@@ -60,6 +60,13 @@ pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
             const KEYS: Buttons = &[(Text::YesKey, KeyCode::Char('y')), (Text::CancelKey, KeyCode::Esc)];
             draw_question(chat, &language.say_of_slash(SlashText::Sure), question, KEYS, frame);
         }
+        Dialog::Read { lines, scroll, .. } => {
+            const KEYS: Buttons = &[(Text::YesKey, KeyCode::Char('y')), (Text::CancelKey, KeyCode::Esc)];
+            let theme = Theme::new(chat.look);
+            let columns = room(frame, 56);
+            let rows = lines.iter().flat_map(|line| wrapped(&theme.fit(line), usize::from(columns))).map(Line::raw).collect();
+            scrolled(chat, &language.say_of_slash(SlashText::Sure), rows, columns, (scroll, KEYS), frame);
+        }
         Dialog::Command { line, problem } => panels::draw_command(chat, line, problem.as_deref(), frame),
         Dialog::Group { view, scroll } => panels::draw_group(chat, view.as_deref(), scroll, frame),
         Dialog::Links { links, scroll } => panels::draw_links(chat, links, scroll, frame),
@@ -234,14 +241,27 @@ fn draw_help(chat: &mut Chat, scroll: &mut u16, frame: &mut Frame<'_>) {
         })
         .collect();
     lines.extend(panels::command_lines(chat.look, theme));
-    scrolled(chat, &chat.look.language.say(Text::HelpTitle), lines, 56, scroll, frame);
+    scrolled(chat, &chat.look.language.say(Text::HelpTitle), lines, 56, (scroll, &[]), frame);
 }
 
-/// Lines that may be more than there is room for, with signs that there are more.
-pub(super) fn scrolled(chat: &mut Chat, title: &str, lines: Vec<Line<'static>>, most: u16, scroll: &mut u16, frame: &mut Frame<'_>) {
+/// Lines that may be more than there is room for, with signs that there are more, and keys under them, if there are any.
+pub(super) fn scrolled(
+    chat: &mut Chat,
+    title: &str,
+    lines: Vec<Line<'static>>,
+    most: u16,
+    (scroll, keys): (&mut u16, Buttons),
+    frame: &mut Frame<'_>,
+) {
     let theme = Theme::new(chat.look);
-    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX - 4);
-    let area = window(chat, title, (room(frame, most), height), frame);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX - 8);
+    let below = if keys.is_empty() { 0 } else { 2 };
+    let area = window(chat, title, (room(frame, most), height + below), frame);
+    if !keys.is_empty() {
+        let last = Rect::new(area.x, area.bottom().saturating_sub(1), area.width, 1);
+        buttons(chat, keys, last, frame.buffer_mut());
+    }
+    let area = Rect { height: area.height.saturating_sub(below), ..area };
     *scroll = (*scroll).min(height.saturating_sub(area.height));
     let above = *scroll > 0;
     let below = height.saturating_sub(*scroll) > area.height;

@@ -271,6 +271,17 @@ impl Chat {
                 self.dialog = None;
                 return effect.into_iter().collect();
             }
+            Dialog::Read { scroll, effect, .. } => match key.code {
+                KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
+                KeyCode::Down | KeyCode::Char('j') => *scroll = scroll.saturating_add(1),
+                KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
+                KeyCode::PageDown => *scroll = scroll.saturating_add(10),
+                _ => {
+                    let effect = Some((**effect).clone()).filter(|_| yes);
+                    self.dialog = None;
+                    return effect.into_iter().collect();
+                }
+            },
             Dialog::Command { line, problem } => match key.code {
                 KeyCode::Esc => self.dialog = None,
                 KeyCode::Tab => self.complete(),
@@ -357,7 +368,10 @@ impl Chat {
     }
 
     fn wheel_in_dialog(&mut self, by: i16) -> Vec<Effect> {
-        if let Some(Dialog::Help { scroll } | Dialog::Group { scroll, .. } | Dialog::Links { scroll, .. }) = &mut self.dialog {
+        let dialog = &mut self.dialog;
+        if let Some(Dialog::Help { scroll } | Dialog::Group { scroll, .. } | Dialog::Links { scroll, .. } | Dialog::Read { scroll, .. }) =
+            dialog
+        {
             *scroll = scroll.saturating_add_signed(by);
         }
         Vec::new()

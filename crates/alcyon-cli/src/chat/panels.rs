@@ -74,7 +74,7 @@ pub(super) fn draw_group(chat: &mut Chat, view: Option<&GroupView>, scroll: &mut
         None => (String::new(), vec![Line::styled(theme.fit(&chat.look.language.say(Text::Working)), theme.dim())]),
         Some(group) => (harmless_line(&group.title), group_lines(chat.look, theme, group, usize::from(columns))),
     };
-    scrolled(chat, &title, lines, columns, scroll, frame);
+    scrolled(chat, &title, lines, columns, (scroll, &[]), frame);
 }
 
 fn group_lines(look: Look, theme: Theme, group: &GroupView, columns: usize) -> Vec<Line<'static>> {
@@ -148,5 +148,5 @@ pub(super) fn draw_links(chat: &mut Chat, links: &[TypedLink], scroll: &mut u16,
             lines.push(Line::default());
         }
     }
-    scrolled(chat, &chat.look.language.say_of_slash(SlashText::LinkTitle), lines, columns, scroll, frame);
+    scrolled(chat, &chat.look.language.say_of_slash(SlashText::LinkTitle), lines, columns, (scroll, &[]), frame);
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use alcyon_client::{AccountId, GeoPoint, GroupPermission, Handle, JoinLink, MessageId, ServerUrl, Tells};
+use alcyon_client::{AccountId, GeoPoint, GroupPermission, Handle, JoinLink, MessageId, ReportReason, ServerUrl, Tells};
 
 use crate::{
     conversation::{Seconds, Span},
@@ -60,6 +60,7 @@ pub(crate) enum Name {
     GroupPicture,
     Introduce,
     Portrait,
+    Report,
 }
 
 /// What stands in an argument's place.
@@ -165,6 +166,16 @@ pub(super) const COMMANDS: &[Command] = &[
     row(Name::Portrait, "portrait", Place::Anywhere, &[(Takes::Text, Need::Once)]),
     row(Name::PinMessage, "pin-message", Place::Conversation, &[]),
     row(Name::UnpinMessage, "unpin-message", Place::Conversation, &[]),
+    row(
+        Name::Report,
+        "report",
+        Place::Conversation,
+        &[
+            (Takes::OneOf(&["admins", "operator"]), Need::Once),
+            (Takes::OneOf(&["spam", "abuse", "danger", "other"]), Need::Once),
+            (Takes::Text, Need::AtMostOnce),
+        ],
+    ),
 ];
 
 /// What a command asks for.
@@ -245,6 +256,18 @@ pub(super) enum Act {
     Vote(Vec<u32>),
     EndPoll,
     PinMessage(bool),
+    /// Makes a report to the admins or to the operator, and shows it.
+    Report {
+        to_operator: bool,
+        reason: ReportReason,
+        words: String,
+        /// The chosen message.
+        message: Option<MessageId>,
+        /// Who has written it, unless this account has.
+        whom: Option<AccountId>,
+    },
+    /// Sends a report that was shown.
+    SendReport(Box<alcyon_client::Report>),
 }
 
 /// A link as it was typed. It is a secret: printing it for a programmer shows nothing.
@@ -342,9 +365,21 @@ impl Command {
     /// The words of a line, as many as are needed and no more.
     fn words<'a>(&self, rest: &'a str) -> Result<Vec<&'a str>, Wrong> {
         let least = self.arguments.iter().filter(|(_, need)| *need != Need::AtMostOnce).count();
-        let takes_text = matches!(self.arguments.last(), Some((Takes::Text, _)));
-        let words: Vec<&str> =
-            if takes_text { Some(rest).filter(|rest| !rest.is_empty()).into_iter().collect() } else { rest.split_whitespace().collect() };
+        let words: Vec<&str> = match self.arguments.split_last() {
+            // What comes before it are words, it is all the rest.
+            Some(((Takes::Text, _), before)) => {
+                let (mut words, mut rest) = (Vec::new(), rest);
+                for _ in before {
+                    let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                    words.push(word);
+                    rest = after.trim_start();
+                }
+                words.push(rest);
+                words.retain(|word| !word.is_empty());
+                words
+            }
+            _ => rest.split_whitespace().collect(),
+        };
         if words.len() < least {
             return Err(Wrong::Missing(self.name));
         }
@@ -452,6 +487,13 @@ pub(super) fn parse(line: &str, place: Place) -> Result<Act, Wrong> {
         Name::Portrait => Act::Portrait(first.to_owned()),
         Name::PinMessage => Act::PinMessage(true),
         Name::UnpinMessage => Act::PinMessage(false),
+        Name::Report => Act::Report {
+            to_operator: undashed(first) == "operator",
+            reason: ReportReason::from_code(undashed(second)).unwrap_or(ReportReason::Other),
+            words: words.get(2).copied().unwrap_or_default().to_owned(),
+            message: None,
+            whom: None,
+        },
     })
 }
 

@@ -112,6 +112,26 @@ pub(crate) fn report_lines(
     lines
 }
 
+/// For a person: a report that was made here, and where it goes.
+pub(crate) fn made_lines(made: &alcyon_client::Report, look: Look, zone: Zone) -> Vec<String> {
+    let admins: Vec<String> = made.admins.iter().map(called).collect();
+    let what = (made.reason, made.words.as_str());
+    let mut lines = report_lines(made.about.as_ref(), title_shown(made), what, &made.messages, look, zone);
+    let say = |text: ReportingText<'_>| look.language.say_of_reporting(text);
+    if !admins.is_empty() {
+        lines.push(say(ReportingText::ToAdmins { names: &admins.join(", ") }));
+    }
+    if let Some(server) = &made.operator {
+        lines.push(say(ReportingText::ToOperator { server: server.authority(), named: made.named.is_some() }));
+    }
+    lines
+}
+
+/// Of a person's report the operator is not told the group.
+fn title_shown(made: &alcyon_client::Report) -> Option<&str> {
+    made.title.as_deref().filter(|_| made.about.is_none() || !made.admins.is_empty())
+}
+
 impl<W: Write> Report<W> {
     /// A report that was made here, and whether it was sent.
     pub(crate) fn reported(&mut self, made: &alcyon_client::Report, sent: bool) -> io::Result<()> {
@@ -125,25 +145,14 @@ impl<W: Write> Report<W> {
             operator: Option<&'a str>,
             named: bool,
         }
-        let admin = |person: &Person| if self.json { handle(person).unwrap_or_else(|| person.account.to_text()) } else { called(person) };
-        let admins: Vec<String> = made.admins.iter().map(admin).collect();
-        // Of a person's report the operator is not told the group.
-        let title = made.title.as_deref().filter(|_| made.about.is_none() || !admins.is_empty());
-        let operator = made.operator.as_ref().map(alcyon_client::ServerUrl::authority);
         if self.json {
-            let report = ReportLine::from_parts(made.about.as_ref(), title, made.reason, &made.words, &made.messages);
-            let named = made.named.is_some();
+            let report = ReportLine::from_parts(made.about.as_ref(), title_shown(made), made.reason, &made.words, &made.messages);
+            let admins = made.admins.iter().map(|admin| handle(admin).unwrap_or_else(|| admin.account.to_text())).collect();
+            let (operator, named) = (made.operator.as_ref().map(alcyon_client::ServerUrl::authority), made.named.is_some());
             return self.object(&Line { event: "report", sent, report, admins, operator, named });
         }
-        let what = (made.reason, made.words.as_str());
-        let mut lines = report_lines(made.about.as_ref(), title, what, &made.messages, self.look, self.zone);
+        let mut lines = made_lines(made, self.look, self.zone);
         let say = |text: ReportingText<'_>| self.look.language.say_of_reporting(text);
-        if !admins.is_empty() {
-            lines.push(say(ReportingText::ToAdmins { names: &admins.join(", ") }));
-        }
-        if let Some(server) = operator {
-            lines.push(say(ReportingText::ToOperator { server, named: made.named.is_some() }));
-        }
         lines.push(say(match (sent, made.goes_somewhere()) {
             (true, _) => ReportingText::Sent,
             (false, true) => ReportingText::NotSent,

@@ -34,6 +34,8 @@ pub(crate) enum SlashText<'a> {
     NoMessageHere,
     NobodyToForwardTo { who: &'a str },
     ReallyDelete,
+    NoAdminsHere,
+    ReallyReport,
     // what came of it
     LinksAreOpen,
     Made,
@@ -95,6 +97,8 @@ fn english(text: SlashText<'_>) -> String {
         SlashText::NoMessageHere => "There is no message here that this could be about; Ctrl+Up chooses one.",
         SlashText::NobodyToForwardTo { who } => return format!("You have no conversation with {who}."),
         SlashText::ReallyDelete => "Delete this message for everybody? It can't be undone.",
+        SlashText::NoAdminsHere => "There are no admins here who could get it: /report operator",
+        SlashText::ReallyReport => "Send exactly this?",
         SlashText::LinksAreOpen => "Done. Links to this group are open; if they had one: /link off",
         SlashText::Made => "The group is made. To invite people: /invite",
         SlashText::Sure => "Are you sure?",
@@ -177,6 +181,7 @@ fn english_what(name: Name) -> &'static str {
         Name::Portrait => "set your own picture out of an image; - for none",
         Name::PinMessage => "pin a message for everybody; at most five are",
         Name::UnpinMessage => "take a message's pin off",
+        Name::Report => "show somebody, or a message (Ctrl+Up chooses one), to the admins or to your server's operator; asks first",
     }
 }
 
@@ -210,6 +215,8 @@ fn french(text: SlashText<'_>) -> String {
         SlashText::NoMessageHere => "Aucun message ici ne s'y prête ; Ctrl+Haut en choisit un.",
         SlashText::NobodyToForwardTo { who } => return format!("Vous n'avez pas de conversation avec {who}."),
         SlashText::ReallyDelete => "Supprimer ce message pour tous ? C'est irrévocable.",
+        SlashText::NoAdminsHere => "Aucun administrateur ici ne peut le recevoir : /report operator",
+        SlashText::ReallyReport => "Envoyer exactement cela ?",
         SlashText::LinksAreOpen => "C'est fait. Des liens vers ce groupe sont ouverts ; s'il en avait un : /link off",
         SlashText::Made => "Le groupe est créé. Pour inviter : /invite",
         SlashText::Sure => "Êtes-vous sûr ?",
@@ -292,5 +299,8 @@ fn french_what(name: Name) -> &'static str {
         Name::Portrait => "choisir votre photo, d'un fichier ; - pour aucune",
         Name::PinMessage => "épingler un message pour tous ; cinq au plus",
         Name::UnpinMessage => "retirer l'épingle d'un message",
+        Name::Report => {
+            "signaler quelqu'un, ou un message (Ctrl+Haut en choisit un), aux admins ou à l'opérateur du serveur ; demande avant"
+        }
     }
 }

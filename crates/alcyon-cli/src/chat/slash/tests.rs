@@ -79,6 +79,8 @@ fn each_command_of_the_table_is_read() {
         ("/end-poll", Act::EndPoll),
         ("/pin-message", Act::PinMessage(true)),
         ("/unpin-message", Act::PinMessage(false)),
+        ("/report admins  abuse", report(false, ReportReason::Abuse, "")),
+        ("/report operator spam He sells  boats", report(true, ReportReason::Spam, "He sells  boats")),
     ];
     let mut words: Vec<_> = cases.iter().map(|(line, _)| line.split_whitespace().next().unwrap()).collect();
     for (line, expected) in &cases {
@@ -92,9 +94,17 @@ fn each_command_of_the_table_is_read() {
     }
 }
 
+fn report(to_operator: bool, reason: ReportReason, words: &str) -> Act {
+    Act::Report { to_operator, reason, words: words.to_owned(), message: None, whom: None }
+}
+
 #[test]
 fn what_is_wrong_is_named() {
     let cases = [
+        ("/report", "Something is missing: /report admins|operator spam|abuse|danger|other [TEXT]"),
+        ("/report admins", "Something is missing: /report admins|operator spam|abuse|danger|other [TEXT]"),
+        ("/report police spam", "“police” is not one of admins, operator."),
+        ("/report admins rude words", "“rude” is not one of spam, abuse, danger, other."),
         ("/", "There is no command /: /help lists them, // sends a slash."),
         ("/usr/bin", "There is no command /usr/bin: /help lists them, // sends a slash."),
         ("/Invite ben@x.example", "There is no command /Invite: /help lists them, // sends a slash."),

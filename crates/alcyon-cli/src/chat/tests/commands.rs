@@ -1,6 +1,6 @@
 //! Commands typed inside the chat, and how conversations are kept in its list.
 
-use alcyon_client::{ClientError, DoorView, GroupPermission, GroupView, Line, MemberView, Muted, Person};
+use alcyon_client::{ClientError, DoorView, GroupPermission, GroupView, Line, MemberView, Muted, Person, ReportReason};
 
 use super::*;
 use crate::{
@@ -153,6 +153,39 @@ fn what_can_not_be_taken_back_is_asked_about() {
             assert!(chat.dialog.is_none());
         }
     }
+}
+
+#[test]
+fn a_report_shows_what_was_chosen_and_is_read_before_it_goes() {
+    let mut chat = in_boats();
+    let line = "/report admins abuse look at this";
+    let asked = |message, whom| {
+        let (reason, words) = (ReportReason::Abuse, "look at this".to_owned());
+        act(7, Act::Report { to_operator: false, reason, words, message, whom }, line)
+    };
+    assert_eq!(typed(&mut chat, line), asked(None, None));
+    picture(&mut chat, 80, 24);
+    press_with(&mut chat, KeyCode::Up, KeyModifiers::CONTROL);
+    let chosen = message(7, 1, false, "", NOW);
+    assert_eq!(typed(&mut chat, line), asked(Some(chosen.id), Some(chosen.sender)));
+
+    let made = || {
+        let lines = (0..60).map(|number| format!("line {number} of it")).collect();
+        Some(Dialog::Read { lines, scroll: 0, effect: Box::new(Effect::Quit) })
+    };
+    chat.dialog = made();
+    let screen = picture(&mut chat, 80, 24);
+    assert!(screen.contains("line 0 of it") && !screen.contains("line 59 of it"), "{screen}");
+    for _ in 0..10 {
+        assert!(press(&mut chat, KeyCode::PageDown).is_empty());
+        picture(&mut chat, 80, 24);
+    }
+    let screen = picture(&mut chat, 80, 24);
+    assert!(screen.contains("line 59 of it") && screen.contains("Yes"), "{screen}");
+    assert!(press(&mut chat, KeyCode::Enter).is_empty(), "only a yes sends it");
+    assert!(chat.dialog.is_none());
+    chat.dialog = made();
+    assert_eq!(press(&mut chat, KeyCode::Char('y')), [Effect::Quit]);
 }
 
 #[test]
