@@ -1,8 +1,7 @@
 //! Where the engine's memtables end.
 //!
 //! Once a memtable is sorted onto the disk the engine frees it, entry by entry, and holds a lock meanwhile that every write to that table
-//! needs: with 16 MiB of small entries that was 25 ms on a core of its own and 100 ms on a busy one, every other second, in which nothing was
-//! stored. Whoever holds a memtable last frees it; so a thread here holds all of them a little longer than the engine, and frees them where
+//! needs: a sixth of the time of its worker, which is nicer than all others (docs/benchmarks.md, "What the way up showed"). Whoever holds a memtable last frees it; so a thread here holds all of them a little longer than the engine, and frees them where
 //! nobody waits. Nothing of what is stored, or when, depends on it: a memtable that it misses costs that time, as before.
 
 use std::{
@@ -23,6 +22,9 @@ use crate::store::Table;
 
 /// Between two looks. A memtable takes longer to fill and to be sorted, or it is a small one.
 const EVERY: Duration = Duration::from_millis(50);
+/// After the last write the engine is done with what came before; one look then, and none until there is a write again: a server on which
+/// nothing happens does nothing.
+const LAST: Duration = Duration::from_secs(10);
 
 /// A memtable; the engine's type has no public name, and all that matters here is who holds it.
 type Memtable = Arc<dyn Any + Send + Sync>;
@@ -72,15 +74,14 @@ impl Drop for Memtables {
 
 fn hold(tables: &Tables, wanted: &Wanted) {
     let mut held = Held::default();
-    let mut some_are_done = false;
+    let mut last_look = None;
+    let ends = || wanted.end.load(Ordering::Acquire);
+    let is_written = || wanted.look.load(Ordering::Acquire);
     loop {
-        let ends = || wanted.end.load(Ordering::Acquire);
-        while !ends() && !some_are_done && !wanted.look.load(Ordering::Acquire) {
-            thread::park();
-        }
-        let due = Instant::now() + EVERY;
-        while !ends() && Instant::now() < due {
-            thread::park_timeout(due.saturating_duration_since(Instant::now()));
+        wait(last_look, || ends() || is_written());
+        let written = is_written();
+        if written {
+            wait(Some(EVERY), ends);
         }
         if ends() {
             return;
@@ -88,7 +89,20 @@ fn hold(tables: &Tables, wanted: &Wanted) {
         wanted.look.store(false, Ordering::Release);
         let keyspaces: Vec<Keyspace> = tables.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let active: Vec<Memtable> = keyspaces.into_iter().map(|keyspace| keyspace.tree.active_memtable() as Memtable).collect();
-        some_are_done = held.look(active);
+        let some_are_done = held.look(active);
+        last_look = (written && some_are_done).then_some(LAST);
+    }
+}
+
+/// Waits until it is so, or for this long if a time is given.
+fn wait(time: Option<Duration>, is_so: impl Fn() -> bool) {
+    let due = time.map(|time| Instant::now() + time);
+    while !is_so() {
+        match due.map(|due| due.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return,
+            Some(left) => thread::park_timeout(left),
+        }
     }
 }
 
@@ -132,6 +146,15 @@ mod tests {
         drop(other);
         assert!(!held.look(vec![]));
         assert!(kept.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_wait_ends_with_its_time_or_with_what_it_waits_for() {
+        let begin = Instant::now();
+        wait(Some(Duration::from_millis(5)), || false);
+        assert!(begin.elapsed() >= Duration::from_millis(5));
+        wait(Some(Duration::from_secs(3_600)), || true);
+        wait(None, || true);
     }
 
     #[test]
