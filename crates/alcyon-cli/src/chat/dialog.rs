@@ -65,6 +65,16 @@ pub(super) enum Dialog {
     },
 }
 
+impl Dialog {
+    /// How far it is scrolled, where it can be longer than the screen.
+    pub(super) fn scroll(&mut self) -> Option<&mut u16> {
+        match self {
+            Self::Help { scroll } | Self::Group { scroll, .. } | Self::Links { scroll, .. } | Self::Read { scroll, .. } => Some(scroll),
+            _ => None,
+        }
+    }
+}
+
 /// Two fields, and what is wrong with them.
 #[derive(Debug, Default)]
 pub(super) struct Form {

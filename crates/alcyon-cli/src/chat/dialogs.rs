@@ -34,6 +34,8 @@ use crate::{
 /// Buttons of a dialog, and the keys that do the same.
 pub(super) type Buttons = &'static [(Text<'static>, KeyCode)];
 
+const YES_OR_NO: Buttons = &[(Text::YesKey, KeyCode::Char('y')), (Text::CancelKey, KeyCode::Esc)];
+
 pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
     // Taken out while it is drawn, so that the rest of the state is at hand.
     let Some(mut dialog) = chat.dialog.take() else { return };
@@ -57,15 +59,13 @@ pub(super) fn draw(chat: &mut Chat, frame: &mut Frame<'_>) {
             draw_question(chat, "Alcyon", text, KEYS, frame);
         }
         Dialog::Confirm { question, .. } => {
-            const KEYS: Buttons = &[(Text::YesKey, KeyCode::Char('y')), (Text::CancelKey, KeyCode::Esc)];
-            draw_question(chat, &language.say_of_slash(SlashText::Sure), question, KEYS, frame);
+            draw_question(chat, &language.say_of_slash(SlashText::Sure), question, YES_OR_NO, frame);
         }
         Dialog::Read { lines, scroll, .. } => {
-            const KEYS: Buttons = &[(Text::YesKey, KeyCode::Char('y')), (Text::CancelKey, KeyCode::Esc)];
             let theme = Theme::new(chat.look);
             let columns = room(frame, 56);
             let rows = lines.iter().flat_map(|line| wrapped(&theme.fit(line), usize::from(columns))).map(Line::raw).collect();
-            scrolled(chat, &language.say_of_slash(SlashText::Sure), rows, columns, (scroll, KEYS), frame);
+            scrolled(chat, &language.say_of_slash(SlashText::Sure), rows, columns, (scroll, YES_OR_NO), frame);
         }
         Dialog::Command { line, problem } => panels::draw_command(chat, line, problem.as_deref(), frame),
         Dialog::Group { view, scroll } => panels::draw_group(chat, view.as_deref(), scroll, frame),

@@ -251,14 +251,14 @@ impl Chat {
         let look = self.look;
         let Some(dialog) = &mut self.dialog else { return Vec::new() };
         let yes = matches!(key.code, KeyCode::Char('y' | 'Y' | 'o' | 'O'));
+        if let Some(scroll) = dialog.scroll()
+            && let Some(rows) = rows_of(key.code)
+        {
+            *scroll = scroll.saturating_add_signed(rows);
+            return Vec::new();
+        }
         match dialog {
-            Dialog::Help { scroll } | Dialog::Group { scroll, .. } | Dialog::Links { scroll, .. } => match key.code {
-                KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
-                KeyCode::Down | KeyCode::Char('j') => *scroll = scroll.saturating_add(1),
-                KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
-                KeyCode::PageDown => *scroll = scroll.saturating_add(10),
-                _ => self.dialog = None,
-            },
+            Dialog::Help { .. } | Dialog::Group { .. } | Dialog::Links { .. } => self.dialog = None,
             Dialog::Safety { .. } | Dialog::Problem(_) | Dialog::Told(_) | Dialog::Image { .. } => self.dialog = None,
             Dialog::Block { handle } if yes || key.code == KeyCode::Char('b') => {
                 let effect = Effect::Block(handle.clone());
@@ -266,22 +266,11 @@ impl Chat {
                 return vec![effect];
             }
             Dialog::Block { .. } => self.dialog = None,
-            Dialog::Confirm { effect, .. } => {
+            Dialog::Confirm { effect, .. } | Dialog::Read { effect, .. } => {
                 let effect = Some((**effect).clone()).filter(|_| yes);
                 self.dialog = None;
                 return effect.into_iter().collect();
             }
-            Dialog::Read { scroll, effect, .. } => match key.code {
-                KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
-                KeyCode::Down | KeyCode::Char('j') => *scroll = scroll.saturating_add(1),
-                KeyCode::PageUp => *scroll = scroll.saturating_sub(10),
-                KeyCode::PageDown => *scroll = scroll.saturating_add(10),
-                _ => {
-                    let effect = Some((**effect).clone()).filter(|_| yes);
-                    self.dialog = None;
-                    return effect.into_iter().collect();
-                }
-            },
             Dialog::Command { line, problem } => match key.code {
                 KeyCode::Esc => self.dialog = None,
                 KeyCode::Tab => self.complete(),
@@ -368,10 +357,7 @@ impl Chat {
     }
 
     fn wheel_in_dialog(&mut self, by: i16) -> Vec<Effect> {
-        let dialog = &mut self.dialog;
-        if let Some(Dialog::Help { scroll } | Dialog::Group { scroll, .. } | Dialog::Links { scroll, .. } | Dialog::Read { scroll, .. }) =
-            dialog
-        {
+        if let Some(scroll) = self.dialog.as_mut().and_then(Dialog::scroll) {
             *scroll = scroll.saturating_add_signed(by);
         }
         Vec::new()
@@ -444,4 +430,15 @@ pub(super) fn edit(field: &mut Composer, key: KeyEvent) {
         KeyCode::End => field.end(),
         _ => {}
     }
+}
+
+/// By how many rows a key scrolls a dialog, down if positive.
+fn rows_of(key: KeyCode) -> Option<i16> {
+    Some(match key {
+        KeyCode::Up | KeyCode::Char('k') => -1,
+        KeyCode::Down | KeyCode::Char('j') => 1,
+        KeyCode::PageUp => -10,
+        KeyCode::PageDown => 10,
+        _ => return None,
+    })
 }
