@@ -33,11 +33,19 @@ const NEAR: f64 = 0.95;
 const NEWEST: f64 = 0.3;
 /// The same for what is asked, which may change at once.
 const NEWEST_ASKED: f64 = 0.5;
-/// One bad window, say a flush of the disk that hangs, takes no more than this from the estimate.
-const WORST: f64 = 0.7;
-/// While too much is asked, what was let in and is not done is held to what the server does in this time and in two of the store's
-/// groups, the one that is carried out and the one that gathers: when the store hangs, windows are too slow to see it.
+/// One bad window, say a flush of the disk that hangs, takes no more than this from the estimate. It need not fall fast: what waits is
+/// bounded whatever the estimate is.
+const WORST: f64 = 0.85;
+/// A window in which work stood takes this much from what the server could do when it was last busy, if it did less in it.
+const FORGOTTEN: f64 = 0.97;
+/// While no more than can be done is asked, the estimate grows to no more than this many times of it: enough for calm ([`CALM`]).
+const ROOM: f64 = 1.3;
+/// While too much is asked, what was let in and is not done is held to what the server does in this time and in one of the store's
+/// groups, the one that is carried out: when the store hangs, windows are too slow to see it.
 const WAITING: Duration = Duration::from_millis(5);
+/// The same while nearly as much is asked as can be done, because what can be done may be less at any moment: a store that sorts does a
+/// third less. Half of what 95 of 100 are to take at most.
+const WAITING_NEAR: Duration = Duration::from_millis(25);
 /// And to no less than this weight, or nothing would gather.
 const WAITING_LEAST: f64 = 384.0;
 /// Weight a second that is always let in: a server that takes nothing would not learn that it could, and one whose machine is busy with
@@ -132,16 +140,22 @@ impl Controller {
         #[allow(clippy::cast_precision_loss)] // requests of a fraction of a second
         let (served, admitted) = (window.served as f64 / seconds, window.admitted as f64 / seconds);
         self.overloaded = window.queueing > TARGET;
+        let near = self.capacity >= self.proven * NEAR;
         if window.queueing > NO_QUEUE {
             // It was busy all the time: what it did is what it can do.
             let seen = self.capacity + NEWEST * (served - self.capacity);
             self.capacity = seen.max(self.capacity * WORST);
-            self.proven = self.capacity;
-        } else if admitted * 2.0 > self.capacity || asked > self.capacity && !window.held {
+            // What it could do before a disk hung it can do after it.
+            self.proven = if self.proven.is_finite() { self.capacity.max(self.proven * FORGOTTEN) } else { self.capacity };
+        } else if asked > self.capacity && (admitted * 2.0 > self.capacity || !window.held) {
             // It had time to spare with all of this, or with all that could be let in of more: where few ask for much, the next cohort may
             // be more than the whole budget, and what is let in less than half of it for ever.
-            let growth = if self.capacity < self.proven * NEAR { GROWTH } else { GROWTH_NEAR };
-            self.capacity = (self.capacity * growth).max(served);
+            self.capacity = (self.capacity * if near { GROWTH_NEAR } else { GROWTH }).max(served);
+        } else if admitted * 2.0 > self.capacity {
+            // Nobody needs more. What nobody asks for nobody has shown either.
+            self.capacity = self.capacity.max((self.capacity * GROWTH_NEAR).min(asked * ROOM)).max(served);
+        }
+        if window.queueing <= NO_QUEUE && near && admitted * 2.0 > self.capacity {
             // What was near is less and less so: it was another time.
             self.proven *= FADING;
         }
@@ -172,12 +186,23 @@ impl Controller {
         Verdicts {
             shares: shares(budget, &self.offered),
             budget,
-            // What comes at once and is no more than can be done gets through in a moment.
-            waiting: if ratio > 1.0 { (self.capacity * (WAITING + 2 * group).as_secs_f64()).max(WAITING_LEAST) } else { f64::INFINITY },
+            waiting: self.may_wait(ratio, asked, group),
             connections: self.connections,
             overloaded: self.overloaded,
             ratio,
             calm: self.is_calm(asked),
         }
+    }
+    /// The weight that may wait for the store.
+    fn may_wait(&self, ratio: f64, asked: f64, group: Duration) -> f64 {
+        let time = if ratio > 1.0 {
+            WAITING
+        } else if self.is_calm(asked) {
+            // What comes at once and is no more than can be done gets through in a moment.
+            return f64::INFINITY;
+        } else {
+            WAITING_NEAR
+        };
+        (self.capacity * (time + group).as_secs_f64()).max(WAITING_LEAST)
     }
 }

@@ -277,6 +277,34 @@ fn a_disk_that_has_become_slow_is_overload_soon() {
     }
 }
 
+/// What can be done goes up and down, as with a store that sorts what it has now and then.
+fn sorting(at: f64, every: f64) -> Duration {
+    if at % every < every / 2.0 { FLUSH + APPEND * GROUP as u32 * 2 / 5 } else { Duration::ZERO }
+}
+
+#[test]
+fn where_what_can_be_done_goes_up_and_down_what_is_taken_is_quick() {
+    // From a little more than it can do while it sorts to a little more than it can do while it does not.
+    let loads: [Load; 4] = [|_| appends(0.8 * peak()), |_| appends(0.9 * peak()), |_| appends(0.97 * peak()), |_| appends(1.05 * peak())];
+    let sorts: [Hang; 3] = [|at| sorting(at, 1.2), |at| sorting(at, 2.6), |at| sorting(at, 5.0)];
+    for load in loads {
+        for sorts in sorts {
+            let run = run_on(20.0, 10_000.0, load, sorts);
+            let p95 = run.took(0.95, 2.0, 20.0);
+            assert!(p95 < 0.05, "{p95} s at {:?}", load(0.0));
+            assert!(run.goodput(2.0, 20.0) > 0.73 * peak(), "{}", run.goodput(2.0, 20.0) / peak());
+        }
+    }
+}
+
+#[test]
+fn after_a_moment_in_which_the_disk_hung_as_much_is_taken_as_before() {
+    let load: Load = |at| appends(peak() * if at < 1.0 { 0.5 } else { 1.4 });
+    let run = run_on(14.0, 10_000.0, load, now_and_then);
+    let after: f64 = [4.0, 6.0, 8.0, 10.0, 12.0].map(|hung| run.goodput(hung + 0.3, hung + 0.7)).iter().sum();
+    assert!(after / 5.0 > 0.94 * peak(), "{}", after / 5.0 / peak());
+}
+
 #[test]
 fn a_cold_start_under_full_load_ramps_up_without_a_queue() {
     // All come back at once, each to resume.
