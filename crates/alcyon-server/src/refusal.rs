@@ -47,6 +47,12 @@ impl Refusal {
         Self { verdict: Verdict::Later, retry_after_ms: retry_after_ms.max(1), ..Self::never(code, message) }
     }
 
+    /// There is no room for this now. `retry_after_ms` is drawn for each who is told.
+    #[must_use]
+    pub fn overloaded(retry_after_ms: u64) -> Self {
+        Self::later(RefusalCode::Overloaded, "more is asked of the server than it can do now", retry_after_ms)
+    }
+
     /// Another server has what was asked for.
     #[must_use]
     pub fn elsewhere(code: RefusalCode, message: impl Into<Cow<'static, str>>, location: String) -> Self {

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use alcyon_wire::{
     Authority, Door, DoorId, DoorKey, DoorKind, DoorSecret, DoorSecretHash, DropHash, DropSecret, EntryId, EntryKind, Handle, HeaderFacts,
     KnockLane, LogId, Pass, PassHash, Payment, Request, RequestId, Seat, SeatChanges, SeatId, SeatKey, SeatSecret, ServerUrl, Stamp,
-    StampKeyId, Subscription, decode_client_frame, limits, proto,
+    StampKeyId, Subscription, decode_client_frame, glance_at_append, limits, proto,
 };
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
@@ -243,10 +243,27 @@ fn one_change_too_many_is_named() {
     assert_eq!(SeatChanges::parse(changes(limits::CHANGES + 1)).unwrap_err().field(), "changes");
 }
 
+/// Of a frame that is an append the glance sees what the whole look sees.
+fn glance_agrees(frame: &[u8]) {
+    let seen = glance_at_append(frame);
+    if let Ok((id, Request::Append { seat, .. })) = decode_client_frame(Bytes::copy_from_slice(frame)) {
+        assert_eq!(seen, Some((id, seat.secret)));
+    }
+}
+
 proptest! {
     #[test]
     fn a_request_comes_back(id in 1..=u64::MAX, request in request()) {
         prop_assert_eq!(decode_client_frame(to_frame(id, &request).into()), Ok((RequestId(id), request)));
+    }
+
+    #[test]
+    fn a_glance_sees_who_appends_and_nobody_else(id in 1..=u64::MAX, request in request()) {
+        let seen = glance_at_append(&to_frame(id, &request));
+        match request {
+            Request::Append { seat, .. } => prop_assert_eq!(seen, Some((RequestId(id), seat.secret))),
+            _ => prop_assert_eq!(seen, None),
+        }
     }
 
     #[test]
@@ -259,16 +276,16 @@ proptest! {
         let mut frame = to_frame(1, &request);
         let at = at.index(frame.len());
         frame[at] ^= 1 << bit;
-        let _ = decode_client_frame(frame.clone().into());
-        frame.truncate(at);
-        let _ = decode_client_frame(frame.into());
+        for frame in [frame.clone(), frame[..at].to_vec()] {
+            glance_agrees(&frame);
+        }
     }
 
     #[test]
     fn no_bytes_make_the_edge_panic(bytes in vec(any::<u8>(), 0..300)) {
         let _ = HeaderFacts::parse(&bytes);
         let _ = proto::ServerFrame::decode(bytes.as_slice());
-        let _ = decode_client_frame(bytes.into());
+        glance_agrees(&bytes);
     }
 
     #[test]

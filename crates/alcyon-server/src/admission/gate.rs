@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use alcyon_wire::RefusalCode;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
@@ -211,23 +210,18 @@ impl Gate {
     ///
     /// # Errors
     ///
-    /// [`RefusalCode::Overloaded`], later: there is too much for this class and cohort now. The time to wait is drawn anew for
+    /// [`Refusal::overloaded`]: there is too much for this class and cohort now. The time to wait is drawn anew for
     /// each, and grows with the overload.
     pub fn admit(self: &Arc<Self>, class: Class, cohort: Cohort) -> Result<Permit, Refusal> {
         if self.parked.load(Ordering::Relaxed) {
             self.wake.notify_one();
         }
-        let Counters { thresholds, left, offered, admitted, waiting, waiting_most, .. } = &self.counters;
+        let Counters { left, offered, admitted, waiting, .. } = &self.counters;
         let index = class.index();
         offered[index][cohort.index()].fetch_add(1, Ordering::Relaxed);
-        let within = cohort.index() < usize::from(thresholds[index].load(Ordering::Relaxed));
         // A sudden wave of appends is the store's queue to sort out: newest first. All else is held to a count as well.
         let counted = class > Class::Append;
-        let has_room = counted || waiting.load(Ordering::Relaxed) < waiting_most.load(Ordering::Relaxed);
-        if within && !has_room {
-            self.counters.held.store(true, Ordering::Relaxed);
-        }
-        let within = within && has_room;
+        let within = self.is_within(class, cohort) && (counted || self.has_room());
         if class == Class::Live
             || within && (!counted || left[index].fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok())
         {
@@ -244,10 +238,54 @@ impl Gate {
         Err(self.refusal())
     }
 
+    /// Refuses an append of this cohort, if there is no room for it. Nothing is counted otherwise: [`Gate::admit`] follows.
+    pub(crate) fn turns_away(&self, cohort: Cohort) -> Option<Refusal> {
+        if self.is_within(Class::Append, cohort) && self.has_room() {
+            return None;
+        }
+        self.counters.offered[Class::Append.index()][cohort.index()].fetch_add(1, Ordering::Relaxed);
+        Some(self.no_place(Class::Append))
+    }
+
+    /// Too much of this connection's waits for its answer. That is between it and the server, whatever the server can do, and counts as
+    /// nothing that is offered: where few ask for far more than may wait of theirs, their cohorts would fill the budget with what can't
+    /// come in, others would be refused for it, and the store would have nothing to do.
+    pub(crate) fn no_place(&self, class: Class) -> Refusal {
+        self.metrics.not_admitted(class);
+        self.refusal()
+    }
+
+    /// The cohort is one of those of its class that come in.
+    fn is_within(&self, class: Class, cohort: Cohort) -> bool {
+        cohort.index() < usize::from(self.counters.thresholds[class.index()].load(Ordering::Relaxed))
+    }
+
+    /// Another append, of a cohort that comes in, may wait for the store.
+    fn has_room(&self) -> bool {
+        let Counters { waiting, waiting_most, held, .. } = &self.counters;
+        let has_room = waiting.load(Ordering::Relaxed) < waiting_most.load(Ordering::Relaxed);
+        if !has_room {
+            held.store(true, Ordering::Relaxed);
+        }
+        has_room
+    }
+
     /// As if more were asked.
     #[cfg(test)]
     pub(crate) fn press(&self) {
         self.counters.waiting_most.store(UNBOUNDED - 1, Ordering::Relaxed);
+    }
+
+    /// As if nothing more might wait for the store.
+    #[cfg(test)]
+    pub(crate) fn fill(&self) {
+        self.counters.waiting_most.store(0, Ordering::Relaxed);
+    }
+
+    /// Requests of the class in this window.
+    #[cfg(test)]
+    pub(crate) fn offered(&self, class: Class) -> u32 {
+        self.counters.offered[class.index()].iter().map(|cohort| cohort.load(Ordering::Relaxed)).sum()
     }
 
     /// More is asked than can be done: somebody is refused.
@@ -285,7 +323,7 @@ impl Gate {
     /// Too much is asked: later, at a time drawn for this client.
     #[must_use]
     pub fn refusal(&self) -> Refusal {
-        Refusal::later(RefusalCode::Overloaded, "more is asked of the server than it can do now", self.again_ms())
+        Refusal::overloaded(self.again_ms())
     }
 
     /// Within which time as many clients as this come back if they are cut off without a word: as long as the server takes to
@@ -446,6 +484,8 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use alcyon_wire::RefusalCode;
 
     use super::*;
     use crate::{admission::memory::Memory, edge::lifecycle::Places, logs::ManualClock};

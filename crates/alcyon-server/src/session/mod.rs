@@ -328,9 +328,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                     self.nuisance |= self.decoder.is_skipping();
                     return;
                 }
-                Ok(Some(Incoming::Binary(frame))) => {
+                Ok(Some(Incoming::Binary)) if self.work.turns_away(self.decoder.message(), &mut self.outbox) => self.decoder.drop_message(),
+                Ok(Some(Incoming::Binary)) => {
                     let agreed_before = self.work.is_agreed();
-                    match self.work.take_frame(frame, &mut self.outbox) {
+                    match self.work.take_frame(self.decoder.take_message(), &mut self.outbox) {
                         Ok(Taken::Frame) => {}
                         Ok(Taken::Nuisance) => self.nuisance = true,
                         Err(code) => return self.close(code),

@@ -1,13 +1,17 @@
 use std::{
+    cell::RefCell,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use alcyon_wire::proto;
+use alcyon_wire::proto::{self, server_frame::Body};
 use tokio::io::AsyncWrite;
 
-use crate::edge::websocket::{CloseCode, put_close, put_message, put_ping, put_pong};
+use crate::{
+    Refusal,
+    edge::websocket::{CloseCode, put_close, put_message, put_ping, put_pong},
+};
 
 /// Unsent bytes beyond which nothing more is taken in or delivered. One frame can be put on top: at most 1.4 MiB.
 const FULL: usize = 256 * 1024;
@@ -24,8 +28,24 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Appends an answer, or with request 0 something nobody asked for.
-    pub(super) fn frame(&mut self, request: u64, body: proto::server_frame::Body) {
+    pub(super) fn frame(&mut self, request: u64, body: Body) {
         put_message(&mut self.bytes, &proto::ServerFrame { request, body: Some(body) });
+    }
+
+    /// Appends the refusal of a request for which there is no room now, as [`Refusal::overloaded`] has it.
+    pub(super) fn later(&mut self, request: u64, retry_after_ms: u64) {
+        thread_local! {
+            /// Made once a thread: where too much is asked nearly every answer is this one.
+            static LATER: RefCell<proto::ServerFrame> =
+                RefCell::new(proto::ServerFrame { request: 0, body: Some(Body::Refusal(Refusal::overloaded(1).into())) });
+        }
+        LATER.with_borrow_mut(|frame| {
+            frame.request = request;
+            if let Some(Body::Refusal(refusal)) = &mut frame.body {
+                refusal.retry_after_ms = retry_after_ms;
+            }
+            put_message(&mut self.bytes, frame);
+        });
     }
 
     pub(super) fn ping(&mut self) {

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, sync::Arc, task::Context};
 
 use alcyon_wire::{
     LogId, PROTOCOL_VERSION, Payment, RefusalCode, Request, RequestId, SeatKey, ServerUrl, Subscription, WireError, decode_client_frame,
-    limits,
+    glance_at_append, limits,
     proto::{self, server_frame::Body},
 };
 use bytes::Bytes;
@@ -192,6 +192,26 @@ impl Work {
         }
     }
 
+    /// True if this is an append for which there is no room: it is refused, without being taken apart. What is asked too much is most
+    /// of what comes, and is to cost as little as it can.
+    pub(super) fn turns_away(&mut self, frame: &[u8], outbox: &mut Outbox) -> bool {
+        let Sessions { gate, metrics, .. } = &*self.sessions;
+        if !self.is_pressed() || self.going_away {
+            return false;
+        }
+        let Some((RequestId(request), secret)) = glance_at_append(frame) else {
+            return false;
+        };
+        let refusal = if self.has_place() { gate.turns_away(gate.cohort(secret.as_bytes())) } else { Some(gate.no_place(Class::Append)) };
+        let Some(refusal) = refusal else {
+            return false;
+        };
+        metrics.request(RequestKind::Append);
+        metrics.refusal(refusal.code);
+        outbox.later(request, refusal.retry_after_ms);
+        true
+    }
+
     /// One binary message. The error closes the connection.
     pub(super) fn take_frame(&mut self, frame: Bytes, outbox: &mut Outbox) -> Result<Taken, CloseCode> {
         let bytes = frame.len();
@@ -237,6 +257,10 @@ impl Work {
             return Ok(());
         }
         let class = Class::of(&asked);
+        if class != Class::Live && !self.has_place() {
+            self.refuse(request, self.sessions.gate.no_place(class), outbox);
+            return Ok(());
+        }
         let permit = match self.sessions.gate.admit(class, self.cohort(&asked)) {
             Ok(permit) => permit,
             Err(refusal) => {
@@ -244,11 +268,6 @@ impl Work {
                 return Ok(());
             }
         };
-        if class != Class::Live && !self.has_place() {
-            permit.wasted();
-            self.refuse(request, self.sessions.gate.refusal(), outbox);
-            return Ok(());
-        }
         let logs = &self.logs;
         match asked {
             Request::Hello { versions: _ } => {}

@@ -189,11 +189,36 @@ async fn while_too_much_is_asked_what_has_no_place_is_refused_and_not_left_unrea
         client.write_all(&append(request)).await.unwrap();
     }
     assert_eq!(refused(&mut client).await, (places + 2, RefusalCode::Overloaded), "all others wait for the writer");
+    let asked = sessions.gate.offered(crate::admission::Class::Append);
+    assert_eq!(u64::from(asked), places, "what has no place is nothing that the server could do more of");
     store.hold_writes(false);
     held.await.unwrap();
     for _ in 0..places {
         assert_eq!(refused(&mut client).await.1, RefusalCode::UnknownLog);
     }
+}
+
+#[tokio::test]
+async fn an_append_for_which_there_is_no_room_is_refused_and_what_else_comes_is_not() {
+    let sessions = sessions();
+    let mut client = connect(&sessions);
+    agree(&mut client).await;
+    let ask = |request, body| frame(0x82, &ClientFrame { request, body: Some(body) }.encode_to_vec());
+    let append = |request, secret| {
+        let seat = proto::SeatKey { log: vec![7; 16].into(), secret };
+        ask(request, Body::Append(Append { seat: Some(seat), entry_id: vec![7; 16].into(), payload: Bytes::new(), commit_count: 0 }))
+    };
+    sessions.gate.fill();
+    let all =
+        [append(2, vec![7; 32].into()), ask(3, Body::Ping(proto::Ping {})), append(4, vec![7; 31].into()), append(5, vec![8; 32].into())];
+    client.write_all(&all.concat()).await.unwrap();
+    let first = next(&mut client).await;
+    let Some(server_frame::Body::Refusal(refusal)) = first.body else { panic!("no refusal") };
+    let told = proto::Refusal::from(Refusal::overloaded(refusal.retry_after_ms));
+    assert_eq!((first.request, refusal), (2, told));
+    assert_eq!(next(&mut client).await.body, Some(server_frame::Body::Done(proto::Done {})));
+    assert_eq!(refused(&mut client).await, (4, RefusalCode::Malformed), "that is as wrong as ever");
+    assert_eq!(refused(&mut client).await, (5, RefusalCode::Overloaded));
 }
 
 #[tokio::test(start_paused = true)]

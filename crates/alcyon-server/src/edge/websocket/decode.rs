@@ -5,8 +5,8 @@ use super::CloseCode;
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
-    /// A whole binary message.
-    Binary(Bytes),
+    /// A binary message is whole: [`Decoder::message`], [`Decoder::take_message`].
+    Binary,
     /// A binary message over the limit begins; its bytes are skipped.
     TooLarge,
     /// A text message; it was skipped.
@@ -88,6 +88,23 @@ impl Decoder {
         self.payload.capacity() + self.control.capacity()
     }
 
+    /// The message that is whole.
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The message that is whole, to be kept.
+    pub(crate) fn take_message(&mut self) -> Bytes {
+        let message = std::mem::take(&mut self.payload);
+        // Where others were dropped before it, it may lie in a place that is far too large for it.
+        if message.len() == message.capacity() { message.into() } else { Bytes::copy_from_slice(&message) }
+    }
+
+    /// Nobody needs the message that is whole. Its place is kept for the next one of this input.
+    pub(crate) fn drop_message(&mut self) {
+        self.payload.clear();
+    }
+
     /// In the middle of a message of which nothing is kept.
     pub(crate) fn is_skipping(&self) -> bool {
         matches!(self.message, Message::TooLarge | Message::Text)
@@ -98,6 +115,9 @@ impl Decoder {
         loop {
             if self.frame.is_none() {
                 if !self.read_header(input) {
+                    if self.message == Message::None {
+                        self.payload = Vec::new();
+                    }
                     return Ok(None);
                 }
                 if let Some(event) = self.begin_frame()? {
@@ -208,7 +228,7 @@ impl Decoder {
             _ => {
                 self.message_bytes = 0;
                 match std::mem::replace(&mut self.message, Message::None) {
-                    Message::Binary => Some(Incoming::Binary(std::mem::take(&mut self.payload).into())),
+                    Message::Binary => Some(Incoming::Binary),
                     Message::Text => Some(Incoming::Text),
                     Message::TooLarge | Message::None => None,
                 }
@@ -272,10 +292,20 @@ mod tests {
         bytes
     }
 
-    fn decode_all(decoder: &mut Decoder, mut input: &[u8]) -> Result<Vec<Incoming>, ProtocolError> {
+    /// What comes of these bytes; binary messages with what is in them. Every other one is looked at and dropped, not taken.
+    fn decode_all(decoder: &mut Decoder, mut input: &[u8]) -> Result<Vec<(Incoming, Vec<u8>)>, ProtocolError> {
         let mut events = Vec::new();
         while let Some(event) = decoder.decode(&mut input)? {
-            events.push(event);
+            let message = match event {
+                Incoming::Binary if events.len() % 2 == 0 => decoder.take_message().to_vec(),
+                Incoming::Binary => {
+                    let message = decoder.message().to_vec();
+                    decoder.drop_message();
+                    message
+                }
+                _ => Vec::new(),
+            };
+            events.push((event, message));
         }
         assert!(input.is_empty());
         Ok(events)
@@ -288,7 +318,7 @@ mod tests {
         bytes.extend(frame(0x82, &[8; 1001], [1, 2, 3, 4]));
         bytes.extend(frame(0x82, b"next", [9; 4]));
         let events = decode_all(&mut decoder, &bytes).unwrap();
-        let expected = [Incoming::Binary(vec![7; 1000].into()), Incoming::TooLarge, Incoming::Binary(Bytes::from_static(b"next"))];
+        let expected = [(Incoming::Binary, vec![7; 1000]), (Incoming::TooLarge, Vec::new()), (Incoming::Binary, b"next".to_vec())];
         assert_eq!(events, expected);
     }
 
@@ -301,10 +331,8 @@ mod tests {
         bytes.extend(frame(0x80, &[3; 6], [8; 4]));
         bytes.extend(frame(0x82, b"next", [9; 4]));
         let events = decode_all(&mut decoder, &bytes).unwrap();
-        assert_eq!(
-            events,
-            [Incoming::Ping(Bytes::from_static(b"ping")), Incoming::TooLarge, Incoming::Binary(Bytes::from_static(b"next"))]
-        );
+        let ping = Incoming::Ping(Bytes::from_static(b"ping"));
+        assert_eq!(events, [(ping, Vec::new()), (Incoming::TooLarge, Vec::new()), (Incoming::Binary, b"next".to_vec())]);
     }
 
     #[test]
@@ -368,8 +396,9 @@ mod tests {
             for part in bytes.chunks(cut) {
                 events.extend(decode_all(&mut decoder, part).unwrap());
             }
-            let expected: Vec<Incoming> = messages.into_iter().map(|(payload, _, _)| Incoming::Binary(payload.into())).collect();
+            let expected: Vec<(Incoming, Vec<u8>)> = messages.into_iter().map(|(payload, _, _)| (Incoming::Binary, payload)).collect();
             prop_assert_eq!(events, expected);
+            prop_assert_eq!(decoder.held(), 0, "nothing is kept of what is over");
         }
 
         #[test]
@@ -378,6 +407,7 @@ mod tests {
             let mut input = bytes.as_slice();
             for _ in 0..=bytes.len() {
                 match decoder.decode(&mut input) {
+                    Ok(Some(Incoming::Binary)) => decoder.drop_message(),
                     Ok(Some(_)) => {}
                     Ok(None) => { prop_assert!(input.is_empty()); break; }
                     Err(_) => break,
