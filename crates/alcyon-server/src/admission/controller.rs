@@ -17,6 +17,9 @@ const HORIZON: Duration = Duration::from_millis(200);
 /// While less than this part of what can be done is asked, a queue is what a moment has left behind in which the disk or the processor
 /// was somebody else's: it goes by itself, and whoever is sent away for it would only come again.
 const CALM: f64 = 0.85;
+/// And it is so only after no work has stood for so long: near its limit a server whose store sorts now and then has a queue every other
+/// half second, whatever the estimate says in between.
+const QUIET: Duration = Duration::from_secs(1);
 /// A queue this much too long halves the connections that are let in.
 const SHEDDING: Duration = Duration::from_millis(50);
 /// A queue below this is none: the server has time to spare.
@@ -86,6 +89,10 @@ pub(crate) struct Controller {
     /// Smoothed, requests a second.
     offered: Box<Offered>,
     overloaded: bool,
+    /// Clearly less is asked than can be done.
+    calm: bool,
+    /// For how long no work has stood.
+    quiet: Duration,
     /// The part of new connections that is let in.
     connections: f64,
 }
@@ -119,6 +126,8 @@ impl Controller {
             proven: f64::INFINITY,
             offered: nothing,
             overloaded: false,
+            calm: true,
+            quiet: Duration::ZERO,
             connections: 1.0,
         }
     }
@@ -140,6 +149,7 @@ impl Controller {
         #[allow(clippy::cast_precision_loss)] // requests of a fraction of a second
         let (served, admitted) = (window.served as f64 / seconds, window.admitted as f64 / seconds);
         self.overloaded = window.queueing > TARGET;
+        self.quiet = if window.queueing > NO_QUEUE { Duration::ZERO } else { self.quiet.saturating_add(window.length) };
         let near = self.capacity >= self.proven * NEAR;
         if window.queueing > NO_QUEUE {
             // It was busy all the time: what it did is what it can do.
@@ -168,12 +178,10 @@ impl Controller {
         let off = AIM.as_secs_f64() - window.arriving.as_secs_f64();
         let change = 1.0 + (off / SHEDDING.as_secs_f64()).clamp(-0.5, 0.1);
         self.connections = (self.connections * change).clamp(Class::Resume.floor(), 1.0);
-        let budget = if self.is_calm(asked) { budget.max(asked) } else { budget };
+        // A queue that comes up in calm does not end it: see above.
+        self.calm = asked < self.capacity * CALM && (self.calm || self.quiet >= QUIET);
+        let budget = if self.calm { budget.max(asked) } else { budget };
         self.share_out(asked, budget.max(self.least), window.group)
-    }
-
-    fn is_calm(&self, asked: f64) -> bool {
-        asked < self.capacity * CALM
     }
 
     /// Weight a second.
@@ -186,18 +194,18 @@ impl Controller {
         Verdicts {
             shares: shares(budget, &self.offered),
             budget,
-            waiting: self.may_wait(ratio, asked, group),
+            waiting: self.may_wait(ratio, group),
             connections: self.connections,
             overloaded: self.overloaded,
             ratio,
-            calm: self.is_calm(asked),
+            calm: self.calm,
         }
     }
     /// The weight that may wait for the store.
-    fn may_wait(&self, ratio: f64, asked: f64, group: Duration) -> f64 {
+    fn may_wait(&self, ratio: f64, group: Duration) -> f64 {
         let time = if ratio > 1.0 {
             WAITING
-        } else if self.is_calm(asked) {
+        } else if self.calm {
             // What comes at once and is no more than can be done gets through in a moment.
             return f64::INFINITY;
         } else {
