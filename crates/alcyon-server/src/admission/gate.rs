@@ -95,8 +95,10 @@ struct Counters {
     served: AtomicU64,
     /// The weight of the appends that were let in and are not done.
     waiting: AtomicU64,
-    /// With so much of it, appends are refused. Without end unless more is asked than can be done.
+    /// With so much of it, appends are refused. Without end in calm.
     waiting_most: AtomicU64,
+    /// More is asked than can be done.
+    pressed: AtomicBool,
     /// Somebody was refused for that in this window.
     held: AtomicBool,
     calm: AtomicBool,
@@ -182,6 +184,7 @@ impl Gate {
                 served: AtomicU64::new(0),
                 waiting: AtomicU64::new(0),
                 waiting_most: AtomicU64::new(UNBOUNDED),
+                pressed: AtomicBool::new(false),
                 held: AtomicBool::new(false),
                 calm: AtomicBool::new(true),
             },
@@ -273,12 +276,13 @@ impl Gate {
     /// As if more were asked.
     #[cfg(test)]
     pub(crate) fn press(&self) {
-        self.counters.waiting_most.store(UNBOUNDED - 1, Ordering::Relaxed);
+        self.counters.pressed.store(true, Ordering::Relaxed);
     }
 
-    /// As if nothing more might wait for the store.
+    /// The same, and nothing more may wait for the store.
     #[cfg(test)]
     pub(crate) fn fill(&self) {
+        self.press();
         self.counters.waiting_most.store(0, Ordering::Relaxed);
     }
 
@@ -290,7 +294,7 @@ impl Gate {
 
     /// More is asked than can be done: somebody is refused.
     pub(crate) fn is_pressed(&self) -> bool {
-        self.counters.waiting_most.load(Ordering::Relaxed) != UNBOUNDED
+        self.counters.pressed.load(Ordering::Relaxed)
     }
 
     /// Clearly less is asked than can be done.
@@ -452,6 +456,7 @@ impl Gate {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive; without end where there is none
         self.counters.waiting_most.store(*waiting as u64, Ordering::Relaxed);
         self.counters.calm.store(*calm, Ordering::Relaxed);
+        self.counters.pressed.store(*ratio > 1.0, Ordering::Relaxed);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at most the threshold of all
         let threshold = (connections * f64::from(Share::ALL.threshold)).round() as u16;
         self.counters.connections.store(threshold, Ordering::Relaxed);
