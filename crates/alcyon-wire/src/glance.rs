@@ -1,13 +1,13 @@
-//! A look at a frame that is going to be refused: who asks, and nothing else of it is taken apart, copied or kept.
+//! A look at a frame that may be refused: who asks, and nothing else of it is taken apart, copied or kept.
 
 use prost::Message;
 
 use crate::{RequestId, SeatSecret, limits};
 
-/// An append, as far as it matters to whoever refuses it: the number of the request and the secret of the seat. None if the frame is anything else or is not well formed
-/// that far; `decode_client_frame` says what it is.
+/// An append, as far as it matters to whoever refuses it: the number of the request and the secret of the seat. None if the frame is
+/// anything else or is not well formed that far; [`decode_client_frame`](crate::decode_client_frame) says what it is.
 ///
-/// A server of which too much is asked spends most of its time on what it refuses, and taking a whole frame apart was most of that.
+/// Where ten times too much is asked, nine of ten frames are refused on the core that serves the tenth.
 #[must_use]
 pub fn glance_at_append(frame: &[u8]) -> Option<(RequestId, SeatSecret)> {
     if frame.len() > limits::FRAME {

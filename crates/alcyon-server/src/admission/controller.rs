@@ -36,9 +36,8 @@ const NEAR: f64 = 0.95;
 const NEWEST: f64 = 0.3;
 /// The same for what is asked, which may change at once.
 const NEWEST_ASKED: f64 = 0.5;
-/// One bad window, say a flush of the disk that hangs, takes no more than this from the estimate. It need not fall fast: what waits is
-/// bounded whatever the estimate is.
-const WORST: f64 = 0.85;
+/// One bad window, say a flush of the disk that hangs, takes no more than this from the estimate.
+const WORST: f64 = 0.7;
 /// A window in which work stood takes this much from what the server could do when it was last busy, if it did less in it.
 const FORGOTTEN: f64 = 0.97;
 /// While no more than can be done is asked, the estimate grows to no more than this many times of it: enough for calm ([`CALM`]).
