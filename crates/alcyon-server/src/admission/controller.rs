@@ -148,25 +148,27 @@ impl Controller {
         #[allow(clippy::cast_precision_loss)] // requests of a fraction of a second
         let (served, admitted) = (window.served as f64 / seconds, window.admitted as f64 / seconds);
         self.overloaded = window.queueing > TARGET;
-        self.quiet = if window.queueing > NO_QUEUE { Duration::ZERO } else { self.quiet.saturating_add(window.length) };
-        let near = self.capacity >= self.proven * NEAR;
-        if window.queueing > NO_QUEUE {
+        let stood = window.queueing > NO_QUEUE;
+        self.quiet = if stood { Duration::ZERO } else { self.quiet.saturating_add(window.length) };
+        let used = admitted * 2.0 > self.capacity;
+        // Where few ask for much, the next cohort may be more than the whole budget, and what is let in less than half of it for ever.
+        let needed = asked > self.capacity && (used || !window.held);
+        if stood {
             // It was busy all the time: what it did is what it can do.
             let seen = self.capacity + NEWEST * (served - self.capacity);
             self.capacity = seen.max(self.capacity * WORST);
             // What it could do before a disk hung it can do after it.
             self.proven = if self.proven.is_finite() { self.capacity.max(self.proven * FORGOTTEN) } else { self.capacity };
-        } else if asked > self.capacity && (admitted * 2.0 > self.capacity || !window.held) {
-            // It had time to spare with all of this, or with all that could be let in of more: where few ask for much, the next cohort may
-            // be more than the whole budget, and what is let in less than half of it for ever.
-            self.capacity = (self.capacity * if near { GROWTH_NEAR } else { GROWTH }).max(served);
-        } else if admitted * 2.0 > self.capacity {
-            // Nobody needs more. What nobody asks for nobody has shown either.
-            self.capacity = self.capacity.max((self.capacity * GROWTH_NEAR).min(asked * ROOM)).max(served);
-        }
-        if window.queueing <= NO_QUEUE && near && admitted * 2.0 > self.capacity {
-            // What was near is less and less so: it was another time.
-            self.proven *= FADING;
+        } else if needed || used {
+            // It had time to spare with all of this, or with all that could be let in of more. What nobody asks for nobody has shown.
+            let near = self.capacity >= self.proven * NEAR;
+            let growth = if needed && !near { GROWTH } else { GROWTH_NEAR };
+            let most = if needed { f64::INFINITY } else { asked * ROOM };
+            self.capacity = self.capacity.max((self.capacity * growth).min(most)).max(served);
+            if near {
+                // What was near is less and less so: it was another time.
+                self.proven *= FADING;
+            }
         }
         self.capacity = self.capacity.max(self.least);
         // Above the aim less comes in than goes out, below it more.
@@ -200,6 +202,7 @@ impl Controller {
             calm: self.calm,
         }
     }
+
     /// The weight that may wait for the store.
     fn may_wait(&self, ratio: f64, group: Duration) -> f64 {
         let time = if ratio > 1.0 {
