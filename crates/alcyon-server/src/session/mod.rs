@@ -328,8 +328,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                     self.nuisance |= self.decoder.is_skipping();
                     return;
                 }
-                Ok(Some(Incoming::Binary)) if self.work.turns_away(self.decoder.message(), &mut self.outbox) => self.decoder.drop_message(),
                 Ok(Some(Incoming::Binary)) => {
+                    if self.work.turns_away(self.decoder.message(), &mut self.outbox) {
+                        self.decoder.drop_message();
+                        continue;
+                    }
                     let agreed_before = self.work.is_agreed();
                     match self.work.take_frame(self.decoder.take_message(), &mut self.outbox) {
                         Ok(Taken::Frame) => {}

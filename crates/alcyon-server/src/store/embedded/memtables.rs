@@ -1,8 +1,9 @@
 //! Where the engine's memtables end.
 //!
 //! Once a memtable is sorted onto the disk the engine frees it, entry by entry, and holds a lock meanwhile that every write to that table
-//! needs: a sixth of the time of its worker, which is nicer than all others (docs/benchmarks.md, "What the way up showed"). Whoever holds a memtable last frees it; so a thread here holds all of them a little longer than the engine, and frees them where
-//! nobody waits. Nothing of what is stored, or when, depends on it: a memtable that it misses costs that time, as before.
+//! needs: a sixth of the time of its worker, which is nicer than all others (docs/benchmarks.md, "What the way up showed"). Whoever holds
+//! a memtable last frees it; so a thread here holds all of them a little longer than the engine, and frees them where nobody waits.
+//! Nothing of what is stored, or when, depends on it: a memtable that it misses costs that time, as before.
 
 use std::{
     any::Any,
