@@ -154,7 +154,7 @@ impl Server {
         let (store, blobs): (Arc<dyn Store>, Arc<dyn BlobStore>) = match config.store {
             StoreKind::Memory => (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default())),
             // The store first: it tells whether the directory is ours.
-            StoreKind::Embedded => (Arc::new(open_embedded(&config.data)?), open_blobs(&config)?),
+            StoreKind::Embedded => (Arc::new(open_embedded(&config)?), open_blobs(&config)?),
         };
         let socket = (config.store == StoreKind::Embedded).then(|| config.data.join(operator::SOCKET));
         Self::assemble(config, store, blobs, Arc::new(SystemClock), socket).await
@@ -187,7 +187,7 @@ impl Server {
         };
         let (store, store_let_go) = AnyStore::new(store);
         let pulse = store.pulse();
-        let memory = MemoryPlan::of(config.memory.or_else(|| Some(memory_of_machine()? / 2)).unwrap_or(MEMORY_IF_UNKNOWN));
+        let memory = memory_plan(&config);
         let metrics = Arc::new(Metrics::new());
         let gate = Gate::new(config.admission, clock.clone(), metrics.clone());
         let logs = Logs::open_behind(Arc::new(store), memory.fit(config.logs.clone()), clock.clone(), Some(gate.clone()))
@@ -437,14 +437,20 @@ fn public_url(tls: bool, name: &str) -> Option<ServerUrl> {
     format!("{}://{name}", if tls { "https" } else { "http" }).parse().ok()
 }
 
+fn memory_plan(config: &Config) -> MemoryPlan {
+    MemoryPlan::of(config.memory.or_else(|| Some(memory_of_machine()? / 2)).unwrap_or(MEMORY_IF_UNKNOWN))
+}
+
 /// The directory is the server's alone: what lies in it is sealed, but says how much there is and when.
-fn open_embedded(path: &Path) -> Result<EmbeddedStore, StartError> {
+fn open_embedded(config: &Config) -> Result<EmbeddedStore, StartError> {
+    let path = &config.data;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .map_err(|source| StartError::Data { path: path.to_owned(), source })?;
-    EmbeddedStore::open(path, EmbeddedSettings::default()).map_err(|source| StartError::Store { path: path.to_owned(), source })
+    EmbeddedStore::open(path, EmbeddedSettings::within(memory_plan(config).store))
+        .map_err(|source| StartError::Store { path: path.to_owned(), source })
 }
 
 /// Below the data directory.

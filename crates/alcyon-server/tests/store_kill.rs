@@ -26,6 +26,7 @@ use bytes::Bytes;
 const FOLDER: &str = "ALCYON_TEST_STORE_FOLDER";
 const FIRST: &str = "ALCYON_TEST_FIRST_ENTRY";
 const SIZE: &str = "ALCYON_TEST_PAYLOAD_BYTES";
+const RECENT: &str = "ALCYON_TEST_RECENT_BYTES";
 const LOGS: u8 = 3;
 const APPENDERS: u64 = 8;
 
@@ -45,7 +46,8 @@ fn payload(n: u64, size: usize) -> Bytes {
     bytes.into()
 }
 
-fn open(folder: &Path) -> Logs<EmbeddedStore> {
+/// `recent_bytes`: what is written is put into the tables when it has become so much.
+fn open(folder: &Path, recent_bytes: usize) -> Logs<EmbeddedStore> {
     let rate = Rate { burst: 1e12, per_second: 1e12 };
     let settings = LogSettings {
         seat_entries: rate,
@@ -55,7 +57,7 @@ fn open(folder: &Path) -> Logs<EmbeddedStore> {
         disk_reserve: 0,
         ..LogSettings::default()
     };
-    let store = EmbeddedStore::open(folder, EmbeddedSettings::default()).unwrap();
+    let store = EmbeddedStore::open(folder, EmbeddedSettings { recent_bytes, ..EmbeddedSettings::default() }).unwrap();
     Logs::open(Arc::new(store), settings, Arc::new(SystemClock)).unwrap()
 }
 
@@ -66,11 +68,12 @@ fn appender() {
     let Ok(folder) = env::var(FOLDER) else {
         return;
     };
-    let number = |name| env::var(name).unwrap().parse().unwrap();
-    let (first, size): (u64, u64) = (number(FIRST), number(SIZE));
+    let number = |name| -> u64 { env::var(name).unwrap().parse().unwrap() };
+    let (first, size) = (number(FIRST), number(SIZE));
+    let recent_bytes = usize::try_from(number(RECENT)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {
-        let logs = open(folder.as_ref());
+        let logs = open(folder.as_ref(), recent_bytes);
         for n in 0..LOGS {
             let log = key(n).log;
             let seat = Seat { id: key(n).seat_id(), drop_hash: DropSecret::from([n; 32]).hash(log), keep: true, invite: true };
@@ -116,7 +119,7 @@ struct Appender {
 
 impl Appender {
     /// `shell` comes before the program, to limit it.
-    fn start(folder: &Path, first: u64, size: u64, shell: &str) -> Self {
+    fn start(folder: &Path, first: u64, size: u64, recent_bytes: usize, shell: &str) -> Self {
         let mut child = Command::new("sh")
             .arg("-c")
             .arg(format!("{shell} exec \"$0\" appender --exact --nocapture"))
@@ -124,6 +127,7 @@ impl Appender {
             .env(FOLDER, folder)
             .env(FIRST, first.to_string())
             .env(SIZE, size.to_string())
+            .env(RECENT, recent_bytes.to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -160,7 +164,7 @@ impl Appender {
 
 /// Everything acknowledged is there, under its sequence, with its bytes; the chain holds; sent again, it gets its answer.
 async fn check(folder: &Path, acknowledged: &BTreeMap<(u64, u64), u64>, size: u64) {
-    let logs = open(folder);
+    let logs = open(folder, usize::MAX);
     for n in 0..LOGS {
         let (log, seat) = (key(n).log, key(n).seat_id());
         let (mut after, mut hash) = (0, RunningHash::start(log));
@@ -193,12 +197,11 @@ async fn check(folder: &Path, acknowledged: &BTreeMap<(u64, u64), u64>, size: u6
     }
 }
 
-#[tokio::test]
-async fn what_was_acknowledged_survives_sigkill() {
+async fn kill_again_and_again(recent_bytes: usize) {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeMap::new();
     for round in 0..8_u64 {
-        let mut appender = Appender::start(folder.path(), round * 1_000_000, 700, "");
+        let mut appender = Appender::start(folder.path(), round * 1_000_000, 700, recent_bytes, "");
         let until = 1 + round * 37 % 150;
         let mut said = Vec::new();
         for _ in 0..until {
@@ -210,13 +213,24 @@ async fn what_was_acknowledged_survives_sigkill() {
     }
 }
 
-/// The engine's journal may not grow beyond a limit, which stands for a disk that is full; then it may again.
+#[tokio::test]
+async fn what_was_acknowledged_survives_sigkill() {
+    kill_again_and_again(usize::MAX).await;
+}
+
+/// The same, while what is written goes from the journal into the tables all the time.
+#[tokio::test]
+async fn what_was_acknowledged_survives_sigkill_while_it_is_put_into_tables() {
+    kill_again_and_again(20_000).await;
+}
+
+/// The journal may not grow beyond a limit, which stands for a disk that is full; then it may again.
 #[tokio::test]
 async fn a_full_disk_refuses_reads_on_and_goes_on_when_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
     let size = 1 << 20;
     // Kibibytes or blocks of 512 bytes, as the shell has it: in both cases more than a fresh journal and less than many.
-    let mut appender = Appender::start(folder.path(), 0, size, "trap '' XFSZ; ulimit -S -f 140000;");
+    let mut appender = Appender::start(folder.path(), 0, size, usize::MAX, "trap '' XFSZ; ulimit -S -f 140000;");
     appender.next("refused");
     let pid = appender.child.id().to_string();
     assert!(Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited"]).status().unwrap().success());

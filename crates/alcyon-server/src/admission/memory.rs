@@ -90,12 +90,14 @@ pub(crate) struct MemoryPlan {
     pub(crate) tails: u64,
     /// Logs kept in memory.
     pub(crate) logs: u64,
+    /// For the store, bytes.
+    pub(crate) store: u64,
 }
 
 /// Bytes that a log takes in memory, roughly.
 const LOG: u64 = 2 * 1024;
-/// What the store engine and the program take, whatever comes: write buffers, block cache, code. A quarter of a small ceiling.
-const ENGINE: u64 = 256 * 1024 * 1024;
+/// What the store takes, whatever comes: what was written last, blocks that were read. A quarter of a small ceiling.
+const STORE: u64 = 256 * 1024 * 1024;
 
 impl MemoryPlan {
     /// The same settings, with caches that fit.
@@ -108,10 +110,11 @@ impl MemoryPlan {
         }
     }
 
-    /// Half is for clients, an eighth for recent entries and a quarter for logs, after what the store engine takes.
+    /// Half is for clients, an eighth for recent entries and a quarter for logs, after what the store takes.
     pub(crate) fn of(ceiling: u64) -> Self {
-        let rest = ceiling - ENGINE.min(ceiling / 4);
-        Self { clients: rest / 2, tails: rest / 8, logs: (rest / 4 / LOG).max(1_000) }
+        let store = STORE.min(ceiling / 4);
+        let rest = ceiling - store;
+        Self { clients: rest / 2, tails: rest / 8, logs: (rest / 4 / LOG).max(1_000), store }
     }
 }
 
@@ -163,8 +166,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_parts_fit_into_the_ceiling(ceiling in 64 * 1024 * 1024..1_u64 << 40) {
-            let MemoryPlan { clients, tails, logs } = MemoryPlan::of(ceiling);
-            prop_assert!(clients + tails + logs * LOG + ENGINE.min(ceiling / 4) <= ceiling);
+            let MemoryPlan { clients, tails, logs, store } = MemoryPlan::of(ceiling);
+            prop_assert!(clients + tails + logs * LOG + store <= ceiling);
             prop_assert!(clients >= ceiling / 4);
         }
 

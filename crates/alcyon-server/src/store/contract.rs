@@ -176,13 +176,24 @@ impl Factory for Memory {
     }
 }
 
-struct Embedded(tempfile::TempDir);
+struct Embedded(tempfile::TempDir, EmbeddedSettings);
+
+impl Embedded {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap(), EmbeddedSettings::default())
+    }
+
+    /// Puts what is written into the tables after every few rows.
+    fn hasty() -> Self {
+        Self(tempfile::tempdir().unwrap(), EmbeddedSettings { recent_bytes: 600, ..EmbeddedSettings::default() })
+    }
+}
 
 impl Factory for Embedded {
     type Store = EmbeddedStore;
 
     fn open(&self) -> EmbeddedStore {
-        EmbeddedStore::open(&self.0.path().join("data"), EmbeddedSettings::default()).unwrap()
+        EmbeddedStore::open(&self.0.path().join("data"), self.1.clone()).unwrap()
     }
 }
 
@@ -193,7 +204,8 @@ fn the_memory_store_and_the_faulty_one_keep_the_contract() {
 
 #[test]
 fn the_embedded_store_keeps_the_contract() {
-    check(|| Embedded(tempfile::tempdir().unwrap()));
+    check(Embedded::new);
+    check(Embedded::hasty);
 }
 
 #[derive(Debug, Clone)]
@@ -213,8 +225,8 @@ proptest! {
         3 => any::<u8>().prop_map(Action::Remove),
         3 => Just(Action::Commit),
         1 => Just(Action::Reopen),
-    ], 1..60)) {
-        let factory = Embedded(tempfile::tempdir().unwrap());
+    ], 1..60), hasty: bool) {
+        let factory = if hasty { Embedded::hasty() } else { Embedded::new() };
         let (mut store, mut batch) = (factory.open(), Batch::default());
         let (mut durable, mut staged) = (BTreeMap::new(), BTreeMap::new());
         for action in actions {
@@ -265,8 +277,8 @@ fn a_data_directory_is_opened_once_and_only_if_it_is_ours() {
     assert!(matches!(open(&foreign), Err(StoreError::Foreign)));
 
     std::fs::create_dir(&newer).unwrap();
-    std::fs::write(newer.join("FORMAT"), "alcyon-server data, format 2\n").unwrap();
-    assert!(matches!(open(&newer), Err(StoreError::TooNew { found: 2, known: 1 })));
+    std::fs::write(newer.join("FORMAT"), "alcyon-server data, format 3\n").unwrap();
+    assert!(matches!(open(&newer), Err(StoreError::TooNew { found: 3, known: 2 })));
 
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();

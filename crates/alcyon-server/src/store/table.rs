@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{borrow::Borrow, cmp::Ordering, fmt};
 
 /// What the server keeps, by kind. Keys begin with what the rows belong to, so that a prefix is a log or an account.
 ///
@@ -103,6 +103,41 @@ impl Table {
         }
     }
 
+    /// Its number in the journal, and the span of a dated table. Numbers are never used for another table.
+    #[must_use]
+    pub fn code(self) -> (u8, u32) {
+        match self {
+            Self::Heads => (0, 0),
+            Self::Seats => (1, 0),
+            Self::Doors => (2, 0),
+            Self::Kept => (3, 0),
+            Self::GroupInfos => (4, 0),
+            Self::Trees => (5, 0),
+            Self::TreeChunks => (6, 0),
+            Self::Acks => (7, 0),
+            Self::Passes => (8, 0),
+            Self::Accounts => (9, 0),
+            Self::Handles => (10, 0),
+            Self::KeyPackages => (11, 0),
+            Self::ClaimedPackages => (12, 0),
+            Self::Invites => (13, 0),
+            Self::Allowances => (14, 0),
+            Self::Reports => (15, 0),
+            Self::Own => (16, 0),
+            Self::Entries(span) => (32, span),
+            Self::EntryIds(span) => (33, span),
+            Self::SpentStamps(span) => (34, span),
+        }
+    }
+
+    /// Reads the form of [`Self::code`].
+    #[must_use]
+    pub fn from_code(code: (u8, u32)) -> Option<Self> {
+        let span = code.1;
+        let dated = [Self::Entries(span), Self::EntryIds(span), Self::SpentStamps(span)];
+        Self::FIXED.into_iter().chain(dated).find(|table| table.code() == code)
+    }
+
     /// Its name on disk.
     #[must_use]
     pub fn name(self) -> String {
@@ -151,6 +186,16 @@ impl RowKey {
         key
     }
 
+    /// The next key that can be: this one and a zero.
+    ///
+    /// # Panics
+    ///
+    /// When this one is as long as a key can be.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self::of(&[self, &[0]])
+    }
+
     /// The first key after all that begin with `prefix`.
     ///
     /// # Panics
@@ -177,6 +222,33 @@ impl std::ops::Deref for RowKey {
 
     fn deref(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl Borrow<[u8]> for RowKey {
+    fn borrow(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for RowKey {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for RowKey {}
+
+impl PartialOrd for RowKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// In the order of their bytes, as the store has them.
+impl Ord for RowKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
     }
 }
 

@@ -1,73 +1,117 @@
-//! The default store: fjall, a log-structured engine, in one directory that one process has open.
+//! The default store, in one directory that one process has open.
+//!
+//! A batch is one record of the [`journal`], flushed before anybody is answered, and then rows in memory ([`recent`]). When they have become
+//! many, a thread puts them into the tables of the [`engine`] in order, all at once ([`settle`]), and the journal begins anew. So whoever writes
+//! waits for one flush of the journal and for nothing else: not for the engine, which holds its tables' locks while it flushes files of its own.
 
-mod memtables;
+mod engine;
+mod journal;
+mod known;
+mod recent;
+mod record;
+mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode, Readable, Slice,
-    config::CompressionPolicy,
-};
 
-use super::{Batch, Change, RowKey, Rows, Store, StoreError, Table};
-use crate::priority;
-use memtables::{Memtables, Tables};
+use super::{Batch, Rows, Store, StoreError, Table};
+use engine::Engine;
+use journal::{CORRUPT, Journal};
+use recent::Recent;
+use settle::Settler;
 
-/// The format this program writes, in the file `FORMAT` of a data directory.
-const FORMAT: u32 = 1;
+/// The format this program writes, in the file `FORMAT` of a data directory. The first one had no journal beside the engine's own.
+const FORMAT: u32 = 2;
 const FORMAT_FILE: &str = "FORMAT";
 const NEW_FORMAT_FILE: &str = "FORMAT.new";
 const FORMAT_NAME: &str = "alcyon-server data, format ";
 const LOCK_FILE: &str = "LOCK";
 const ENGINE_FOLDER: &str = "fjall";
-/// Values of at least this many bytes lie apart from the sorted tables, so that compaction does not copy them.
-const SEPARATION_BYTES: u32 = 256;
-/// A value up to this size is copied when read; a larger one is shared with the engine's cache.
-const COPY_BYTES: usize = 256;
+const JOURNAL_FOLDER: &str = "journal";
+/// So many times what is put into the tables at once may be waiting for that; then whoever writes waits.
+const MOST_WAITING: usize = 3;
+/// A value up to this size is copied when it is read; a larger one shares the memory of its batch.
+const COPY_BYTES: usize = 64 * 1024;
 
-/// How much memory the engine may take.
+const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How much memory it may take, and for how long it remembers what was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedSettings {
     /// For blocks that were read, bytes.
     pub cache_bytes: u64,
-    /// For what was written to one table and not yet sorted onto the disk, bytes.
-    pub memtable_bytes: u64,
+    /// What was written is put into the tables when it has become so much, bytes. There can be four times as much in memory, while the disk
+    /// does not keep up.
+    pub recent_bytes: usize,
+    /// For what tells that a table does not hold a key, bytes for each such table.
+    pub known_bytes: usize,
+    /// What lies in the journal longer than this is put into the tables however little it is, and overwritten there: what was removed is gone
+    /// then. Where more is written, it is overwritten sooner.
+    pub at_least_every: Duration,
+}
+
+impl EmbeddedSettings {
+    /// What is good within so many bytes: a quarter for blocks, an eighth four times for what was written, an eighth for keys.
+    #[must_use]
+    pub fn within(bytes: u64) -> Self {
+        let eighth = usize::try_from(bytes / 8).unwrap_or(usize::MAX);
+        Self { cache_bytes: bytes / 4, recent_bytes: eighth, known_bytes: eighth, at_least_every: AN_HOUR }
+    }
 }
 
 impl Default for EmbeddedSettings {
     fn default() -> Self {
-        Self { cache_bytes: 64 * 1024 * 1024, memtable_bytes: 16 * 1024 * 1024 }
+        Self::within(256 * 1024 * 1024)
     }
 }
 
 /// A store in a directory. Large values are kept apart from their keys; dated tables are folders that go whole.
 pub struct EmbeddedStore {
+    core: Arc<Core>,
+    /// Before the lock: it ends, and then another process may have the directory.
+    settler: Settler,
+    _lock: File,
+}
+
+struct Core {
     root: PathBuf,
     settings: EmbeddedSettings,
-    /// None only while [`Store::recover`] could not open it again.
+    writing: Mutex<Writing>,
+    /// Told whenever what was sealed is settled, or can't be.
+    settled: Condvar,
+    recent: RwLock<Recent>,
+    /// None only while it could not be opened again.
     engine: RwLock<Option<Engine>>,
     /// A write failed, and not for want of space: the kernel may have forgotten dirty pages, so that only a new start,
     /// after somebody has looked at the disk, can tell what is there.
     disk_failed: AtomicBool,
-    _lock: File,
+    ends: AtomicBool,
 }
 
-struct Engine {
-    /// Before the tables: its thread knows them, and the engine's lock on its folder goes only with the last who does.
-    memtables: Memtables,
-    database: Database,
-    tables: Tables,
-    settings: EmbeddedSettings,
+/// What one thread at a time writes to.
+struct Writing {
+    journal: Journal,
+    /// Why what was sealed could not be put into the tables, when that was tried last.
+    stuck: Option<Stuck>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stuck {
+    DiskFull,
+    Failed,
 }
 
 impl EmbeddedStore {
@@ -75,196 +119,211 @@ impl EmbeddedStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`], [`StoreError::Foreign`] and [`StoreError::TooNew`] before anything is changed; otherwise
-    /// what the disk says.
+    /// [`StoreError::Locked`], [`StoreError::Foreign`] and [`StoreError::TooNew`] before anything is changed;
+    /// [`StoreError::Corrupt`] where the journal lacks what somebody may have been told of; otherwise what the disk says.
     pub fn open(root: &Path, settings: EmbeddedSettings) -> Result<Self, StoreError> {
         fs::create_dir_all(root)?;
-        check_format(root)?;
+        let found = check_format(root)?;
         let lock = File::options().create(true).append(true).open(root.join(LOCK_FILE))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Locked),
             Err(fs::TryLockError::Error(error)) => return Err(error.into()),
         }
-        write_format(root)?;
-        let engine = Engine::open_aside(root, &settings)?;
-        Ok(Self { root: root.to_owned(), settings, engine: RwLock::new(Some(engine)), disk_failed: AtomicBool::new(false), _lock: lock })
+        if found != Some(FORMAT) {
+            write_format(root)?;
+        }
+        let engine = Engine::open(&root.join(ENGINE_FOLDER), &settings)?;
+        let (journal, records) = Journal::open(&root.join(JOURNAL_FOLDER))?;
+        let mut recent = Recent::new(settings.known_bytes);
+        engine.tables().into_iter().for_each(|table| recent.begin_to_know(table));
+        for record in &records {
+            recent.take(record.len(), record::changes(record).ok_or(CORRUPT)?);
+        }
+        if !recent.is_empty() {
+            recent.seal(journal.generation() - 1);
+        }
+        let core = Arc::new(Core {
+            root: root.to_owned(),
+            settings,
+            writing: Mutex::new(Writing { journal, stuck: None }),
+            settled: Condvar::new(),
+            recent: RwLock::new(recent),
+            engine: RwLock::new(Some(engine)),
+            disk_failed: AtomicBool::new(false),
+            ends: AtomicBool::new(false),
+        });
+        Ok(Self { settler: Settler::start(core.clone())?, core, _lock: lock })
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        // What is settled meanwhile lies in the tables before it goes from here.
+        let recent = self.core.recent().get(table, key);
+        match recent {
+            Some(row) => Ok(row.map(on_its_own)),
+            None => self.core.with_engine(|engine| engine.get(table, key)),
+        }
+    }
+
+    fn range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Rows<'_>, StoreError> {
+        if from >= to {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        self.core.with_engine(|engine| {
+            // Both of one moment: what is put into the tables later is not seen there, and still here.
+            let recent = self.core.recent();
+            let (newer, moment) = (recent.range(table, from, to), engine.moment());
+            drop(recent);
+            let older = engine.range(&moment, table, from, to);
+            let rows = recent::over(newer, older);
+            Ok(Box::new(rows.map(|row| row.map(|(key, value)| (key, on_its_own(value))))) as Rows<'_>)
+        })
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        if self.core.disk_failed.load(Ordering::Acquire) {
+            return Err(StoreError::Stopped);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut writing = self.core.make_room(self.core.writing())?;
+        let appended = writing.journal.append(batch);
+        let (bytes, changes) = self.core.note(appended)?;
+        let mut recent = self.core.recent_mut();
+        let first = recent.is_empty();
+        recent.take(bytes, changes);
+        let due = recent.active_bytes() >= self.core.settings.recent_bytes && recent.sealed().is_none();
+        drop(recent);
+        // Where no other file can be begun, the next batches go to this one.
+        let sealed = due && self.core.seal(&mut writing).is_ok();
+        if first || sealed {
+            self.settler.look();
+        }
+        Ok(())
+    }
+
+    fn dated_tables(&self) -> Result<Vec<Table>, StoreError> {
+        let mut tables: BTreeSet<Table> = self.core.recent().tables().collect();
+        tables.extend(self.core.with_engine(|engine| Ok(engine.tables()))?);
+        Ok(tables.into_iter().filter(|table| table.is_dated()).collect())
+    }
+
+    fn drop_table(&self, table: Table) -> Result<(), StoreError> {
+        let is_recent = self.core.recent().tables().any(|recent| recent == table);
+        if is_recent {
+            let mut writing = self.core.wait_until_settled(self.core.writing())?;
+            if !self.core.recent().is_empty() {
+                self.core.seal(&mut writing)?;
+                self.settler.look();
+            }
+            drop(self.core.wait_until_settled(writing)?);
+        }
+        self.core.with_engine(|engine| engine.drop_table(table))?;
+        self.core.recent_mut().forget(table);
+        Ok(())
+    }
+
+    fn recover(&self) -> Result<(), StoreError> {
+        if self.core.disk_failed.load(Ordering::Acquire) {
+            return Err(StoreError::Stopped);
+        }
+        let mut writing = self.core.writing();
+        let recovered = writing.journal.recover();
+        self.core.note(recovered)?;
+        self.settler.look();
+        match writing.stuck {
+            Some(stuck) if self.core.is_at_its_limit() => Err(stuck.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn free_bytes(&self) -> Result<u64, StoreError> {
+        Ok(fs4::available_space(&self.core.root)?)
+    }
+}
+
+impl Core {
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recent(&self) -> RwLockReadGuard<'_, Recent> {
+        self.recent.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recent_mut(&self) -> RwLockWriteGuard<'_, Recent> {
+        self.recent.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_engine<T>(&self, run: impl FnOnce(&Engine) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         run(engine.as_ref().ok_or(StoreError::Stopped)?)
     }
-}
 
-impl Store for EmbeddedStore {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.with_engine(|engine| {
-            let Some(keyspace) = engine.existing(table) else {
-                return Ok(None);
-            };
-            Ok(keyspace.get(key).map_err(error_of)?.map(bytes_of))
-        })
-    }
-
-    fn range(&self, table: Table, from: &[u8], to: &[u8]) -> Result<Rows<'_>, StoreError> {
-        self.with_engine(|engine| {
-            let Some(keyspace) = engine.existing(table) else {
-                return Ok(Box::new(std::iter::empty()) as Rows<'_>);
-            };
-            if from >= to {
-                return Ok(Box::new(std::iter::empty()) as Rows<'_>);
-            }
-            // A snapshot: a plain range would show a batch while it is being applied.
-            let rows = engine.database.snapshot().range(&keyspace, from..to).map(|row| {
-                let (key, value) = row.into_inner().map_err(error_of)?;
-                Ok((RowKey::of(&[&key]), bytes_of(value)))
-            });
-            Ok(Box::new(rows) as Rows<'_>)
-        })
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        if self.disk_failed.load(Ordering::Acquire) {
-            return Err(StoreError::Stopped);
-        }
-        let result = self.with_engine(|engine| engine.commit(batch));
+    /// Notes a failure after which nothing may be written any more.
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Io(_)) = result {
             self.disk_failed.store(true, Ordering::Release);
         }
         result
     }
 
-    fn dated_tables(&self) -> Result<Vec<Table>, StoreError> {
-        self.with_engine(|engine| {
-            let tables = engine.tables.read().unwrap_or_else(PoisonError::into_inner);
-            Ok(tables.keys().copied().filter(|table| table.is_dated()).collect())
-        })
+    fn is_at_its_limit(&self) -> bool {
+        self.recent().active_bytes() >= self.settings.recent_bytes.saturating_mul(MOST_WAITING)
     }
 
-    fn drop_table(&self, table: Table) -> Result<(), StoreError> {
-        self.with_engine(|engine| {
-            let keyspace = engine.tables.write().unwrap_or_else(PoisonError::into_inner).remove(&table);
-            match keyspace {
-                Some(keyspace) => engine.database.delete_keyspace(keyspace).map_err(error_of),
-                None => Ok(()),
+    /// Waits while more waits to be put into the tables than may. What is sealed then the settler hears of with the next batch.
+    fn make_room<'a>(&self, mut writing: MutexGuard<'a, Writing>) -> Result<MutexGuard<'a, Writing>, StoreError> {
+        if self.is_at_its_limit() {
+            writing = self.wait_until_settled(writing)?;
+            if self.is_at_its_limit() {
+                self.seal(&mut writing)?;
             }
-        })
+        }
+        Ok(writing)
     }
 
-    fn recover(&self) -> Result<(), StoreError> {
-        if self.disk_failed.load(Ordering::Acquire) {
-            return Err(StoreError::Stopped);
+    fn wait_until_settled<'a>(&self, mut writing: MutexGuard<'a, Writing>) -> Result<MutexGuard<'a, Writing>, StoreError> {
+        while self.recent().sealed().is_some() {
+            if let Some(stuck) = writing.stuck {
+                return Err(stuck.into());
+            }
+            writing = self.settled.wait(writing).unwrap_or_else(PoisonError::into_inner);
         }
-        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        // The engine's own lock on its folder goes only with its last handle.
-        *engine = None;
-        *engine = Some(Engine::open_aside(&self.root, &self.settings)?);
+        Ok(writing)
+    }
+
+    /// What is active is to be put into the tables; the settler has to be told. Nothing may be sealed.
+    fn seal(&self, writing: &mut Writing) -> Result<(), StoreError> {
+        let until = self.note(writing.journal.turn())?;
+        self.recent_mut().seal(until);
         Ok(())
     }
+}
 
-    fn free_bytes(&self) -> Result<u64, StoreError> {
-        Ok(fs4::available_space(&self.root)?)
+impl From<Stuck> for StoreError {
+    fn from(stuck: Stuck) -> Self {
+        match stuck {
+            Stuck::DiskFull => Self::Full,
+            Stuck::Failed => Self::Stopped,
+        }
     }
 }
 
-impl Engine {
-    /// On a thread of its own, whose priority the engine's workers inherit.
-    fn open_aside(root: &Path, settings: &EmbeddedSettings) -> Result<Self, StoreError> {
-        std::thread::scope(|scope| {
-            let opening = scope.spawn(|| {
-                priority::yield_to_the_writer();
-                Self::open(root, settings)
-            });
-            opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
-    }
-
-    fn open(root: &Path, settings: &EmbeddedSettings) -> Result<Self, StoreError> {
-        let database = Database::builder(root.join(ENGINE_FOLDER))
-            .cache_size(settings.cache_bytes)
-            // What we store is sealed: it does not get smaller.
-            .journal_compression(CompressionType::None)
-            .open()
-            .map_err(error_of)?;
-        let mut tables = BTreeMap::new();
-        for name in database.list_keyspace_names() {
-            let table = Table::from_name(&name).ok_or(StoreError::Foreign)?;
-            tables.insert(table, database.keyspace(&name, || options(table, settings)).map_err(error_of)?);
-        }
-        for table in Table::FIXED {
-            if let std::collections::btree_map::Entry::Vacant(vacant) = tables.entry(table) {
-                vacant.insert(database.keyspace(&table.name(), || options(table, settings)).map_err(error_of)?);
-            }
-        }
-        let tables = Arc::new(RwLock::new(tables));
-        Ok(Self { memtables: Memtables::hold(tables.clone())?, database, tables, settings: settings.clone() })
-    }
-
-    fn existing(&self, table: Table) -> Option<Keyspace> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner).get(&table).cloned()
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut writes = OwnedWriteBatch::with_capacity(self.database.clone(), batch.len()).durability(Some(PersistMode::SyncAll));
-        let mut last: Option<(Table, Keyspace)> = None;
-        for Change { table, key, value } in batch.changes() {
-            let keyspace = match &last {
-                Some((of, keyspace)) if *of == table => keyspace,
-                _ => &last.insert((table, self.keyspace_for_write(table)?)).1,
-            };
-            match value {
-                Some(value) => writes.insert(keyspace, key, value),
-                None => writes.remove(keyspace, key),
-            }
-        }
-        writes.commit().map_err(error_of)?;
-        self.memtables.written();
-        Ok(())
-    }
-
-    fn keyspace_for_write(&self, table: Table) -> Result<Keyspace, StoreError> {
-        if let Some(keyspace) = self.existing(table) {
-            return Ok(keyspace);
-        }
-        let keyspace = self.database.keyspace(&table.name(), || options(table, &self.settings)).map_err(error_of)?;
-        self.tables.write().unwrap_or_else(PoisonError::into_inner).insert(table, keyspace.clone());
-        Ok(keyspace)
-    }
+/// A value that does not keep the whole of its batch in memory, unless it is a large part of it.
+fn on_its_own(value: Bytes) -> Bytes {
+    if value.len() <= COPY_BYTES { Bytes::copy_from_slice(&value) } else { value }
 }
 
-fn options(table: Table, settings: &EmbeddedSettings) -> KeyspaceCreateOptions {
-    let options = KeyspaceCreateOptions::default().max_memtable_size(settings.memtable_bytes);
-    match table {
-        Table::Entries(_) | Table::Kept | Table::GroupInfos | Table::TreeChunks | Table::KeyPackages => {
-            options.data_block_compression_policy(CompressionPolicy::all(CompressionType::None)).with_kv_separation(Some(
-                KvSeparationOptions::default().compression(CompressionType::None).separation_threshold(SEPARATION_BYTES),
-            ))
-        }
-        Table::Heads
-        | Table::Seats
-        | Table::Doors
-        | Table::Trees
-        | Table::Acks
-        | Table::Passes
-        | Table::Accounts
-        | Table::Handles
-        | Table::ClaimedPackages
-        | Table::Invites
-        | Table::Allowances
-        | Table::Reports
-        | Table::SpentStamps(_)
-        | Table::Own
-        | Table::EntryIds(_) => options,
-    }
-}
-
-/// Refuses what is not ours before anything is written to it.
-fn check_format(root: &Path) -> Result<(), StoreError> {
+/// The format of what is there, if anything is. Refuses what is not ours before anything is written to it.
+fn check_format(root: &Path) -> Result<Option<u32>, StoreError> {
     match fs::read_to_string(root.join(FORMAT_FILE)) {
         Ok(text) => {
             let found = text.trim_end().strip_prefix(FORMAT_NAME).and_then(|number| number.parse().ok()).ok_or(StoreError::Foreign)?;
-            if found > FORMAT { Err(StoreError::TooNew { found, known: FORMAT }) } else { Ok(()) }
+            if found > FORMAT { Err(StoreError::TooNew { found, known: FORMAT }) } else { Ok(Some(found)) }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             for entry in fs::read_dir(root)? {
@@ -273,7 +332,7 @@ fn check_format(root: &Path) -> Result<(), StoreError> {
                     return Err(StoreError::Foreign);
                 }
             }
-            Ok(())
+            Ok(None)
         }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(StoreError::Foreign),
         Err(error) => Err(error.into()),
@@ -281,9 +340,6 @@ fn check_format(root: &Path) -> Result<(), StoreError> {
 }
 
 fn write_format(root: &Path) -> Result<(), StoreError> {
-    if root.join(FORMAT_FILE).try_exists()? {
-        return Ok(());
-    }
     // Under another name first, so that a crash leaves no half of it.
     let mut file = File::create(root.join(NEW_FORMAT_FILE))?;
     writeln!(file, "{FORMAT_NAME}{FORMAT}")?;
@@ -291,10 +347,6 @@ fn write_format(root: &Path) -> Result<(), StoreError> {
     fs::rename(root.join(NEW_FORMAT_FILE), root.join(FORMAT_FILE))?;
     File::open(root)?.sync_all()?;
     Ok(())
-}
-
-fn bytes_of(value: Slice) -> Bytes {
-    if value.len() <= COPY_BYTES { Bytes::copy_from_slice(&value) } else { Bytes::from_owner(value) }
 }
 
 fn error_of(error: fjall::Error) -> StoreError {

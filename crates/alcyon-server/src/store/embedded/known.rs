@@ -1,0 +1,123 @@
+//! Which keys a table may hold, in little memory: a Bloom filter in blocks of a cache line (Putze, Sanders and Singler, 2007).
+//!
+//! Every entry is looked for under its id before it is taken, and nearly none is there: each such look would go through all sorted tables
+//! of a month, and wait whenever the engine changes what these are.
+
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Keys of the first filter; each further one takes twice as many as the one before.
+const FIRST_KEYS: usize = 32 * 1024;
+/// With six bits of a block for each key, one of 150 keys that are not there is looked for in vain.
+const BITS_PER_KEY: usize = 12;
+const BITS_SET: u32 = 6;
+type Block = [u64; 8];
+
+/// Keys that were put in; it never says of one of these that it is not there.
+pub(super) struct KnownKeys {
+    filters: Vec<Filter>,
+    most_bytes: usize,
+    /// The table has keys that were not put in yet.
+    lacks_some: bool,
+}
+
+struct Filter {
+    blocks: Vec<Block>,
+    free: usize,
+}
+
+impl KnownKeys {
+    /// Of an empty table, in so many bytes or those that the first filter takes; the last one takes what comes then, and is wrong more often.
+    pub(super) fn within(most_bytes: usize) -> Self {
+        Self { filters: Vec::new(), most_bytes, lacks_some: false }
+    }
+
+    /// Of a table that has keys, which are put in one by one, until [`Self::lacks_none`].
+    pub(super) fn of_what_is_there(self) -> Self {
+        Self { lacks_some: true, ..self }
+    }
+
+    pub(super) fn lacks_none(&mut self) {
+        self.lacks_some = false;
+    }
+
+    pub(super) fn put(&mut self, key: &[u8]) {
+        if self.filters.last().is_none_or(|last| last.free == 0) {
+            self.begin_another();
+        }
+        if let Some(last) = self.filters.last_mut() {
+            let (block, bits) = place(key, last.blocks.len());
+            for (word, bits) in last.blocks[block].iter_mut().zip(bits) {
+                *word |= bits;
+            }
+            last.free = last.free.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn may_hold(&self, key: &[u8]) -> bool {
+        self.lacks_some
+            || self.filters.iter().rev().any(|filter| {
+                let (block, bits) = place(key, filter.blocks.len());
+                filter.blocks[block].iter().zip(bits).all(|(word, bits)| word & bits == bits)
+            })
+    }
+
+    fn begin_another(&mut self) {
+        let bytes: usize = self.filters.iter().map(|filter| size_of_val(&filter.blocks[..])).sum();
+        let keys = FIRST_KEYS << self.filters.len();
+        let blocks = (keys * BITS_PER_KEY).div_ceil(8 * size_of::<Block>());
+        if bytes == 0 || bytes + blocks * size_of::<Block>() <= self.most_bytes {
+            self.filters.push(Filter { blocks: vec![Block::default(); blocks], free: keys });
+        }
+    }
+}
+
+/// The block of a key, and its bits there.
+fn place(key: &[u8], blocks: usize) -> (usize, Block) {
+    let hash = xxh3_128(key);
+    let [high, low] = [hash >> 64, hash & u128::from(u64::MAX)].map(|half| u64::try_from(half).unwrap_or(0));
+    let block = usize::try_from((u128::from(high) * blocks as u128) >> 64).unwrap_or(0);
+    let mut bits = Block::default();
+    for nth in 0..BITS_SET {
+        let bit = (low >> (nth * 9)) & 511;
+        bits[usize::try_from(bit / 64).unwrap_or(0)] |= 1 << (bit % 64);
+    }
+    (block, bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_in_is_there_and_nearly_nothing_else() {
+        let keys = 3 * FIRST_KEYS;
+        let mut known = KnownKeys::within(1 << 20);
+        assert!(!known.may_hold(b"a"));
+        for n in 0..keys {
+            known.put(&n.to_be_bytes());
+        }
+        assert!((0..keys).all(|n| known.may_hold(&n.to_be_bytes())));
+        let wrong = (keys..2 * keys).filter(|n| known.may_hold(&n.to_be_bytes())).count();
+        assert!(wrong < keys / 75, "two filters, each wrong for one key of 150: {wrong}");
+    }
+
+    #[test]
+    fn it_has_an_end_and_holds_all_beyond_it() {
+        let mut known = KnownKeys::within(0);
+        for n in 0..2 * FIRST_KEYS {
+            known.put(&n.to_be_bytes());
+        }
+        assert_eq!(known.filters.len(), 1);
+        assert!((0..2 * FIRST_KEYS).all(|n| known.may_hold(&n.to_be_bytes())));
+    }
+
+    #[test]
+    fn of_what_was_not_read_yet_nothing_is_known() {
+        let mut known = KnownKeys::within(0).of_what_is_there();
+        known.put(b"a");
+        assert!(known.may_hold(b"b"));
+        known.lacks_none();
+        assert!(known.may_hold(b"a"));
+        assert!(!known.may_hold(b"b"));
+    }
+}
