@@ -1,7 +1,7 @@
 //! What a load generator does with the data plane by the thousand: connections that append to logs of their own, others that
 //! read them, and groups.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alcyon_wire::{
     ServerUrl,
@@ -11,6 +11,7 @@ use anyhow::{bail, ensure};
 use bytes::Bytes;
 use futures::future::try_join_all;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio_tungstenite::tungstenite::{self, http::StatusCode};
 
 use crate::light::{LightClient, LightLog, Origin, refused};
 
@@ -110,9 +111,33 @@ pub async fn lanes(server: &ServerUrl, run: usize, connections: usize, logs: usi
     .await
 }
 
+/// A connection. Whoever is told to come later, because others ask for much at that moment, comes later, at most fifty times.
+pub async fn come_in(server: &ServerUrl, origin: Origin) -> anyhow::Result<LightClient> {
+    let mut left = 50;
+    loop {
+        match LightClient::connect_from(server, None, origin).await {
+            Err(error) if left > 0 && is_later(&error) => left -= 1,
+            other => return other,
+        }
+        tokio::time::sleep(LATER).await;
+    }
+}
+
+const LATER: Duration = Duration::from_millis(100);
+
+fn is_later(error: &anyhow::Error) -> bool {
+    use tungstenite::{Error, error::ProtocolError};
+    match error.downcast_ref() {
+        Some(Error::Http(response)) => response.status() == StatusCode::SERVICE_UNAVAILABLE,
+        // Where new connections alone are too many, a part of them is closed before anything is read.
+        Some(Error::Protocol(ProtocolError::HandshakeIncomplete) | Error::Io(_)) => true,
+        _ => false,
+    }
+}
+
 /// Connections from neighbourhoods of their own.
 pub async fn connect(server: &ServerUrl, run: usize, connections: usize) -> anyhow::Result<Vec<LightClient>> {
-    try_join_all((0..connections).map(|index| LightClient::connect_from(server, None, origin(run, index)))).await
+    try_join_all((0..connections).map(|index| come_in(server, origin(run, index)))).await
 }
 
 /// One who writes and others who listen, each on a connection of their own, in one log.
@@ -127,7 +152,7 @@ impl Group {
     pub async fn gather(server: &ServerUrl, run: usize, listeners: usize) -> anyhow::Result<Self> {
         let log = LightLog::random();
         let seats: Vec<LightLog> = (0..listeners).map(|_| log.sibling()).collect();
-        let mut client = LightClient::connect_from(server, None, origin(run, listeners)).await?;
+        let mut client = come_in(server, origin(run, listeners)).await?;
         let all: Vec<&LightLog> = std::iter::once(&log).chain(&seats).collect();
         match client.call(LightLog::create(&all)).await? {
             server_frame::Body::Receipt(_) => {}

@@ -135,6 +135,9 @@ pub fn refused(body: &server_frame::Body) -> anyhow::Error {
 /// in place of what is to be.
 pub const NOTHING_TO_PAY: [&str; 2] = ["--stamps-required", "off"];
 
+/// For a server that is measured from its first moment: it does not begin carefully.
+pub const AT_ONCE: &str = "--admission-start-per-second=100000000";
+
 /// A log with the one seat that a light client has there.
 #[derive(Debug, Clone)]
 pub struct LightLog {

@@ -122,7 +122,14 @@ impl Journal {
     }
 
     /// Begins another file, and says which generation ends so.
+    ///
+    /// # Errors
+    ///
+    /// What is written next goes to the same file as before. [`StoreError::Stopped`] until a failed [`Self::append`] was taken back there.
     pub(super) fn turn(&mut self) -> Result<u64, StoreError> {
+        if self.in_doubt {
+            return Err(StoreError::Stopped);
+        }
         let ends = self.files.iter().map(|file| file.head.generation).max().unwrap_or(0);
         let mut mark = [0; 8];
         getrandom::fill(&mut mark).map_err(|error| StoreError::Engine(error.to_string()))?;

@@ -36,6 +36,7 @@ impl Settler {
         let thread = thread::Builder::new().name("alcyon-tables".to_owned()).spawn(move || {
             // As much as the writer: where that has to wait for this, it waits no longer than it must.
             priority::yield_to_those_who_answer();
+            let _told = ToldOfAPanic(&working);
             working.settle_on();
         })?;
         let reader = thread::Builder::new().name("alcyon-keys".to_owned()).spawn(move || {
@@ -60,6 +61,19 @@ impl Drop for Settler {
             thread.thread().unpark();
             // A panic there loses nothing: the journal has it all.
             let _ended = thread.join();
+        }
+    }
+}
+
+/// A panic of the thread stops the writing: nobody would put anything into the tables any more, and the memory for it has an end.
+pub(super) struct ToldOfAPanic<'a>(pub(super) &'a Core);
+
+impl Drop for ToldOfAPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.disk_failed.store(true, Ordering::Release);
+            self.0.writing().stuck = Some(Stuck::Failed);
+            self.0.settled.notify_all();
         }
     }
 }
@@ -137,7 +151,10 @@ impl Core {
             done = self.writing().journal.wipe().map_err(StoreError::from);
         }
         if let Err(error) = done {
-            event!(ERROR, "what lay long in the journal could not be overwritten", error = &error);
+            // After a failed write that was told already.
+            if !matches!(error, StoreError::Stopped) {
+                event!(ERROR, "what lay long in the journal could not be overwritten", error = &error);
+            }
             thread::park_timeout(TRY_EVERY);
         }
     }

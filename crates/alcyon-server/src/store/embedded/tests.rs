@@ -228,6 +228,7 @@ fn what_a_failed_write_has_left_is_taken_back() {
     journal.append(&nth(1)).unwrap();
     journal.fail_after_writing(&nth(2));
     assert!(matches!(journal.append(&nth(3)), Err(StoreError::Stopped)), "not before it was recovered");
+    assert!(matches!(journal.turn(), Err(StoreError::Stopped)), "it would be forgotten in that file");
     journal.recover().unwrap();
     drop(journal);
     assert_eq!(Journal::open(folder.path()).unwrap().1.len(), 1);
@@ -316,6 +317,23 @@ fn what_was_removed_does_not_stay_in_the_journal() {
     store.commit(&nth(1)).unwrap();
     drop(store);
     assert_eq!(count(&open(folder.path()).unwrap()), 1);
+}
+
+#[test]
+fn a_panic_of_the_thread_that_settles_stops_the_writing_and_nobody_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_hasty(folder.path());
+    store.commit(&nth(1)).unwrap();
+    let core = store.core.clone();
+    let panicked = std::thread::spawn(move || {
+        let _told = settle::ToldOfAPanic(&core);
+        panic!("as the engine does");
+    });
+    assert!(panicked.join().is_err());
+    assert!(matches!(store.commit(&nth(2)), Err(StoreError::Stopped)));
+    assert!(matches!(store.recover(), Err(StoreError::Stopped)));
+    drop(store);
+    assert_eq!(count(&open(folder.path()).unwrap()), 1, "a new start has it all");
 }
 
 fn count_of_recent(store: &EmbeddedStore) -> u32 {

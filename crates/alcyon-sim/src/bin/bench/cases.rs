@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use alcyon_sim::{
-    lane::{Group, connect, lanes, open_idle, origin, receive},
-    light::{LightClient, LightLog, refused},
+    lane::{Group, come_in, connect, lanes, open_idle, origin, receive},
+    light::{LightLog, refused},
     machine::{Spent, Stopwatch, resident},
     process::{ServerProcess, ServerSetup},
     sign_up::Crowd,
@@ -216,7 +216,7 @@ impl Case {
         // Every log has two entries and the session has read both: nothing is new, which is what most resumes find.
         try_join_all(lanes.iter().enumerate().map(async |(index, lane)| {
             for _ in 0..each {
-                let mut client = LightClient::connect_from(server.url(), None, origin(run, index)).await?;
+                let mut client = come_in(server.url(), origin(run, index)).await?;
                 match client.call(lane.subscribe(2)).await? {
                     server_frame::Body::Subscribed(proto::Subscribed { logs }) => ensure!(logs.is_empty(), "unexpected news"),
                     other => return Err(refused(&other)),

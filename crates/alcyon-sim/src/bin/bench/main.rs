@@ -13,7 +13,11 @@ mod search;
 
 use std::path::{Path, PathBuf};
 
-use alcyon_sim::{light::NOTHING_TO_PAY, machine, process::ServerSetup};
+use alcyon_sim::{
+    light::{AT_ONCE, NOTHING_TO_PAY},
+    machine,
+    process::ServerSetup,
+};
 use anyhow::Context;
 use clap::Parser;
 
@@ -86,7 +90,7 @@ async fn groups(arguments: &Arguments) -> anyhow::Result<String> {
     let mut rows = String::new();
     for accounts in &arguments.groups {
         let setup = ServerSetup::new(&disk.path().join(format!("server-{accounts}")))
-            .arguments(["--log-level", "warn"])
+            .arguments(["--log-level", "warn", AT_ONCE])
             .arguments(NOTHING_TO_PAY)
             .wrapper(["taskset", "-c", &arguments.server_core.to_string()]);
         let figures =
@@ -106,7 +110,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Report> {
         }
         // Each case has a server of its own: none pays for what another has left behind.
         let data = folder.path().join(case.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
-        let setup = ServerSetup::new(&data).arguments(["--log-level", "warn"]).arguments(NOTHING_TO_PAY).wrapper([
+        let setup = ServerSetup::new(&data).arguments(["--log-level", "warn", AT_ONCE]).arguments(NOTHING_TO_PAY).wrapper([
             "taskset",
             "-c",
             &arguments.server_core.to_string(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use alcyon_sim::{
     lane::{Group, Lane, connect, lanes, open_idle, origin, receive},
-    light::{LightClient, LightLog, refused},
+    light::{AT_ONCE, LightClient, LightLog, refused},
     machine::{Spent, Stopwatch, resident_tree},
     process::{ServerProcess, ServerSetup},
     sign_up::Crowd,
@@ -26,7 +26,7 @@ const LIFTED: [&str; 7] = [
     "--logs-seat-bytes=1000000000000+1000000000000/s",
     "--logs-creates=100000000+1000000/s",
     "--logs-creates-per-address=1000000+1000000/s",
-    "--admission-start-per-second=100000000",
+    AT_ONCE,
     // The peers ask nothing either.
     "--stamps-required=off",
 ];
