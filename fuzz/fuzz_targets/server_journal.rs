@@ -1,10 +1,12 @@
 //! The server's journal, read at every start. It is taken as it lies there, with the tables and batches that it speaks of.
 #![no_main]
 
+#[allow(dead_code)] // the server uses all of it
+#[path = "."]
 mod store {
-    #[path = "../../../crates/alcyon-server/src/store/batch.rs"]
+    #[path = "../../crates/alcyon-server/src/store/batch.rs"]
     mod batch;
-    #[path = "../../../crates/alcyon-server/src/store/table.rs"]
+    #[path = "../../crates/alcyon-server/src/store/table.rs"]
     mod table;
 
     pub use batch::{Batch, Change};

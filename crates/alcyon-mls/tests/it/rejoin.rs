@@ -47,11 +47,19 @@ impl Device {
     pub fn lose_keys(&mut self) {
         for (kind, key, mut value) in self.rows.dump() {
             if kind == alcyon_mls::RowKind::EpochKeyPairs {
-                // A MessagePack byte string of 32 is a private key (an X-Wing seed).
-                for at in 0..value.len() - 34 {
-                    if value[at..at + 2] == [0xC4, 32] {
-                        value[at + 2..at + 34].fill(0x55);
+                // A MessagePack byte string of 32 is a private key (an X-Wing seed). Public keys, which are longer ones, stay as they are.
+                let mut at = 0;
+                while at < value.len() {
+                    let (head, length) = match value[at] {
+                        0xC4 => (2, usize::from(value[at + 1])),
+                        0xC5 => (3, usize::from(u16::from_be_bytes([value[at + 1], value[at + 2]]))),
+                        _ => (1, 0),
+                    };
+                    let content = at + head..at + head + length;
+                    if length == 32 {
+                        value[content.clone()].fill(0x55);
                     }
+                    at = content.end;
                 }
                 alcyon_mls::Rows::write(&self.rows, kind, &key, &value).unwrap();
             }
