@@ -59,7 +59,7 @@ pub struct EmbeddedSettings {
     /// For what tells that a table does not hold a key, bytes for each such table.
     pub known_bytes: usize,
     /// What lies in the journal longer than this is put into the tables however little it is, and overwritten there: what was removed is gone
-    /// then. Where more is written, it is overwritten sooner.
+    /// then. Where more is written, files are written over as they are used again.
     pub at_least_every: Duration,
 }
 
