@@ -135,7 +135,7 @@ impl Table {
     pub fn from_code(code: (u8, u32)) -> Option<Self> {
         let span = code.1;
         let dated = [Self::Entries(span), Self::EntryIds(span), Self::SpentStamps(span)];
-        Self::FIXED.into_iter().chain(dated).find(|table| table.code() == code)
+        dated.into_iter().chain(Self::FIXED).find(|table| table.code() == code)
     }
 
     /// Its name on disk.

@@ -198,6 +198,6 @@ fn options(table: Table) -> KeyspaceCreateOptions {
 }
 
 /// Bytes that whoever reads them may keep, without keeping much more.
-pub(super) fn bytes_of(value: Slice) -> Bytes {
+fn bytes_of(value: Slice) -> Bytes {
     if value.len() <= COPY_BYTES { Bytes::copy_from_slice(&value) } else { Bytes::from_owner(value) }
 }

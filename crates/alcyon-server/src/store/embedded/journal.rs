@@ -59,16 +59,20 @@ impl Journal {
         let mut journal = Self { folder: folder.to_owned(), files: Vec::new(), at: 0, position: HEAD_BYTES, records: 0, in_doubt: false };
         let mut in_use = BTreeMap::new();
         while let Some(file) = journal.open_file(journal.files.len())? {
-            let content = Bytes::from(fs::read(journal.path(journal.files.len()))?);
-            let head = match FileHead::decode(&content) {
+            let mut front = Vec::new();
+            (&file).take(HEAD_BYTES).read_to_end(&mut front)?;
+            let head = match FileHead::decode(&front) {
                 Some(head) => head,
                 // It was made, and never begun.
-                None if content.iter().take(usize::try_from(HEAD_BYTES).unwrap_or(usize::MAX)).all(|byte| *byte == 0) => NEVER_USED,
+                None if front.iter().all(|byte| *byte == 0) => NEVER_USED,
                 None => return Err(CORRUPT),
             };
-            let grown = content.len() as u64;
-            if head.in_use && in_use.insert(head.generation, (head, content)).is_some() {
-                return Err(CORRUPT);
+            let grown = file.metadata()?.len();
+            if head.in_use {
+                let content = Bytes::from(fs::read(journal.path(journal.files.len()))?);
+                if in_use.insert(head.generation, (head, content)).is_some() {
+                    return Err(CORRUPT);
+                }
             }
             journal.files.push(JournalFile { file: Arc::new(file), head, grown, used: grown });
         }

@@ -43,8 +43,6 @@ const ENGINE_FOLDER: &str = "fjall";
 const JOURNAL_FOLDER: &str = "journal";
 /// So many times what is put into the tables at once may be waiting for that; then whoever writes waits.
 const MOST_WAITING: usize = 3;
-/// A value up to this size is copied when it is read; a larger one shares the memory of its batch.
-const COPY_BYTES: usize = 64 * 1024;
 
 const AN_HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -96,7 +94,7 @@ struct Core {
     /// None only while it could not be opened again.
     engine: RwLock<Option<Engine>>,
     /// A write failed, and not for want of space: the kernel may have forgotten dirty pages, so that only a new start,
-    /// after somebody has looked at the disk, can tell what is there.
+    /// after somebody has looked at the disk, can tell what is there. Or the thread that settles has panicked.
     disk_failed: AtomicBool,
     ends: AtomicBool,
 }
@@ -162,7 +160,7 @@ impl Store for EmbeddedStore {
         // What is settled meanwhile lies in the tables before it goes from here.
         let recent = self.core.recent().get(table, key);
         match recent {
-            Some(row) => Ok(row.map(on_its_own)),
+            Some(row) => Ok(row.map(recent::on_its_own)),
             None => self.core.with_engine(|engine| engine.get(table, key)),
         }
     }
@@ -177,8 +175,7 @@ impl Store for EmbeddedStore {
             let (newer, moment) = (recent.range(table, from, to), engine.moment());
             drop(recent);
             let older = engine.range(&moment, table, from, to);
-            let rows = recent::over(newer, older);
-            Ok(Box::new(rows.map(|row| row.map(|(key, value)| (key, on_its_own(value))))) as Rows<'_>)
+            Ok(Box::new(recent::over(newer, older)) as Rows<'_>)
         })
     }
 
@@ -311,11 +308,6 @@ impl From<Stuck> for StoreError {
             Stuck::Failed => Self::Stopped,
         }
     }
-}
-
-/// A value that does not keep the whole of its batch in memory, unless it is a large part of it.
-fn on_its_own(value: Bytes) -> Bytes {
-    if value.len() <= COPY_BYTES { Bytes::copy_from_slice(&value) } else { value }
 }
 
 /// The format of what is there, if anything is. Refuses what is not ours before anything is written to it.

@@ -9,6 +9,8 @@ use crate::store::{Row, RowKey, Table};
 
 /// What a row takes beside its bytes, about: its place in the map, which is half full on average.
 const ROW_BYTES: usize = 250;
+/// A value up to this size is copied when it is read; a larger one shares the memory of its batch.
+const COPY_BYTES: usize = 64 * 1024;
 
 /// Rows by table, in order; none where a row was removed.
 pub(super) type RecentTables = BTreeMap<Table, BTreeMap<RowKey, Option<Bytes>>>;
@@ -78,9 +80,9 @@ impl Recent {
         self.sealed = Some(Arc::new(Sealed { tables: std::mem::take(&mut self.active), until }));
     }
 
-    /// It lies in the tables.
-    pub(super) fn settled(&mut self) -> Option<Arc<Sealed>> {
-        self.sealed.take()
+    /// It lies in the tables. Whoever has put it there holds it still, so that it is not freed under the lock.
+    pub(super) fn settled(&mut self) {
+        self.sealed = None;
     }
 
     /// The tables that have rows here.
@@ -147,11 +149,16 @@ pub(super) fn over<E: Send>(
     newer: Vec<(RowKey, Option<Bytes>)>,
     older: impl Iterator<Item = Result<Row, E>> + Send,
 ) -> impl Iterator<Item = Result<Row, E>> + Send {
-    let newer = newer.into_iter().map(|(key, value)| Ok((key, value)));
+    let newer = newer.into_iter().map(|(key, value)| Ok((key, value.map(on_its_own))));
     let older = older.map(|row| row.map(|(key, value)| (key, Some(value))));
     // A row that can't be read comes at once: whoever reads the range can't go on.
     let order = |row: &Result<(RowKey, Option<Bytes>), E>| row.as_ref().map_or(RowKey::of(&[]), |row| row.0);
     merge(newer, older, order).filter_map(|row| row.map(|(key, value)| Some((key, value?))).transpose())
+}
+
+/// A value that does not keep the whole of its batch in memory, unless it is a large part of it.
+pub(super) fn on_its_own(value: Bytes) -> Bytes {
+    if value.len() <= COPY_BYTES { Bytes::copy_from_slice(&value) } else { value }
 }
 
 /// Two ordered iterators as one; where both have a key, the first one's item.
@@ -201,7 +208,9 @@ mod tests {
         let stored = [row(b"a", b"0"), row(b"c", b"0"), row(b"d", b"0"), row(b"f", b"0")].map(Ok::<_, ()>);
         let found: Vec<_> = over(recent.range(Table::Heads, b"a", b"f"), stored.into_iter()).map(Result::unwrap).collect();
         assert_eq!(found, [row(b"a", b"1"), row(b"b", b"2"), row(b"d", b"0"), row(b"e", b"2"), row(b"f", b"0")]);
-        assert_eq!(recent.settled().unwrap().until, 7);
+        assert_eq!(recent.sealed().unwrap().until, 7);
+        recent.settled();
+        assert!(recent.sealed().is_none());
         assert_eq!(recent.get(Table::Heads, b"a"), None);
     }
 

@@ -17,7 +17,7 @@ use crate::{
     store::{RowKey, StoreError},
 };
 
-/// Between two tries, if the disk is full.
+/// Between two tries, while the tables can't be written.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
 /// So many keys are read at once when it starts.
@@ -95,7 +95,7 @@ impl Core {
     }
 
     fn try_to_settle(&self, sealed: &Sealed) {
-        let Err(error) = self.settle(sealed) else {
+        let Err(error) = self.note(self.settle(sealed)) else {
             return;
         };
         if self.ends.load(Ordering::Acquire) {
@@ -103,10 +103,7 @@ impl Core {
         }
         event!(ERROR, "what was written could not be put into the tables; it stays in the journal", error = &error);
         let stuck = if matches!(error, StoreError::Full) { Stuck::DiskFull } else { Stuck::Failed };
-        let mut writing = self.writing();
-        let _noted = self.note::<()>(Err(error));
-        writing.stuck = Some(stuck);
-        drop(writing);
+        self.writing().stuck = Some(stuck);
         self.settled.notify_all();
         thread::park_timeout(TRY_EVERY);
         if matches!(stuck, Stuck::Failed) {
@@ -128,17 +125,15 @@ impl Core {
         let mut writing = self.writing();
         writing.journal.released(&files);
         writing.stuck = None;
-        let done = self.recent_mut().settled();
+        self.recent_mut().settled();
         drop(writing);
         self.settled.notify_all();
-        drop(done);
         Ok(())
     }
 
     fn seal_what_is_old(&self) {
         let mut writing = self.writing();
-        let nothing_sealed = self.recent().sealed().is_none();
-        if !nothing_sealed {
+        if self.recent().sealed().is_some() {
             return;
         }
         let mut done = self.seal(&mut writing);
