@@ -7,6 +7,7 @@
 mod engine;
 mod journal;
 mod known;
+mod pace;
 mod recent;
 mod record;
 mod settle;
