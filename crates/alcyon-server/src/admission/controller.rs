@@ -46,7 +46,7 @@ const ROOM: f64 = 1.3;
 /// groups, the one that is carried out: when the store hangs, windows are too slow to see it.
 const WAITING: Duration = Duration::from_millis(5);
 /// The same while nearly as much is asked as can be done, because what can be done may be less at any moment: a store that sorts does a
-/// third less. With 25 milliseconds 95 of 100 took 52 to 58 near the limit, of the 50 that they may take; with this 40 to 50.
+/// third less. With 25 milliseconds 95 of 100 took 52 to 58 near the limit, of the 50 that they may take; with this under 50.
 const WAITING_NEAR: Duration = Duration::from_millis(15);
 /// And to no less than this weight, or nothing would gather.
 const WAITING_LEAST: f64 = 384.0;

@@ -118,9 +118,12 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let keyspace = self.keyspace_for_write(table)?;
-        // A worker that failed has said so to nobody but this.
-        self.database.persist(PersistMode::Buffer).map_err(error_of)?;
-        while keyspace.l0_table_count() >= MOST_WAITING {
+        loop {
+            // A worker that failed has said so to nobody but this.
+            self.database.persist(PersistMode::Buffer).map_err(error_of)?;
+            if keyspace.l0_table_count() < MOST_WAITING {
+                break;
+            }
             if ends() {
                 return Err(StoreError::Stopped);
             }
@@ -129,7 +132,6 @@ impl Engine {
                 keyspace.major_compact().map_err(error_of)?;
             }
             thread::park_timeout(LOOK_EVERY);
-            self.database.persist(PersistMode::Buffer).map_err(error_of)?;
         }
         self.pace.set_hurry(false);
         self.pace.set_behind(self.behind());

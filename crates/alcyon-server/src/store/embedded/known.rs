@@ -9,7 +9,8 @@ use xxhash_rust::xxh3::xxh3_128;
 const FIRST_KEYS: usize = 32 * 1024;
 /// Each further one takes so many times as many as the one before: a key is looked for in all of them, and each is wrong now and then.
 const GROWTH: usize = 4;
-/// With seven bits of a block for each key, a full filter was wrong for one of 500 keys that are not there (twelve and six: one of 150).
+/// With seven bits of a block for each key, two full filters were together wrong for one of 530 keys that are not there (twelve and six: each for
+/// one of 150).
 /// A look in vain goes through every sorted table that was not merged yet: hundreds of them on a server under full load.
 const BITS_PER_KEY: usize = 16;
 const BITS_SET: u32 = 7;
