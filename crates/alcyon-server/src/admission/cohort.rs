@@ -1,6 +1,7 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hash},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Cohorts of a class.
@@ -26,17 +27,25 @@ impl Cohort {
 }
 
 /// Draws cohorts: by a keyed hash, so that nobody can choose theirs, and anew every hour, so that luck goes round. The key is
-/// in memory only.
-pub(crate) struct Cohorts(RandomState);
+/// in memory only. It does not look at the clock itself, which most of what is refused would pay for.
+pub(crate) struct Cohorts {
+    key: RandomState,
+    hour: AtomicU64,
+}
 
 impl Cohorts {
-    pub(crate) fn new() -> Self {
-        Self(RandomState::new())
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Self { key: RandomState::new(), hour: AtomicU64::new(now_ms / REDRAWN_MS) }
     }
 
-    /// The cohort of whoever is known by `who` (a seat, a connection) at this time.
-    pub(crate) fn of(&self, who: impl Hash, now_ms: u64) -> Cohort {
-        let hash = self.0.hash_one((now_ms / REDRAWN_MS, who));
+    /// It is so late: once in a while is enough.
+    pub(crate) fn tell(&self, now_ms: u64) {
+        self.hour.store(now_ms / REDRAWN_MS, Ordering::Relaxed);
+    }
+
+    /// The cohort of whoever is known by `who` (a seat, a connection) at the time that was told last.
+    pub(crate) fn of(&self, who: impl Hash) -> Cohort {
+        let hash = self.key.hash_one((self.hour.load(Ordering::Relaxed), who));
         Cohort(u8::try_from(hash % COHORTS as u64).expect("there are 128"))
     }
 }
@@ -47,23 +56,27 @@ mod tests {
 
     use super::*;
 
+    fn all(cohorts: &Cohorts) -> Vec<Cohort> {
+        (0..100_u64).map(|who| cohorts.of(who)).collect()
+    }
+
     #[test]
     fn a_device_keeps_its_cohort_for_an_hour_and_devices_spread_evenly() {
-        let cohorts = Cohorts::new();
-        for who in 0..100_u64 {
-            assert_eq!(cohorts.of(who, 0), cohorts.of(who, REDRAWN_MS - 1));
-        }
-        assert!((0..100_u64).any(|who| cohorts.of(who, 0) != cohorts.of(who, REDRAWN_MS)));
+        let cohorts = Cohorts::new(0);
+        let first = all(&cohorts);
+        cohorts.tell(REDRAWN_MS - 1);
+        assert_eq!(all(&cohorts), first);
+        cohorts.tell(REDRAWN_MS);
+        assert_ne!(all(&cohorts), first);
         let mut counts = [0_u32; COHORTS];
         for who in 0..128_000_u64 {
-            counts[cohorts.of(who, 0).index()] += 1;
+            counts[cohorts.of(who).index()] += 1;
         }
         assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
     }
 
     #[test]
     fn another_server_draws_other_cohorts() {
-        let (one, other) = (Cohorts::new(), Cohorts::new());
-        assert!((0..100_u64).any(|who| one.of(who, 0) != other.of(who, 0)));
+        assert_ne!(all(&Cohorts::new(0)), all(&Cohorts::new(0)));
     }
 }

@@ -174,7 +174,7 @@ impl Gate {
         // Without randomness the times are spread all the same, only predictably.
         let _predictable = getrandom::fill(&mut seed);
         let gate = Self {
-            cohorts: Cohorts::new(),
+            cohorts: Cohorts::new(clock.now_ms()),
             clock,
             metrics,
             counters: Counters {
@@ -324,7 +324,7 @@ impl Gate {
 
     /// The cohort of whoever is known by `who`: a seat, a connection.
     pub fn cohort(&self, who: impl Hash) -> Cohort {
-        self.cohorts.of(who, self.clock.now_ms())
+        self.cohorts.of(who)
     }
 
     /// Too much is asked: later, at a time drawn for this client.
@@ -416,6 +416,7 @@ impl Gate {
 
     /// Whether anything was asked in it.
     fn close_window(&self, length: Duration, executor: Duration) -> bool {
+        self.cohorts.tell(self.clock.now_ms());
         self.waited(Waiting::Executor, executor);
         let waits: [Duration; Waiting::ALL.len()] = array::from_fn(|place| match self.waits[place].swap(NONE, Ordering::Relaxed) {
             NONE => Duration::ZERO,

@@ -5,6 +5,8 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::store::RowKey;
+
 /// Keys of the first filter.
 const FIRST_KEYS: usize = 32 * 1024;
 /// Each further one takes so many times as many as the one before: a key is looked for in all of them, and each is wrong now and then.
@@ -21,8 +23,8 @@ type Block = [u64; 8];
 pub(super) struct KnownKeys {
     filters: Vec<Filter>,
     most_bytes: usize,
-    /// The table has keys that were not put in yet.
-    lacks_some: bool,
+    /// From this one on the table may have keys that were not put in yet.
+    lacks_from: Option<RowKey>,
 }
 
 struct Filter {
@@ -33,16 +35,17 @@ struct Filter {
 impl KnownKeys {
     /// Of an empty table, in so many bytes or those that the first filter takes; the last one takes what comes then, and is wrong more often.
     pub(super) fn within(most_bytes: usize) -> Self {
-        Self { filters: Vec::new(), most_bytes, lacks_some: false }
+        Self { filters: Vec::new(), most_bytes, lacks_from: None }
     }
 
-    /// Of a table that has keys, which are put in one by one, until [`Self::lacks_none`].
+    /// Of a table that has keys, which are put in one by one and in their order.
     pub(super) fn of_what_is_there(self) -> Self {
-        Self { lacks_some: true, ..self }
+        Self { lacks_from: Some(RowKey::of(&[])), ..self }
     }
 
-    pub(super) fn lacks_none(&mut self) {
-        self.lacks_some = false;
+    /// All that the table has before this one was put in, or all of it.
+    pub(super) fn lacks_from(&mut self, first: Option<RowKey>) {
+        self.lacks_from = first;
     }
 
     pub(super) fn put(&mut self, key: &[u8]) {
@@ -61,7 +64,7 @@ impl KnownKeys {
 
     pub(super) fn may_hold(&self, key: &[u8]) -> bool {
         let place = Place::of(key);
-        self.lacks_some
+        self.lacks_from.as_deref().is_some_and(|first| key >= first)
             || self.filters.iter().rev().any(|filter| {
                 let words = &filter.blocks[place.block(filter.blocks.len())];
                 words.iter().zip(place.bits).all(|(word, bits)| word & bits == bits)
@@ -146,8 +149,13 @@ mod tests {
         let mut known = KnownKeys::within(0).of_what_is_there();
         known.put(b"a");
         assert!(known.may_hold(b"b"));
-        known.lacks_none();
+        known.lacks_from(Some(RowKey::of(&[b"c"])));
         assert!(known.may_hold(b"a"));
         assert!(!known.may_hold(b"b"));
+        assert!(known.may_hold(b"c"));
+        assert!(known.may_hold(b"d"));
+        known.lacks_from(None);
+        assert!(known.may_hold(b"a"));
+        assert!(!known.may_hold(b"d"));
     }
 }

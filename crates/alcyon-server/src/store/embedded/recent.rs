@@ -98,13 +98,11 @@ impl Recent {
         }
     }
 
-    /// Some more of the keys that lie on the disk, or the last of them.
-    pub(super) fn know<'a>(&mut self, table: Table, keys: impl IntoIterator<Item = &'a RowKey>, last: bool) {
+    /// Some more of the keys that lie on the disk, in their order, and from where on others do.
+    pub(super) fn know(&mut self, table: Table, keys: &[RowKey], lacks_from: Option<RowKey>) {
         if let Some(known) = self.known.get_mut(&table) {
-            keys.into_iter().for_each(|key| known.put(key));
-            if last {
-                known.lacks_none();
-            }
+            keys.iter().for_each(|key| known.put(key));
+            known.lacks_from(lacks_from);
         }
     }
 

@@ -20,8 +20,10 @@ use crate::{
 /// Between two tries, while the tables can't be written.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
-/// So many keys are read at once when it starts.
-const KEYS_AT_ONCE: usize = 4096;
+/// So many keys are read at once when it starts: each reading opens every sorted table, and there may be hundreds.
+const KEYS_AT_ONCE: usize = if cfg!(test) { 16 } else { 32 * 1024 };
+/// And so many are put down at once, while nobody else may look.
+const KEYS_PUT_AT_ONCE: usize = 1024;
 
 /// It ends with this.
 pub(super) struct Settler {
@@ -154,7 +156,8 @@ impl Core {
         }
     }
 
-    /// Reads the keys that lay on the disk at the start. Until it is through, or where it can't be, a look goes to the tables as well.
+    /// Reads the keys that lay on the disk at the start, in their order. For those that it has not come to yet, or can't read, a look goes to
+    /// the tables as well.
     fn read_keys(&self) {
         let tables = self.with_engine(|engine| Ok(engine.tables())).unwrap_or_default();
         for table in tables.into_iter().filter(|table| recent::keeps_keys(*table)) {
@@ -170,11 +173,12 @@ impl Core {
                 let Ok(keys) = read else {
                     return;
                 };
-                let last = keys.len() < KEYS_AT_ONCE;
-                self.recent_mut().know(table, &keys, last);
+                for keys in keys.chunks(KEYS_PUT_AT_ONCE) {
+                    self.recent_mut().know(table, keys, keys.last().map(RowKey::next));
+                }
                 match keys.last() {
-                    Some(key) if !last => from = key.next(),
-                    _ => break,
+                    Some(last) if keys.len() == KEYS_AT_ONCE => from = last.next(),
+                    _ => break self.recent_mut().know(table, &[], None),
                 }
             }
         }
