@@ -46,8 +46,11 @@ pub(crate) struct Acceptor {
     pub(crate) gate: Arc<Gate>,
 }
 
-/// Connections that are being told that there is no place. Beyond this many they are just closed.
-const FAREWELLS: u32 = 64;
+/// Connections that are being told that there is no place. Beyond this many they are just closed, and who asked can't tell that from a
+/// network in trouble: with 64 some of those who come on a record day were.
+const FAREWELLS: u32 = 1_024;
+/// The same while files are short: those that are kept back for the store are more.
+const FAREWELLS_WITHOUT_FILES: u32 = 64;
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
 
 const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 10\r\n\
@@ -105,18 +108,18 @@ impl Acceptor {
             };
             if files.is_nearly_reached(&stream) {
                 metrics.refused_for_files.increment(1);
-                turn_away(stream, tls.is_some(), &farewells);
+                turn_away(stream, tls.is_some(), &farewells, FAREWELLS_WITHOUT_FILES);
                 continue;
             }
             // Before anything is spent on it, a TLS handshake above all.
             let number = gate.arrived();
             if !gate.takes_connection(number) {
                 metrics.refused_for_overload.increment(1);
-                turn_away(stream, tls.is_some(), &farewells);
+                turn_away(stream, tls.is_some(), &farewells, FAREWELLS);
                 continue;
             }
             let Ok(place) = lifecycle.take_place(peer.ip().to_canonical()) else {
-                turn_away(stream, tls.is_some(), &farewells);
+                turn_away(stream, tls.is_some(), &farewells, FAREWELLS);
                 continue;
             };
             let served =
@@ -198,13 +201,10 @@ impl Served {
     }
 }
 
-/// Says that there is no place and closes. Over TLS it just closes: an answer would cost a handshake.
-fn turn_away(mut stream: TcpStream, tls: bool, farewells: &Arc<AtomicU32>) {
-    let room = farewells.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < FAREWELLS).then_some(now + 1));
-    if tls || room.is_err() {
-        if room.is_ok() {
-            farewells.fetch_sub(1, Ordering::AcqRel);
-        }
+/// Says that there is no place and closes, if fewer than so many are being told. Over TLS it just closes: an answer would cost a handshake.
+fn turn_away(mut stream: TcpStream, tls: bool, farewells: &Arc<AtomicU32>, most: u32) {
+    let one_more = |now| (now < most).then_some(now + 1);
+    if tls || farewells.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_err() {
         return;
     }
     let farewells = farewells.clone();

@@ -35,6 +35,23 @@ async fn the_next_connection_is_refused_and_the_rest_is_kept() {
 }
 
 #[tokio::test]
+async fn many_who_come_at_once_and_find_no_place_are_all_told() {
+    use tokio::io::AsyncReadExt;
+    let server = start_with(|config| config.limits.connections = 1).await;
+    let mut client = Client::open(server.address()).await;
+    let mut others = Vec::new();
+    for _ in 0..300 {
+        others.push(tokio::net::TcpStream::connect(server.address()).await.unwrap());
+    }
+    for (number, mut stream) in others.into_iter().enumerate() {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{number}: {answer:?}");
+    }
+    client.alive().await;
+}
+
+#[tokio::test]
 async fn more_requests_than_may_be_in_flight_wait_and_are_all_answered() {
     let server = start_with(|config| config.limits.requests_in_flight = 2).await;
     let mut client = Client::open(server.address()).await;
