@@ -1,42 +1,49 @@
-//! A look at a frame that may be refused: who asks, and nothing else of it is taken apart, copied or kept.
+//! A look at the beginning of a frame that may be refused: who asks, and nothing else of it is taken apart, copied or kept.
 
-use prost::Message;
+use prost::encoding::{WireType, decode_key, decode_varint};
 
-use crate::{RequestId, SeatSecret, limits};
+use crate::{RequestId, SeatSecret};
 
-/// An append, as far as it matters to whoever refuses it: the number of the request and the secret of the seat. None if the frame is
-/// anything else or is not well formed that far; [`decode_client_frame`](crate::decode_client_frame) says what it is.
+/// So many bytes of a frame are enough for [`glance_at_append`] to say all that it could say of the whole: the number of the request, three
+/// lengths, the id of a log and the secret of a seat, each at its longest, with their tags.
+pub const GLANCE: usize = 96;
+
+/// Fields of `ClientFrame`, `Append` and `SeatKey`.
+const REQUEST: u32 = 1;
+const APPEND: u32 = 4;
+const SEAT: u32 = 1;
+const LOG: u32 = 1;
+const SECRET: u32 = 2;
+
+/// An append, as far as it matters to whoever refuses it: the number of the request and the secret of the seat. `frame` is a frame or the
+/// first bytes of it ([`GLANCE`]). None if it is anything else, if it is not well formed that far, or if its fields don't stand in the order of
+/// their numbers; [`decode_client_frame`](crate::decode_client_frame) says what it is.
 ///
 /// Where ten times too much is asked, nine of ten frames are refused on the core that serves the tenth.
 #[must_use]
 pub fn glance_at_append(frame: &[u8]) -> Option<(RequestId, SeatSecret)> {
-    if frame.len() > limits::FRAME {
-        return None;
-    }
-    let Glance { request, append } = Glance::decode(frame).ok()?;
-    let secret = append?.seat?.secret;
-    Some((RequestId(request), SeatSecret::parse(&secret, "append.seat").ok()?)).filter(|_| request != 0)
+    let mut rest = frame;
+    key(&mut rest, REQUEST, WireType::Varint)?;
+    let request = decode_varint(&mut rest).ok().filter(|request| *request != 0)?;
+    length(&mut rest, APPEND)?;
+    length(&mut rest, SEAT)?;
+    bytes(&mut rest, LOG)?;
+    let secret = bytes(&mut rest, SECRET)?;
+    Some((RequestId(request), SeatSecret::parse(secret, "append.seat").ok()?))
 }
 
-/// `ClientFrame`, less all other fields.
-#[derive(Message)]
-struct Glance {
-    #[prost(uint64, tag = "1")]
-    request: u64,
-    #[prost(message, optional, tag = "4")]
-    append: Option<AppendBy>,
+fn key(rest: &mut &[u8], field: u32, wire: WireType) -> Option<()> {
+    decode_key(rest).is_ok_and(|found| found == (field, wire)).then_some(())
 }
 
-/// `Append`, the same way.
-#[derive(Message)]
-struct AppendBy {
-    #[prost(message, optional, tag = "1")]
-    seat: Option<Secret>,
+/// Steps into a field that has a length.
+fn length(rest: &mut &[u8], field: u32) -> Option<usize> {
+    key(rest, field, WireType::LengthDelimited)?;
+    usize::try_from(decode_varint(rest).ok()?).ok()
 }
 
-/// `SeatKey`, the same way.
-#[derive(Message)]
-struct Secret {
-    #[prost(bytes = "vec", tag = "2")]
-    secret: Vec<u8>,
+fn bytes<'a>(rest: &mut &'a [u8], field: u32) -> Option<&'a [u8]> {
+    let (found, after) = length(rest, field).and_then(|length| rest.split_at_checked(length))?;
+    *rest = after;
+    Some(found)
 }

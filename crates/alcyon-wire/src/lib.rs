@@ -31,7 +31,7 @@ mod stamp;
 pub mod work;
 
 pub use error::WireError;
-pub use glance::glance_at_append;
+pub use glance::{GLANCE, glance_at_append};
 pub use handle::{Handle, HandleName};
 pub use hash::{PayloadHash, RunningHash, payload_hash};
 pub use header::{HeaderFacts, SeatChanges};

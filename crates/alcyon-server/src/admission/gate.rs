@@ -244,13 +244,14 @@ impl Gate {
         Err(self.refusal())
     }
 
-    /// Refuses an append of this cohort, if there is no room for it. Nothing is counted otherwise: [`Gate::admit`] follows.
-    pub(crate) fn turns_away(&self, cohort: Cohort) -> Option<Refusal> {
+    /// There is no room for an append of this cohort: it was offered, and is to be refused. Nothing is counted otherwise:
+    /// [`Gate::admit`] follows.
+    pub(crate) fn turns_away(&self, cohort: Cohort) -> bool {
         if self.is_within(Class::Append, cohort) && self.has_room() {
-            return None;
+            return false;
         }
         self.counters.offered[Class::Append.index()][cohort.index()].fetch_add(1, Ordering::Relaxed);
-        Some(self.no_place(Class::Append))
+        true
     }
 
     /// Too much of this connection's waits for its answer. That is between it and the server, whatever the server can do, and counts as
@@ -473,7 +474,7 @@ impl Gate {
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = pressure;
     }
 
-    fn again_ms(&self) -> u64 {
+    pub(crate) fn again_ms(&self) -> u64 {
         let ratio = f64::from_bits(self.ratio.load(Ordering::Relaxed)).max(1.0);
         let around = AGAIN.mul_f64(ratio.min(AGAIN_MOST.as_secs_f64())).min(AGAIN_MOST);
         let around_ms = u64::try_from(around.as_millis()).unwrap_or(u64::MAX).max(1);

@@ -275,6 +275,14 @@ impl Metrics {
         self.not_admitted[class.index()].increment(1);
     }
 
+    /// So many appends came and were told to come later.
+    pub(crate) fn turned_away(&self, count: u32) {
+        let overloaded = i32::from(RefusalCode::Overloaded) as usize;
+        self.requests[RequestKind::Append as usize].increment(count.into());
+        self.refusals[overloaded].increment(count.into());
+        self.not_admitted[Class::Append.index()].increment(count.into());
+    }
+
     /// How things stand.
     pub(crate) fn pressure(&self, pressure: &Pressure) {
         let Pressure { queueing, overloaded: _, ratio: _, budget, levels, connections } = pressure;

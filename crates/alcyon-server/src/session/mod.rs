@@ -317,11 +317,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
         self.work.has_room() && !self.outbox.is_full()
     }
 
-    fn take_bytes(&mut self, mut bytes: &[u8]) {
+    fn take_bytes(&mut self, bytes: &[u8]) {
+        self.take_messages(bytes);
+        self.work.count_turned_away();
+    }
+
+    fn take_messages(&mut self, mut bytes: &[u8]) {
         loop {
             if !self.has_room() || self.nuisance && self.work.is_agreed() {
                 self.unread.extend_from_slice(bytes);
                 return;
+            }
+            // Looked at where it lies, if it may be turned away: nine of ten may be.
+            let ahead = if self.work.is_pressed() { self.decoder.peek(bytes) } else { None };
+            if let Some(ahead) = &ahead
+                && self.work.turns_away(ahead.beginning(), &mut self.outbox)
+            {
+                bytes = &bytes[ahead.bytes..];
+                continue;
             }
             match self.decoder.decode(&mut bytes) {
                 Ok(None) => {
@@ -329,7 +342,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Session<IO> {
                     return;
                 }
                 Ok(Some(Incoming::Binary)) => {
-                    if self.work.turns_away(self.decoder.message(), &mut self.outbox) {
+                    if ahead.is_none() && self.work.turns_away(self.decoder.message(), &mut self.outbox) {
                         self.decoder.drop_message();
                         continue;
                     }

@@ -1,16 +1,19 @@
 use std::{
-    cell::RefCell,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use alcyon_wire::proto::{self, server_frame::Body};
+use prost::{
+    Message,
+    encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len, uint64},
+};
 use tokio::io::AsyncWrite;
 
 use crate::{
     Refusal,
-    edge::websocket::{CloseCode, put_close, put_message, put_ping, put_pong},
+    edge::websocket::{CloseCode, put_close, put_message, put_message_header, put_ping, put_pong},
 };
 
 /// Unsent bytes beyond which nothing more is taken in or delivered. One frame can be put on top: at most 1.4 MiB.
@@ -32,19 +35,26 @@ impl Outbox {
         put_message(&mut self.bytes, &proto::ServerFrame { request, body: Some(body) });
     }
 
-    /// Appends the refusal of a request for which there is no room now, as [`Refusal::overloaded`] has it.
+    /// Appends the refusal of a request for which there is no room now, as [`Refusal::overloaded`] has it. Where too much is asked nearly
+    /// every answer is this one, and it differs from the one before in two numbers only. Neither is 0: that no request is, and no time.
     pub(super) fn later(&mut self, request: u64, retry_after_ms: u64) {
+        /// Fields of `ServerFrame` and `Refusal`.
+        const REQUEST: u32 = 1;
+        const REFUSAL: u32 = 4;
+        const RETRY_AFTER_MS: u32 = 5;
         thread_local! {
-            /// Made once a thread: where too much is asked nearly every answer is this one.
-            static LATER: RefCell<proto::ServerFrame> =
-                RefCell::new(proto::ServerFrame { request: 0, body: Some(Body::Refusal(Refusal::overloaded(1).into())) });
+            /// All of the refusal but its time, which comes last.
+            static LATER: Vec<u8> = proto::Refusal { retry_after_ms: 0, ..Refusal::overloaded(1).into() }.encode_to_vec();
         }
-        LATER.with_borrow_mut(|frame| {
-            frame.request = request;
-            if let Some(Body::Refusal(refusal)) = &mut frame.body {
-                refusal.retry_after_ms = retry_after_ms;
-            }
-            put_message(&mut self.bytes, frame);
+        LATER.with(|later| {
+            let refusal = later.len() + uint64::encoded_len(RETRY_AFTER_MS, &retry_after_ms);
+            let length = uint64::encoded_len(REQUEST, &request) + key_len(REFUSAL) + encoded_len_varint(refusal as u64) + refusal;
+            put_message_header(&mut self.bytes, length);
+            uint64::encode(REQUEST, &request, &mut self.bytes);
+            encode_key(REFUSAL, WireType::LengthDelimited, &mut self.bytes);
+            encode_varint(refusal as u64, &mut self.bytes);
+            self.bytes.extend_from_slice(later);
+            uint64::encode(RETRY_AFTER_MS, &retry_after_ms, &mut self.bytes);
         });
     }
 
@@ -99,5 +109,27 @@ impl Outbox {
             self.written = 0;
         }
         Poll::Ready(Ok(wrote))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_refusal_that_was_made_before_is_the_one_that_would_be_made_now(
+            (request, wait) in (1..=u64::MAX, 1..=u64::MAX),
+            by in 0..64_u32,
+        ) {
+            // Short numbers as often as long ones.
+            let (request, wait) = ((request >> by).max(1), (wait >> (63 - by)).max(1));
+            let (mut outbox, mut other) = (Outbox::default(), Outbox::default());
+            outbox.later(request, wait);
+            other.frame(request, Body::Refusal(Refusal::overloaded(wait).into()));
+            prop_assert_eq!(outbox.bytes, other.bytes);
+        }
     }
 }

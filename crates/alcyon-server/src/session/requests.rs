@@ -40,6 +40,8 @@ pub(super) struct Work {
     answers: Answers,
     trees: VecDeque<TreeOnItsWay>,
     bulk: Bulk,
+    /// Appends that were turned away and are not counted yet: once for all that came together.
+    turned_away: u32,
     agreed: bool,
     going_away: bool,
 }
@@ -70,6 +72,7 @@ impl Work {
             answers: Answers::default(),
             trees: VecDeque::new(),
             bulk: Bulk::default(),
+            turned_away: 0,
             agreed: false,
             going_away: false,
         }
@@ -193,23 +196,30 @@ impl Work {
     }
 
     /// True if this is an append for which there is no room: it is refused, without being taken apart. What is asked too much is most
-    /// of what comes, and is to cost as little as it can.
+    /// of what comes, and is to cost as little as it can. `frame`: all of it, or its first [`GLANCE`](alcyon_wire::GLANCE) bytes.
+    /// [`Work::count_turned_away`] follows, once for many.
     pub(super) fn turns_away(&mut self, frame: &[u8], outbox: &mut Outbox) -> bool {
-        let Sessions { gate, metrics, .. } = &*self.sessions;
+        let gate = &self.sessions.gate;
         if !self.is_pressed() || self.going_away {
             return false;
         }
         let Some((RequestId(request), secret)) = glance_at_append(frame) else {
             return false;
         };
-        let refusal = if self.has_place() { gate.turns_away(gate.cohort(secret.as_bytes())) } else { Some(gate.no_place(Class::Append)) };
-        let Some(refusal) = refusal else {
+        if self.has_place() && !gate.turns_away(gate.cohort(secret.as_bytes())) {
             return false;
-        };
-        metrics.request(RequestKind::Append);
-        metrics.refusal(refusal.code);
-        outbox.later(request, refusal.retry_after_ms);
+        }
+        outbox.later(request, gate.again_ms());
+        self.turned_away += 1;
         true
+    }
+
+    /// Counts what was turned away since the last time.
+    pub(super) fn count_turned_away(&mut self) {
+        match std::mem::take(&mut self.turned_away) {
+            0 => {}
+            count => self.sessions.metrics.turned_away(count),
+        }
     }
 
     /// One binary message. The error closes the connection.

@@ -1,3 +1,4 @@
+use alcyon_wire::GLANCE;
 use bytes::Bytes;
 
 use super::CloseCode;
@@ -68,6 +69,21 @@ enum Message {
     TooLarge,
 }
 
+/// The beginning of a message that lies whole in what was read.
+pub(crate) struct Ahead {
+    beginning: [u8; GLANCE],
+    shown: usize,
+    /// Bytes of the input that it takes, with its header.
+    pub(crate) bytes: usize,
+}
+
+impl Ahead {
+    /// Its first bytes, at most [`GLANCE`].
+    pub(crate) fn beginning(&self) -> &[u8] {
+        &self.beginning[..self.shown]
+    }
+}
+
 impl Decoder {
     /// For messages of at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
@@ -103,6 +119,28 @@ impl Decoder {
     /// Nobody needs the message that is whole. Its place is kept for the next one of this input.
     pub(crate) fn drop_message(&mut self) {
         self.payload.clear();
+    }
+
+    /// The binary message that comes next, if it lies whole at the front of `input` and in one frame. Nothing is taken: it can be stepped
+    /// over, which costs less than to read it, or decoded.
+    pub(crate) fn peek(&self, input: &[u8]) -> Option<Ahead> {
+        if self.frame.is_some() || self.header_filled > 0 || self.message != Message::None {
+            return None;
+        }
+        let mut header = [0; 14];
+        let known = input.len().min(header.len());
+        header[..known].copy_from_slice(&input[..known]);
+        let begin = header_length(&header, known);
+        if known < begin || header[0] != 0x80 | BINARY || header[1] & 0x80 == 0 {
+            return None;
+        }
+        let (length, mask) = length_and_mask(&header, begin);
+        let length = usize::try_from(length).ok().filter(|length| *length <= self.limit)?;
+        let masked = input[begin..].get(..length)?;
+        let (mut beginning, shown) = ([0; GLANCE], length.min(GLANCE));
+        beginning[..shown].copy_from_slice(&masked[..shown]);
+        unmask(&mut beginning[..shown], mask);
+        Some(Ahead { beginning, shown, bytes: begin + length })
     }
 
     /// In the middle of a message of which nothing is kept.
@@ -161,13 +199,7 @@ impl Decoder {
         if first & 0x70 != 0 || !masked {
             return Err(PROTOCOL);
         }
-        let mut mask = [0; 4];
-        mask.copy_from_slice(&self.header[length - 4..length]);
-        let left = match second & 0x7f {
-            126 => u64::from(u16::from_be_bytes([self.header[2], self.header[3]])),
-            127 => u64::from_be_bytes(self.header[2..10].try_into().expect("eight bytes")),
-            short => u64::from(short),
-        };
+        let (left, mask) = length_and_mask(&self.header, length);
         match opcode {
             CLOSE | PING | PONG if !last || left > 125 => return Err(PROTOCOL),
             CLOSE | PING | PONG => {
@@ -251,19 +283,35 @@ fn header_length(header: &[u8; 14], filled: usize) -> usize {
     2 + extended + mask
 }
 
+/// How long the payload is and what it is masked with, by a header of `length` bytes that is whole and says that there is a mask.
+fn length_and_mask(header: &[u8; 14], length: usize) -> (u64, [u8; 4]) {
+    let mut mask = [0; 4];
+    mask.copy_from_slice(&header[length - 4..length]);
+    let payload = match header[1] & 0x7f {
+        126 => u64::from(u16::from_be_bytes([header[2], header[3]])),
+        127 => u64::from_be_bytes(header[2..10].try_into().expect("eight bytes")),
+        short => u64::from(short),
+    };
+    (payload, mask)
+}
+
 /// Appends `masked` without its mask, and turns the mask so that it fits the bytes that come next.
 fn append_unmasked(target: &mut Vec<u8>, masked: &[u8], mask: &mut [u8; 4]) {
     let start = target.len();
     target.extend_from_slice(masked);
+    unmask(&mut target[start..], *mask);
+    mask.rotate_left(masked.len() % 4);
+}
+
+fn unmask(masked: &mut [u8], mask: [u8; 4]) {
     let wide = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
-    let (eights, rest) = target[start..].as_chunks_mut::<8>();
+    let (eights, rest) = masked.as_chunks_mut::<8>();
     for eight in eights {
         *eight = (u64::from_ne_bytes(*eight) ^ wide).to_ne_bytes();
     }
     for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
         *byte ^= mask;
     }
-    mask.rotate_left(masked.len() % 4);
 }
 
 #[cfg(test)]
@@ -309,6 +357,51 @@ mod tests {
         }
         assert!(input.is_empty());
         Ok(events)
+    }
+
+    /// What is seen of a message ahead is what is read then.
+    fn decode_with_peeks(mut input: &[u8]) -> Vec<Vec<u8>> {
+        let mut decoder = Decoder::new(1000);
+        let mut messages: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let before = input;
+            let ahead = decoder.peek(input);
+            let Some(event) = decoder.decode(&mut input).unwrap() else { return messages };
+            assert_eq!(event, Incoming::Binary);
+            messages.push(decoder.take_message().to_vec());
+            let read = messages.last().unwrap();
+            if let Some(ahead) = ahead {
+                assert_eq!(ahead.beginning(), &read[..read.len().min(GLANCE)]);
+                assert_eq!(ahead.bytes, before.len() - input.len());
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_message_that_lies_there_whole_and_alone_is_seen_ahead() {
+        let whole = frame(0x82, &[7; 200], [1, 2, 3, 4]);
+        let decoder = Decoder::new(200);
+        let ahead = decoder.peek(&[whole.as_slice(), b"more"].concat()).unwrap();
+        assert_eq!((ahead.beginning(), ahead.bytes), ([7; GLANCE].as_slice(), whole.len()));
+        for length in 0..whole.len() {
+            assert!(decoder.peek(&whole[..length]).is_none(), "{length} bytes of it");
+        }
+        let unmasked = [&[0x82, 2][..], b"no"].concat();
+        let others = [frame(0x81, b"text", [1; 4]), frame(0x02, b"first part", [1; 4]), frame(0x89, b"ping", [1; 4]), unmasked];
+        for other in others {
+            assert!(decoder.peek(&other).is_none(), "{other:?}");
+        }
+        assert!(decoder.peek(&frame(0x82, &[7; 201], [1; 4])).is_none(), "over the limit");
+        let mut endless = vec![0x82, 0x80 | 127];
+        endless.extend(u64::MAX.to_be_bytes());
+        endless.extend([0; 100]);
+        assert!(decoder.peek(&endless).is_none());
+        let mut begun = Decoder::new(200);
+        assert_eq!(begun.decode(&mut whole[..3].as_ref()), Ok(None));
+        assert!(begun.peek(&whole).is_none(), "in the middle of another");
+        let mut parts = Decoder::new(200);
+        assert_eq!(parts.decode(&mut frame(0x02, b"first part", [1; 4]).as_slice()), Ok(None));
+        assert!(parts.peek(&whole).is_none(), "another is not over");
     }
 
     #[test]
@@ -396,6 +489,7 @@ mod tests {
             for part in bytes.chunks(cut) {
                 events.extend(decode_all(&mut decoder, part).unwrap());
             }
+            prop_assert_eq!(decode_with_peeks(&bytes), messages.iter().map(|(payload, _, _)| payload.clone()).collect::<Vec<_>>());
             let expected: Vec<(Incoming, Vec<u8>)> = messages.into_iter().map(|(payload, _, _)| (Incoming::Binary, payload)).collect();
             prop_assert_eq!(events, expected);
             prop_assert_eq!(decoder.held(), 0, "nothing is kept of what is over");

@@ -4,10 +4,14 @@ use super::CloseCode;
 
 /// Appends a binary message.
 pub(crate) fn put_message(target: &mut Vec<u8>, message: &impl Message) {
-    let length = message.encoded_len();
+    put_message_header(target, message.encoded_len());
+    message.encode_raw(target);
+}
+
+/// Appends what stands before a binary message of `length` bytes, and makes room for it.
+pub(crate) fn put_message_header(target: &mut Vec<u8>, length: usize) {
     target.reserve(length + 10);
     put_header(target, 0x82, length);
-    message.encode_raw(target);
 }
 
 /// Appends the answer to a ping.

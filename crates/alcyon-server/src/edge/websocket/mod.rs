@@ -7,7 +7,7 @@ mod encode;
 mod handshake;
 
 pub(crate) use decode::{Decoder, Incoming};
-pub(crate) use encode::{put_close, put_message, put_ping, put_pong};
+pub(crate) use encode::{put_close, put_message, put_message_header, put_ping, put_pong};
 pub(crate) use handshake::Handshake;
 
 /// Close codes (RFC 6455 section 7.4).

@@ -237,6 +237,10 @@ impl Wire {
 pub async fn tcp(server: SocketAddr, from: Ipv4Addr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::new(from.into(), 0))?;
+    // What paces its sending by a timer, as BBR does, is driven by what the other side acknowledges: over loopback the server's core would
+    // do the generator's sending. Where this one isn't to be had, the system's own stays.
+    #[cfg(target_os = "linux")]
+    let _not_supported = rustix::net::sockopt::set_tcp_congestion(&socket, "reno");
     let stream = socket.connect(server).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
