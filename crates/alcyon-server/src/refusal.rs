@@ -50,7 +50,7 @@ impl Refusal {
     /// There is no room for this now. `retry_after_ms` is drawn for each who is told.
     #[must_use]
     pub fn overloaded(retry_after_ms: u64) -> Self {
-        Self::later(RefusalCode::Overloaded, "more is asked of the server than it can do now", retry_after_ms)
+        Self::later(RefusalCode::Overloaded, "too much is asked now", retry_after_ms)
     }
 
     /// Another server has what was asked for.

@@ -1,6 +1,6 @@
 //! A look at the beginning of a frame that may be refused: who asks, and nothing else of it is taken apart, copied or kept.
 
-use prost::encoding::{WireType, decode_key, decode_varint};
+use prost::encoding::{WireType, decode_varint};
 
 use crate::{RequestId, SeatSecret};
 
@@ -23,8 +23,8 @@ const SECRET: u32 = 2;
 #[must_use]
 pub fn glance_at_append(frame: &[u8]) -> Option<(RequestId, SeatSecret)> {
     let mut rest = frame;
-    key(&mut rest, REQUEST, WireType::Varint)?;
-    let request = decode_varint(&mut rest).ok().filter(|request| *request != 0)?;
+    tag(&mut rest, REQUEST, WireType::Varint)?;
+    let request = varint(&mut rest).filter(|request| *request != 0)?;
     length(&mut rest, APPEND)?;
     length(&mut rest, SEAT)?;
     bytes(&mut rest, LOG)?;
@@ -32,16 +32,32 @@ pub fn glance_at_append(frame: &[u8]) -> Option<(RequestId, SeatSecret)> {
     Some((RequestId(request), SeatSecret::parse(secret, "append.seat").ok()?))
 }
 
-fn key(rest: &mut &[u8], field: u32, wire: WireType) -> Option<()> {
-    decode_key(rest).is_ok_and(|found| found == (field, wire)).then_some(())
+/// What stands before a field: one byte, as all of these have low numbers and nobody writes it longer than it is.
+#[inline]
+fn tag(rest: &mut &[u8], field: u32, wire: WireType) -> Option<()> {
+    (u32::from(*rest.split_off_first()?) == field << 3 | wire as u32).then_some(())
 }
 
 /// Steps into a field that has a length.
+#[inline]
 fn length(rest: &mut &[u8], field: u32) -> Option<usize> {
-    key(rest, field, WireType::LengthDelimited)?;
-    usize::try_from(decode_varint(rest).ok()?).ok()
+    tag(rest, field, WireType::LengthDelimited)?;
+    usize::try_from(varint(rest)?).ok()
 }
 
+#[inline]
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    match *rest.first()? {
+        // Most lengths are short.
+        short @ 0..=0x7f => {
+            *rest = &rest[1..];
+            Some(short.into())
+        }
+        _ => decode_varint(rest).ok(),
+    }
+}
+
+#[inline]
 fn bytes<'a>(rest: &mut &'a [u8], field: u32) -> Option<&'a [u8]> {
     let (found, after) = length(rest, field).and_then(|length| rest.split_at_checked(length))?;
     *rest = after;

@@ -1,6 +1,6 @@
 use std::{
     collections::hash_map::RandomState,
-    hash::{BuildHasher, Hash},
+    hash::BuildHasher,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -44,7 +44,7 @@ impl Cohorts {
     }
 
     /// The cohort of whoever is known by `who` (a seat, a connection) at the time that was told last.
-    pub(crate) fn of(&self, who: impl Hash) -> Cohort {
+    pub(crate) fn of(&self, who: u64) -> Cohort {
         let hash = self.key.hash_one((self.hour.load(Ordering::Relaxed), who));
         Cohort(u8::try_from(hash % COHORTS as u64).expect("there are 128"))
     }

@@ -1,6 +1,5 @@
 use std::{
     array,
-    hash::Hash,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering},
@@ -8,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use alcyon_wire::SeatSecret;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
@@ -73,6 +73,8 @@ pub struct Gate {
     /// What stands now.
     shown: Mutex<Pressure>,
     ratio: AtomicU64,
+    /// Milliseconds, around which retry times are drawn.
+    around_ms: AtomicU64,
     controller: Mutex<Controller>,
     parked: AtomicBool,
     wake: Notify,
@@ -202,6 +204,7 @@ impl Gate {
                 connections: 1.0,
             }),
             ratio: AtomicU64::new(0_f64.to_bits()),
+            around_ms: AtomicU64::new(around_ms(0.0)),
             controller: Mutex::new(controller),
             parked: AtomicBool::new(true),
             wake: Notify::new(),
@@ -323,9 +326,16 @@ impl Gate {
             || self.counters.connections_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 
-    /// The cohort of whoever is known by `who`: a seat, a connection.
-    pub fn cohort(&self, who: impl Hash) -> Cohort {
-        self.cohorts.of(who)
+    /// The cohort of a connection, where a request is of no seat.
+    pub(crate) fn cohort(&self, ConnectionNumber(number): ConnectionNumber) -> Cohort {
+        self.cohorts.of(number)
+    }
+
+    /// The cohort of a seat: the same on whatever connection it comes.
+    pub(crate) fn cohort_of_seat(&self, secret: &SeatSecret) -> Cohort {
+        // All of it would take twice the time, and secrets are random: whoever makes two that begin alike shares the luck of one.
+        let [a, b, c, d, e, f, g, h, ..] = *secret.as_bytes();
+        self.cohorts.of(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
     /// Too much is asked: later, at a time drawn for this client.
@@ -468,16 +478,16 @@ impl Gate {
         self.counters.connections_left.store(CONNECTIONS_LEAST, Ordering::Relaxed);
         // A burst is not yet a reason to send everybody far away.
         let slow = f64::from_bits(self.ratio.load(Ordering::Relaxed));
-        self.ratio.store((slow + SLOW * (ratio - slow)).to_bits(), Ordering::Relaxed);
+        let slow = slow + SLOW * (ratio - slow);
+        self.ratio.store(slow.to_bits(), Ordering::Relaxed);
+        self.around_ms.store(around_ms(slow), Ordering::Relaxed);
         let pressure = Pressure { queueing, overloaded: *overloaded, ratio: *ratio, budget: *budget, levels, connections: *connections };
         self.metrics.pressure(&pressure);
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = pressure;
     }
 
     pub(crate) fn again_ms(&self) -> u64 {
-        let ratio = f64::from_bits(self.ratio.load(Ordering::Relaxed)).max(1.0);
-        let around = AGAIN.mul_f64(ratio.min(AGAIN_MOST.as_secs_f64())).min(AGAIN_MOST);
-        let around_ms = u64::try_from(around.as_millis()).unwrap_or(u64::MAX).max(1);
+        let around_ms = self.around_ms.load(Ordering::Relaxed);
         // Between half and one and a half of it.
         around_ms / 2 + self.draw() % around_ms
     }
@@ -489,4 +499,11 @@ impl Gate {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
+}
+
+/// Milliseconds around which whoever is refused is to come back, while `ratio` times what can be done is asked.
+fn around_ms(ratio: f64) -> u64 {
+    let ratio = ratio.max(1.0);
+    let around = AGAIN.mul_f64(ratio.min(AGAIN_MOST.as_secs_f64())).min(AGAIN_MOST);
+    u64::try_from(around.as_millis()).unwrap_or(u64::MAX).max(1)
 }

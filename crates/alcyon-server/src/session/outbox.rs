@@ -1,6 +1,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::LazyLock,
     task::{Context, Poll, ready},
 };
 
@@ -42,20 +43,25 @@ impl Outbox {
         const REQUEST: u32 = 1;
         const REFUSAL: u32 = 4;
         const RETRY_AFTER_MS: u32 = 5;
-        thread_local! {
-            /// All of the refusal but its time, which comes last.
-            static LATER: Vec<u8> = proto::Refusal { retry_after_ms: 0, ..Refusal::overloaded(1).into() }.encode_to_vec();
-        }
-        LATER.with(|later| {
-            let refusal = later.len() + uint64::encoded_len(RETRY_AFTER_MS, &retry_after_ms);
-            let length = uint64::encoded_len(REQUEST, &request) + key_len(REFUSAL) + encoded_len_varint(refusal as u64) + refusal;
-            put_message_header(&mut self.bytes, length);
-            uint64::encode(REQUEST, &request, &mut self.bytes);
-            encode_key(REFUSAL, WireType::LengthDelimited, &mut self.bytes);
-            encode_varint(refusal as u64, &mut self.bytes);
-            self.bytes.extend_from_slice(later);
-            uint64::encode(RETRY_AFTER_MS, &retry_after_ms, &mut self.bytes);
-        });
+        /// All of the refusal but its time, which comes last.
+        static LATER: LazyLock<Vec<u8>> =
+            LazyLock::new(|| proto::Refusal { retry_after_ms: 0, ..Refusal::overloaded(1).into() }.encode_to_vec());
+        let refusal = LATER.len() + uint64::encoded_len(RETRY_AFTER_MS, &retry_after_ms);
+        let length = uint64::encoded_len(REQUEST, &request) + key_len(REFUSAL) + encoded_len_varint(refusal as u64) + refusal;
+        put_message_header(&mut self.bytes, length);
+        // Numbers go to where they have room: a vector asks whether it is to grow for each byte of them.
+        let mut numbers = [0; 32];
+        let mut rest = &mut numbers[..];
+        uint64::encode(REQUEST, &request, &mut rest);
+        encode_key(REFUSAL, WireType::LengthDelimited, &mut rest);
+        encode_varint(refusal as u64, &mut rest);
+        let left = rest.len();
+        self.bytes.extend_from_slice(&numbers[..numbers.len() - left]);
+        self.bytes.extend_from_slice(&LATER);
+        let mut rest = &mut numbers[..];
+        uint64::encode(RETRY_AFTER_MS, &retry_after_ms, &mut rest);
+        let left = rest.len();
+        self.bytes.extend_from_slice(&numbers[..numbers.len() - left]);
     }
 
     pub(super) fn ping(&mut self) {

@@ -206,7 +206,7 @@ impl Work {
         let Some((RequestId(request), secret)) = glance_at_append(frame) else {
             return false;
         };
-        if self.has_place() && !gate.turns_away(gate.cohort(secret.as_bytes())) {
+        if self.has_place() && !gate.turns_away(gate.cohort_of_seat(&secret)) {
             return false;
         }
         outbox.later(request, gate.again_ms());
@@ -353,7 +353,7 @@ impl Work {
     fn cohort(&self, asked: &Request) -> Cohort {
         let gate = &self.sessions.gate;
         match asked {
-            Request::Append { seat, .. } | Request::Publish { seat, .. } => gate.cohort(seat.secret.as_bytes()),
+            Request::Append { seat, .. } | Request::Publish { seat, .. } => gate.cohort_of_seat(&seat.secret),
             _ => gate.cohort(self.connection),
         }
     }

@@ -115,11 +115,11 @@ fn coming_back_is_spread_by_how_many_they_are() {
 #[tokio::test]
 async fn times_to_come_back_grow_with_the_overload_and_are_spread() {
     let gate = gate(1_000.0);
-    gate.ratio.store(20_f64.to_bits(), Ordering::Relaxed);
+    gate.around_ms.store(around_ms(20.0), Ordering::Relaxed);
     let times: Vec<u64> = (0..1_000).map(|_| gate.again_ms()).collect();
     assert!(times.iter().all(|time| (10_000..30_000).contains(time)));
     let mean = times.iter().sum::<u64>() / 1_000;
     assert!((19_000..21_000).contains(&mean), "{mean}");
-    gate.ratio.store(1e9_f64.to_bits(), Ordering::Relaxed);
+    gate.around_ms.store(around_ms(1e9), Ordering::Relaxed);
     assert!(gate.again_ms() <= 180_000);
 }

@@ -208,7 +208,8 @@ const IN_MEMORY_MOST: u64 = 1024 * 1024;
 
 /// Lets a request in or says when to come back, before its body is read.
 async fn admitted(State((app, class)): State<(Arc<App>, Class)>, request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<ConnectionNumber>().copied();
+    // All that come without a number share their luck.
+    let connection = request.extensions().get::<ConnectionNumber>().copied().unwrap_or(ConnectionNumber(0));
     let not_now = |refusal: Refusal| {
         app.metrics.refusal(refusal.code);
         Problem::from(refusal).into_response()
